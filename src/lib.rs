@@ -1,0 +1,6 @@
+//! Russet: a server for the Redis protocol that does not fork and does not stall. ARCHITECTURE.md is the map;
+//! the modules below stand in reading order, and a room imports only rooms of lower lines (tests/tidy.rs).
+#![deny(unsafe_code)]
+
+pub mod base;
+pub mod storage;

@@ -1,0 +1,10 @@
+//! Data structures, and all unsafe code of the keyspace: the table and its entries, the packed encodings, and the
+//! shared nodes of large collections. Deliberately absent: commands, clocks, configuration, IO. Called by
+//! `types` and `keyspace`.
+#![allow(unsafe_code)]
+
+pub mod region;
+pub mod shared;
+
+pub use region::ByteRegion;
+pub use shared::Shared;
