@@ -4,3 +4,7 @@
 
 pub mod base;
 pub mod storage;
+
+#[cfg(not(any(miri, fuzzing)))]
+#[global_allocator]
+static ALLOCATOR: storage::alloc::Jemalloc = storage::alloc::Jemalloc;

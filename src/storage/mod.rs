@@ -3,8 +3,16 @@
 //! `types` and `keyspace`.
 #![allow(unsafe_code)]
 
+pub mod alloc;
+pub mod entry;
+pub mod expiry;
+pub mod object;
 pub mod region;
 pub mod shared;
+pub mod table;
 
+pub use entry::{Encoding, EntryMut, EntryRef, Type, Value};
+pub use object::Object;
 pub use region::ByteRegion;
 pub use shared::Shared;
+pub use table::Table;
