@@ -3,6 +3,8 @@
 #![deny(unsafe_code)]
 
 pub mod base;
+pub mod resp;
+pub mod spec;
 pub mod storage;
 
 #[cfg(not(any(miri, fuzzing)))]

@@ -1,0 +1,250 @@
+//! What waits to be sent to one client: bytes, and long values that are sent from where they lie.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use crate::storage::Shared;
+
+/// From this size on a value is shared with its key instead of copied.
+pub const SHARE_MIN: usize = 32 * 1024;
+
+#[derive(Debug)]
+enum Piece {
+    Bytes(Vec<u8>),
+    Blob(Shared<Vec<u8>>),
+}
+
+impl Piece {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Piece::Bytes(bytes) => bytes,
+            Piece::Blob(blob) => blob,
+        }
+    }
+}
+
+/// A position in the output, where a header can still be put.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    piece: u64,
+    offset: usize,
+}
+
+/// A queue of bytes with cheap appending. Bounded by the client's output limits, which the owner checks.
+#[derive(Debug, Default)]
+pub struct Output {
+    tail: Vec<u8>,
+    pieces: VecDeque<Piece>,
+    /// Pieces sent whole so far: the number of the first one in the queue.
+    first_piece: u64,
+    /// Bytes of the first piece (or of the tail) already sent.
+    sent: usize,
+    /// Bytes in `pieces`, sent or not.
+    queued: usize,
+}
+
+impl Output {
+    /// Bytes that wait.
+    pub fn len(&self) -> usize {
+        self.queued + self.tail.len() - self.sent
+    }
+
+    /// Has everything been sent?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The buffer to append to.
+    #[inline]
+    pub fn tail(&mut self) -> &mut Vec<u8> {
+        &mut self.tail
+    }
+
+    /// Bytes of memory this output holds on to; shared values count, as each keeps its key's old content alive.
+    pub fn memory_bytes(&self) -> usize {
+        self.tail.capacity() + self.pieces.iter().map(|piece| 32 + piece.bytes().len()).sum::<usize>()
+    }
+
+    /// Number of separate pieces, as CLIENT LIST's `oll` counts reply nodes.
+    pub fn piece_count(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// Bytes waiting in separate pieces.
+    pub fn piece_bytes(&self) -> usize {
+        self.queued
+    }
+
+    /// Bytes waiting in the contiguous buffer, and its capacity.
+    pub fn tail_bytes(&self) -> (usize, usize) {
+        (self.tail.len(), self.tail.capacity())
+    }
+
+    /// Lends an empty buffer, if this output has none, so that idle clients hold none.
+    pub fn lend(&mut self, buffer: Vec<u8>) {
+        if self.tail.capacity() == 0 {
+            self.tail = buffer;
+        }
+    }
+
+    /// Takes the buffer back once everything is sent.
+    pub fn reclaim(&mut self) -> Option<Vec<u8>> {
+        if !self.is_empty() || self.tail.capacity() == 0 {
+            return None;
+        }
+        self.sent = 0;
+        let mut buffer = std::mem::take(&mut self.tail);
+        buffer.clear();
+        Some(buffer)
+    }
+
+    /// Appends a long value without copying it.
+    pub fn push_blob(&mut self, blob: Shared<Vec<u8>>) {
+        self.seal();
+        self.queued += blob.len();
+        self.pieces.push_back(Piece::Blob(blob));
+    }
+
+    /// Moves the tail into the queue, so that what follows starts a piece of its own.
+    fn seal(&mut self) {
+        if !self.tail.is_empty() {
+            self.queued += self.tail.len();
+            self.pieces.push_back(Piece::Bytes(std::mem::take(&mut self.tail)));
+        }
+    }
+
+    /// Appends all of another output.
+    pub fn append(&mut self, other: &mut Output) {
+        for piece in other.pieces.drain(..) {
+            match piece {
+                Piece::Bytes(bytes) => self.tail.extend_from_slice(&bytes),
+                Piece::Blob(blob) => self.push_blob(blob),
+            }
+        }
+        self.tail.extend_from_slice(&other.tail);
+        *other = Output::default();
+    }
+
+    /// The present end, where a header may be inserted later.
+    pub fn mark(&self) -> Mark {
+        Mark { piece: self.first_piece + self.pieces.len() as u64, offset: self.tail.len() }
+    }
+
+    /// Inserts `bytes` at a mark taken since anything was last sent.
+    pub fn insert(&mut self, mark: Mark, bytes: &[u8]) {
+        let index = (mark.piece - self.first_piece) as usize;
+        if index == self.pieces.len() {
+            self.tail.splice(mark.offset..mark.offset, bytes.iter().copied());
+            return;
+        }
+        self.queued += bytes.len();
+        if let Some(Piece::Bytes(piece)) = self.pieces.get_mut(index)
+            && mark.offset <= piece.len()
+        {
+            piece.splice(mark.offset..mark.offset, bytes.iter().copied());
+        } else {
+            // The tail was empty at the mark, so a blob took its place: the header goes before it.
+            self.pieces.insert(index, Piece::Bytes(bytes.to_vec()));
+        }
+    }
+
+    /// Drops everything from a mark on.
+    pub fn truncate(&mut self, mark: Mark) {
+        let index = (mark.piece - self.first_piece) as usize;
+        if index < self.pieces.len() {
+            let mut cut: Vec<Piece> = self.pieces.drain(index..).collect();
+            self.queued -= cut.iter().map(|piece| piece.bytes().len()).sum::<usize>();
+            self.tail = match cut.swap_remove(0) {
+                Piece::Bytes(bytes) => bytes,
+                Piece::Blob(_) => Vec::new(),
+            };
+        }
+        self.tail.truncate(mark.offset);
+    }
+
+    /// The waiting bytes as up to `N` slices, in order.
+    pub fn slices<const N: usize>(&self) -> ([IoSlice<'_>; N], usize) {
+        let mut slices = [IoSlice::new(&[]); N];
+        let mut count = 0;
+        let tail = (!self.tail.is_empty()).then_some(self.tail.as_slice());
+        for bytes in self.pieces.iter().map(Piece::bytes).chain(tail).take(N) {
+            let bytes = if count == 0 { &bytes[self.sent..] } else { bytes };
+            slices[count] = IoSlice::new(bytes);
+            count += 1;
+        }
+        (slices, count)
+    }
+
+    /// Notes that `count` bytes have been sent.
+    pub fn advance(&mut self, mut count: usize) {
+        while let Some(first) = self.pieces.front() {
+            let size = first.bytes().len();
+            let left = size - self.sent;
+            if count < left {
+                self.sent += count;
+                return;
+            }
+            count -= left;
+            self.sent = 0;
+            self.queued -= size;
+            self.first_piece += 1;
+            self.pieces.pop_front();
+        }
+        self.sent += count;
+        assert!(self.sent <= self.tail.len());
+        if self.sent == self.tail.len() {
+            self.tail.clear();
+            self.sent = 0;
+        } else if self.sent > 64 * 1024 && self.sent > self.tail.len() / 2 {
+            self.tail.drain(..self.sent);
+            self.sent = 0;
+        }
+    }
+
+    /// All waiting bytes in one piece, for tests and for queued replies.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut all: Vec<u8> = self.pieces.iter().flat_map(|piece| piece.bytes().iter().copied()).collect();
+        all.extend_from_slice(&self.tail);
+        all.drain(..self.sent);
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_come_out_in_order_and_headers_go_where_they_were_marked() {
+        let mut out = Output::default();
+        out.tail().extend_from_slice(b"a");
+        let early = out.mark();
+        out.push_blob(Shared::new(vec![b'B'; 5]));
+        let late = out.mark();
+        out.tail().extend_from_slice(b"z");
+        out.insert(late, b"2");
+        out.insert(early, b"1");
+        assert_eq!(out.to_vec(), b"a1BBBBB2z");
+        out.advance(4);
+        assert_eq!((out.to_vec(), out.len()), (b"BBB2z".to_vec(), 5));
+        let (slices, count) = out.slices::<8>();
+        assert_eq!(slices[..count].iter().map(|slice| slice.len()).sum::<usize>(), 5);
+        out.advance(4);
+        out.tail().extend_from_slice(b"!");
+        assert_eq!(out.to_vec(), b"z!");
+        out.advance(2);
+        assert!(out.is_empty() && out.reclaim().is_some() && out.reclaim().is_none());
+    }
+
+    #[test]
+    fn truncating_forgets_what_came_after_the_mark() {
+        let mut out = Output::default();
+        out.tail().extend_from_slice(b"keep");
+        let mark = out.mark();
+        out.tail().extend_from_slice(b"drop");
+        out.push_blob(Shared::new(vec![1; 9]));
+        out.tail().extend_from_slice(b"this");
+        out.truncate(mark);
+        assert_eq!((out.to_vec(), out.len()), (b"keep".to_vec(), 4));
+    }
+}
