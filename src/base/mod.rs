@@ -4,6 +4,7 @@
 pub mod crc;
 pub mod glob;
 pub mod hash;
+pub mod long_double;
 pub mod lzf;
 pub mod number;
 pub mod rng;
