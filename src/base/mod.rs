@@ -1,6 +1,12 @@
 //! The ground: time, chance, hashing, numbers, patterns, checksums. Deliberately absent: IO, clocks, anything that
 //! knows of Redis commands. Everybody calls it.
 
+pub mod crc;
+pub mod glob;
 pub mod hash;
+pub mod long_double;
+pub mod lzf;
+pub mod number;
 pub mod rng;
+pub mod sha;
 pub mod time;

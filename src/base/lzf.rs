@@ -1,0 +1,164 @@
+//! The LZF format, in which RDB files and list nodes hold compressed strings.
+//! <http://oldhome.schmorp.de/marc/liblzf.html>
+//!
+//! A stream is a row of two kinds of items, told apart by the top three bits of the first byte:
+//! ```text
+//! 000LLLLL                     L + 1 literal bytes follow
+//! LLLooooo oooooooo            copy L + 2 bytes (L from 1 to 6) from `o` + 1 bytes back
+//! 111ooooo LLLLLLLL oooooooo   copy L + 9 bytes from `o` + 1 bytes back
+//! ```
+//! A copy may overlap what it makes.
+
+/// A stream that is not LZF, or does not unpack to the promised length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadLzf;
+
+const LITERALS_MAX: usize = 32;
+const OFFSET_MAX: usize = 1 << 13;
+const COPY_MAX: usize = 264;
+const HASH_BITS: u32 = 13;
+
+/// Compresses `input`, if that takes at most `len_max` bytes. An `input` below four bytes is never worth it.
+/// Positions are kept in 32 bits: an input of 4 GiB or more is not compressed.
+pub fn compress(input: &[u8], len_max: usize) -> Option<Vec<u8>> {
+    if input.len() < 4 || u32::try_from(input.len()).is_err() {
+        return None;
+    }
+    let mut out = Vec::with_capacity(len_max.min(input.len()));
+    // Position plus one of the last triple with each hash; zero is none.
+    let mut last_seen = vec![0u32; 1 << HASH_BITS];
+    let (mut position, mut literals_from) = (0, 0);
+    while position + 3 <= input.len() {
+        let slot = &mut last_seen[hash_of(&input[position..])];
+        let candidate = std::mem::replace(slot, position as u32 + 1) as usize;
+        let is_copy = candidate > 0
+            && position - (candidate - 1) <= OFFSET_MAX
+            && input[candidate - 1..candidate + 2] == input[position..position + 3];
+        if !is_copy {
+            position += 1;
+            continue;
+        }
+        let from = candidate - 1;
+        let ahead = &input[position..input.len().min(position + COPY_MAX)];
+        let len = 3 + ahead[3..].iter().zip(&input[from + 3..]).take_while(|(a, b)| a == b).count();
+        push_literals(&mut out, &input[literals_from..position]);
+        push_copy(&mut out, position - from - 1, len);
+        if out.len() > len_max {
+            return None;
+        }
+        let end = position + len;
+        // The last two triples of the copy are worth knowing, those within it rarely are.
+        for p in (end - 2..end).filter(|p| p + 3 <= input.len()) {
+            last_seen[hash_of(&input[p..])] = p as u32 + 1;
+        }
+        (position, literals_from) = (end, end);
+    }
+    push_literals(&mut out, &input[literals_from..]);
+    (out.len() <= len_max).then_some(out)
+}
+
+/// Unpacks a stream that must make exactly `len` bytes. Memory grows with what is made, not with what is promised.
+pub fn decompress(input: &[u8], len: usize) -> Result<Vec<u8>, BadLzf> {
+    let mut out = Vec::with_capacity(len.min(input.len().saturating_mul(COPY_MAX / 3 + 1)));
+    let mut rest = input;
+    while let [control, tail @ ..] = rest {
+        let control = *control as usize;
+        if control < LITERALS_MAX {
+            let (literals, after) = tail.split_at_checked(control + 1).ok_or(BadLzf)?;
+            out.extend_from_slice(literals);
+            rest = after;
+        } else {
+            let (copy_len, low, after) = match (control >> 5, tail) {
+                (7, [more, low, after @ ..]) => (*more as usize + 9, *low, after),
+                (short @ 1..7, [low, after @ ..]) => (short + 2, *low, after),
+                _ => return Err(BadLzf),
+            };
+            let back = ((control & 0x1f) << 8 | low as usize) + 1;
+            let from = out.len().checked_sub(back).ok_or(BadLzf)?;
+            if out.len() + copy_len > len {
+                return Err(BadLzf);
+            }
+            if back >= copy_len {
+                out.extend_from_within(from..from + copy_len);
+            } else {
+                for p in from..from + copy_len {
+                    out.push(out[p]);
+                }
+            }
+            rest = after;
+        }
+        if out.len() > len {
+            return Err(BadLzf);
+        }
+    }
+    if out.len() == len { Ok(out) } else { Err(BadLzf) }
+}
+
+fn hash_of(triple: &[u8]) -> usize {
+    let key = u32::from(triple[0]) << 16 | u32::from(triple[1]) << 8 | u32::from(triple[2]);
+    (key.wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS)) as usize
+}
+
+fn push_literals(out: &mut Vec<u8>, literals: &[u8]) {
+    for run in literals.chunks(LITERALS_MAX) {
+        out.push(run.len() as u8 - 1);
+        out.extend_from_slice(run);
+    }
+}
+
+/// Appends a copy of `len` bytes (3 to 264) from `offset` + 1 bytes back.
+fn push_copy(out: &mut Vec<u8>, offset: usize, len: usize) {
+    debug_assert!(offset < OFFSET_MAX && (3..=COPY_MAX).contains(&len));
+    let high = (offset >> 8) as u8;
+    if len <= 8 {
+        out.push(((len - 2) << 5) as u8 | high);
+    } else {
+        out.push(7 << 5 | high);
+        out.push((len - 9) as u8);
+    }
+    out.push(offset as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::rng::Rng;
+
+    #[test]
+    fn random_inputs_come_back_whole() {
+        let mut rng = Rng::new(5);
+        for round in 0..3000 {
+            let letters = 1 + rng.below(if round % 2 == 0 { 4 } else { 256 });
+            let mut input: Vec<u8> = (0..rng.below(2000)).map(|_| rng.below(letters) as u8).collect();
+            if round % 50 == 0 {
+                let copy = input.clone();
+                input.extend((0..9000).map(|_| rng.next_u64() as u8));
+                input.extend_from_slice(&copy);
+            }
+            if let Some(packed) = compress(&input, usize::MAX) {
+                assert_eq!(decompress(&packed, input.len()).as_deref(), Ok(input.as_slice()));
+                assert_eq!(decompress(&packed, input.len() + 1), Err(BadLzf));
+                assert_eq!(decompress(&packed, input.len() - 1), Err(BadLzf));
+                assert!(compress(&input, packed.len()).is_some() && compress(&input, packed.len() - 1).is_none());
+            }
+        }
+        let zeros = vec![0; 100_000];
+        assert!(compress(&zeros, 2000).is_some());
+        assert_eq!(compress(b"abc", 100), None);
+    }
+
+    #[test]
+    fn hostile_streams_are_refused_not_believed() {
+        let mut rng = Rng::new(6);
+        for _ in 0..20_000 {
+            let input: Vec<u8> = (0..rng.below(40)).map(|_| rng.next_u64() as u8).collect();
+            let len = rng.below(600) as usize;
+            if let Ok(out) = decompress(&input, len) {
+                assert_eq!(out.len(), len);
+            }
+        }
+        assert_eq!(decompress(&[0x20, 0x00], 3), Err(BadLzf));
+        assert_eq!(decompress(&[0x05, b'a'], 6), Err(BadLzf));
+        assert_eq!(decompress(b"", usize::MAX), Err(BadLzf));
+    }
+}
