@@ -3,6 +3,9 @@
 //! `types` and `keyspace`.
 #![allow(unsafe_code)]
 
+pub mod decimal;
+pub mod listpack;
+pub mod malformed;
 pub mod region;
 pub mod shared;
 
