@@ -658,4 +658,4 @@ fn read_u32(lp: &[u8], at: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

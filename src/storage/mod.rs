@@ -4,8 +4,10 @@
 #![allow(unsafe_code)]
 
 pub mod decimal;
+pub mod intset;
 pub mod listpack;
 pub mod malformed;
+pub mod packed;
 pub mod region;
 pub mod shared;
 
