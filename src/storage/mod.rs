@@ -4,14 +4,19 @@
 #![allow(unsafe_code)]
 
 pub mod alloc;
+pub mod decimal;
 pub mod entry;
 pub mod expiry;
+pub mod intset;
+pub mod listpack;
+pub mod malformed;
 pub mod object;
+pub mod packed;
 pub mod region;
 pub mod shared;
 pub mod table;
 
-pub use entry::{Encoding, EntryMut, EntryRef, Type, Value};
+pub use entry::{Encoding, EntryMut, EntryRef, NewValue, Type, Value};
 pub use object::Object;
 pub use region::ByteRegion;
 pub use shared::Shared;

@@ -1,0 +1,219 @@
+//! What follows from changes: notifications to subscribers, keys that watchers and trackers must hear of, keys that blocked
+//! clients wait for, keys that vanished by themselves. Kept in queues while a command runs; dispatch carries them on.
+
+use crate::spec::bits;
+
+use super::DbIndex;
+
+bits! {
+    /// Classes of keyspace notifications, with the letters of notify-keyspace-events.
+    Notify: u32 {
+        KEYSPACE = 0, "K";
+        KEYEVENT = 1, "E";
+        GENERIC = 2, "g";
+        STRING = 3, "$";
+        LIST = 4, "l";
+        SET = 5, "s";
+        HASH = 6, "h";
+        ZSET = 7, "z";
+        EXPIRED = 8, "x";
+        EVICTED = 9, "e";
+        STREAM = 10, "t";
+        KEY_MISS = 11, "m";
+        MODULE = 13, "d";
+        NEW = 14, "n";
+        OVERWRITTEN = 15, "o";
+        TYPE_CHANGED = 16, "c";
+        ARRAY = 17, "a";
+        SUBKEYSPACE = 18, "S";
+        SUBKEYEVENT = 19, "T";
+        SUBKEYSPACEITEM = 20, "I";
+        SUBKEYSPACEEVENT = 21, "V";
+    }
+}
+
+impl Notify {
+    /// The classes that the letter `A` stands for: all but misses, new, overwritten and type-changed keys.
+    pub const ALL_CLASSES: Notify = Notify::GENERIC
+        .or(Notify::STRING)
+        .or(Notify::LIST)
+        .or(Notify::SET)
+        .or(Notify::HASH)
+        .or(Notify::ZSET)
+        .or(Notify::EXPIRED)
+        .or(Notify::EVICTED)
+        .or(Notify::STREAM)
+        .or(Notify::MODULE)
+        .or(Notify::ARRAY);
+
+    /// The flags of a notify-keyspace-events string; None if a letter is unknown.
+    pub fn parse(letters: &str) -> Option<Notify> {
+        letters.chars().try_fold(Notify::NONE, |flags, letter| {
+            if letter == 'A' {
+                return Some(flags.or(Notify::ALL_CLASSES));
+            }
+            let mut text = [0; 4];
+            let text = letter.encode_utf8(&mut text);
+            Notify::ALL.iter().find(|(_, name)| *name == text).map(|(flag, _)| flags.or(*flag))
+        })
+    }
+
+    /// The string of these flags, in the order in which Redis shows it.
+    pub fn letters(self) -> String {
+        let classes = Notify(self.0 & Notify::ALL_CLASSES.0);
+        let mut text = String::new();
+        if classes == Notify::ALL_CLASSES {
+            text.push('A');
+        }
+        let order = "g$lshzxetdaKEmnocSTIV";
+        for letter in order.chars() {
+            let Some((flag, _)) = Notify::ALL.iter().find(|(_, name)| name.starts_with(letter)) else { continue };
+            if self.has(*flag) && !(classes == Notify::ALL_CLASSES && Notify::ALL_CLASSES.has(*flag)) {
+                text.push(letter);
+            }
+        }
+        text
+    }
+}
+
+/// One keyspace notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// The class, one flag.
+    pub class: Notify,
+    /// The event's name, as `del`.
+    pub event: &'static str,
+    /// The key.
+    pub key: Vec<u8>,
+    /// Its database.
+    pub db: DbIndex,
+    /// Members or fields concerned, for the subkey channels.
+    pub subkeys: Vec<Vec<u8>>,
+}
+
+/// Why a key vanished without a command that named it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vanished {
+    /// Its time came.
+    Expired,
+    /// Memory was short.
+    Evicted,
+}
+
+/// The queues. Bounded by what one command (or one slice of background work) can change; dispatch empties them after it.
+#[derive(Debug, Default)]
+pub struct Events {
+    /// Which notifications anyone may want (notify-keyspace-events).
+    pub notify_flags: Notify,
+    /// Does anyone watch or track keys?
+    pub track_touched: bool,
+    /// Number of keys that blocked clients wait for.
+    pub blocked_keys: usize,
+    /// Keys changed, for WATCH and client-side caching.
+    pub touched: Vec<(DbIndex, Vec<u8>)>,
+    /// Databases emptied, for the same.
+    pub flushed: Vec<DbIndex>,
+    /// Databases exchanged.
+    pub swapped: Vec<(DbIndex, DbIndex)>,
+    /// Notifications to publish.
+    pub notifications: Vec<Notification>,
+    /// Keys that came into being or grew, and may serve a blocked client.
+    pub ready_keys: Vec<(DbIndex, Vec<u8>)>,
+    /// Keys deleted by expiry or eviction, to be propagated as deletions; lazily if so freed.
+    pub vanished: Vec<(DbIndex, Vec<u8>, Vanished)>,
+    /// Does anyone want `vanished`?
+    pub propagate_vanished: bool,
+}
+
+impl Events {
+    /// Is there nothing to carry on?
+    #[inline]
+    pub fn is_quiet(&self) -> bool {
+        self.touched.is_empty()
+            && self.notifications.is_empty()
+            && self.ready_keys.is_empty()
+            && self.vanished.is_empty()
+            && self.flushed.is_empty()
+            && self.swapped.is_empty()
+    }
+
+    /// Queues a notification if its class is wanted.
+    #[inline]
+    pub fn notify(&mut self, class: Notify, event: &'static str, key: &[u8], db: DbIndex) {
+        if self.notify_flags.has(class) {
+            self.notify_slow(class, event, key, db, Vec::new());
+        }
+    }
+
+    /// Queues a notification that names members or fields.
+    pub fn notify_subkeys(
+        &mut self,
+        class: Notify,
+        event: &'static str,
+        key: &[u8],
+        db: DbIndex,
+        subkeys: impl FnOnce() -> Vec<Vec<u8>>,
+    ) {
+        if self.notify_flags.has(class) {
+            let any = Notify::SUBKEYSPACE
+                .or(Notify::SUBKEYEVENT)
+                .or(Notify::SUBKEYSPACEITEM)
+                .or(Notify::SUBKEYSPACEEVENT);
+            let subkeys = if self.notify_flags.has(any) { subkeys() } else { Vec::new() };
+            self.notify_slow(class, event, key, db, subkeys);
+        }
+    }
+
+    #[cold]
+    fn notify_slow(&mut self, class: Notify, event: &'static str, key: &[u8], db: DbIndex, subkeys: Vec<Vec<u8>>) {
+        self.notifications.push(Notification { class, event, key: key.to_vec(), db, subkeys });
+    }
+
+    /// Notes that a key changed.
+    #[inline]
+    pub fn touched(&mut self, db: DbIndex, key: &[u8]) {
+        if self.track_touched {
+            self.touched.push((db, key.to_vec()));
+        }
+    }
+
+    /// Notes that a key may now serve a blocked client.
+    #[inline]
+    pub fn ready(&mut self, db: DbIndex, key: &[u8]) {
+        if self.blocked_keys > 0 {
+            self.ready_keys.push((db, key.to_vec()));
+        }
+    }
+
+    pub(super) fn flushed(&mut self, db: DbIndex) {
+        if self.track_touched || self.blocked_keys > 0 {
+            self.flushed.push(db);
+        }
+    }
+
+    pub(super) fn swapped(&mut self, a: DbIndex, b: DbIndex) {
+        if self.track_touched || self.blocked_keys > 0 {
+            self.swapped.push((a, b));
+        }
+    }
+
+    pub(super) fn vanished(&mut self, db: DbIndex, key: &[u8], why: Vanished) {
+        if self.propagate_vanished {
+            self.vanished.push((db, key.to_vec(), why));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_and_letters_agree() {
+        assert_eq!(Notify::parse("KEA").unwrap().letters(), "AKE");
+        assert_eq!(Notify::parse("Kg$").unwrap().letters(), "g$K");
+        assert_eq!(Notify::parse("KEAm").unwrap().letters(), "AKEm");
+        assert_eq!(Notify::parse("Kq"), None);
+        assert_eq!(Notify::parse("").unwrap().letters(), "");
+    }
+}
