@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 pub mod base;
+pub mod keyspace;
 pub mod resp;
 pub mod spec;
 pub mod storage;

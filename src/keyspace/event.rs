@@ -155,10 +155,8 @@ impl Events {
         subkeys: impl FnOnce() -> Vec<Vec<u8>>,
     ) {
         if self.notify_flags.has(class) {
-            let any = Notify::SUBKEYSPACE
-                .or(Notify::SUBKEYEVENT)
-                .or(Notify::SUBKEYSPACEITEM)
-                .or(Notify::SUBKEYSPACEEVENT);
+            let any =
+                Notify::SUBKEYSPACE.or(Notify::SUBKEYEVENT).or(Notify::SUBKEYSPACEITEM).or(Notify::SUBKEYSPACEEVENT);
             let subkeys = if self.notify_flags.has(any) { subkeys() } else { Vec::new() };
             self.notify_slow(class, event, key, db, subkeys);
         }

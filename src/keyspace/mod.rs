@@ -14,7 +14,7 @@ pub mod expire;
 pub mod lazyfree;
 pub mod lru;
 
-pub use db::{Db, DbIndex, KeepTtl};
+pub use db::{Db, DbIndex, Freeing, KeepTtl, OnDue};
 pub use event::{Events, Notify};
 pub use lazyfree::Garbage;
 pub use lru::AccessPolicy;
@@ -71,8 +71,8 @@ pub struct KeyspacePolicy {
     pub lazyfree_lazy_eviction: bool,
     pub lazyfree_lazy_server_del: bool,
     pub lazyfree_lazy_user_del: bool,
-    /// Are due keys deleted when met? Not on a replica, nor while DEBUG or a paused client forbids it.
-    pub expire_on_access: bool,
+    /// What happens to a key that is met after its time.
+    pub on_due: OnDue,
 }
 
 impl Default for KeyspacePolicy {
@@ -85,7 +85,7 @@ impl Default for KeyspacePolicy {
             lazyfree_lazy_eviction: false,
             lazyfree_lazy_server_del: false,
             lazyfree_lazy_user_del: false,
-            expire_on_access: true,
+            on_due: OnDue::Delete,
         }
     }
 }

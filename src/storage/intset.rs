@@ -211,9 +211,7 @@ mod tests {
         assert!(insert(&mut set, 5) && insert(&mut set, -1) && !insert(&mut set, 5));
         assert_eq!(set, [2, 0, 0, 0, 2, 0, 0, 0, 0xff, 0xff, 5, 0]);
         assert!(insert(&mut set, 0x1_0000));
-        let widened = [
-            4, 0, 0, 0, 3, 0, 0, 0, 255, 255, 255, 255, 5, 0, 0, 0, 0, 0, 1, 0,
-        ];
+        let widened = [4, 0, 0, 0, 3, 0, 0, 0, 255, 255, 255, 255, 5, 0, 0, 0, 0, 0, 1, 0];
         assert_eq!(set, widened);
     }
 
@@ -237,17 +235,11 @@ mod tests {
                 }
                 check_invariants(&set);
                 assert!(iter(&set).eq(model.iter().copied()));
-                assert_eq!(
-                    (min(&set), max(&set)),
-                    (model.first().copied(), model.last().copied())
-                );
+                assert_eq!((min(&set), max(&set)), (model.first().copied(), model.last().copied()));
                 assert_eq!(contains(&set, value), model.contains(&value));
             }
             let whole = len(&set);
-            assert_eq!(
-                remove_range(&mut set, whole / 2, usize::MAX),
-                whole - whole / 2
-            );
+            assert_eq!(remove_range(&mut set, whole / 2, usize::MAX), whole - whole / 2);
             assert!(iter(&set).eq(model.iter().copied().take(whole / 2)));
         }
     }

@@ -83,10 +83,7 @@ pub struct Needle<'a> {
 impl<'a> Needle<'a> {
     /// A needle for elements whose text is `text`.
     pub fn new(text: &'a [u8]) -> Needle<'a> {
-        Needle {
-            text,
-            int: parse_canonical(text),
-        }
+        Needle { text, int: parse_canonical(text) }
     }
 
     /// Is `element` this text? A payload from elsewhere may hold an integer as a string, so both forms count.
@@ -203,11 +200,7 @@ pub fn iter(lp: &[u8]) -> Iter<'_> {
 /// The elements from offset `from` up to, without, offset `to` (which may be the [`end`]), from either end.
 pub fn iter_between(lp: &[u8], from: usize, to: usize) -> Iter<'_> {
     debug_assert!(from <= to && to <= end(lp));
-    Iter {
-        lp,
-        front: from,
-        back: to,
-    }
+    Iter { lp, front: from, back: to }
 }
 
 /// See [`iter`].
@@ -312,12 +305,7 @@ pub fn remove<R: ByteRegion>(region: &mut R, at: usize, n: usize) -> usize {
 }
 
 /// Removes up to `n` elements that are `needle`, counted from the front or from the back; returns how many. One pass, however many match.
-pub fn remove_matches<R: ByteRegion>(
-    region: &mut R,
-    needle: &Needle<'_>,
-    n: usize,
-    order: Order,
-) -> usize {
+pub fn remove_matches<R: ByteRegion>(region: &mut R, needle: &Needle<'_>, n: usize, order: Order) -> usize {
     let lp = region.bytes();
     let mut gaps: Vec<(usize, usize)> = Vec::new();
     let mut elements = iter(lp);
@@ -379,14 +367,7 @@ pub fn append<R: ByteRegion>(region: &mut R, other: &[u8]) {
     let total = lp.len();
     write_total(lp, total);
     let known = count != COUNT_UNKNOWN && more != COUNT_UNKNOWN;
-    write_count(
-        lp,
-        if known {
-            usize::from(count) + usize::from(more)
-        } else {
-            usize::MAX
-        },
-    );
+    write_count(lp, if known { usize::from(count) + usize::from(more) } else { usize::MAX });
 }
 
 /// The elements from offset `from` up to offset `to`, `elements` in number, as a listpack of their own.
@@ -449,12 +430,7 @@ pub fn check_invariants(lp: &[u8]) {
 }
 
 /// Removes the bytes `from..to`, which hold `elements` elements.
-pub(super) fn remove_between<R: ByteRegion>(
-    region: &mut R,
-    from: usize,
-    to: usize,
-    elements: usize,
-) {
+pub(super) fn remove_between<R: ByteRegion>(region: &mut R, from: usize, to: usize, elements: usize) {
     region.splice(from, to - from, 0);
     let lp = region.bytes_mut();
     let total = lp.len();
@@ -487,10 +463,7 @@ fn decode(lp: &[u8], at: usize) -> (Element<'_>, usize) {
     let int = |body, value| (Element::Int(value), at + body + 1);
     let string = |head: usize, len: usize| {
         let body = head + len;
-        (
-            Element::Str(&lp[at + head..at + body]),
-            at + body + backlen_bytes(body),
-        )
+        (Element::Str(&lp[at + head..at + body]), at + body + backlen_bytes(body))
     };
     let b = lp[at];
     match b {
@@ -507,15 +480,9 @@ fn decode(lp: &[u8], at: usize) -> (Element<'_>, usize) {
         0xe0..=0xef => string(2, (usize::from(b & 0x0f) << 8) | usize::from(lp[at + 1])),
         STR_32 => string(5, read_u32(lp, at + 1) as usize),
         INT_16 => int(3, i64::from(i16::from_le_bytes([lp[at + 1], lp[at + 2]]))),
-        INT_24 => int(
-            4,
-            i64::from(i32::from_le_bytes([0, lp[at + 1], lp[at + 2], lp[at + 3]]) >> 8),
-        ),
+        INT_24 => int(4, i64::from(i32::from_le_bytes([0, lp[at + 1], lp[at + 2], lp[at + 3]]) >> 8)),
         INT_32 => int(5, i64::from(read_u32(lp, at + 1) as i32)),
-        INT_64 => int(
-            9,
-            (u64::from(read_u32(lp, at + 1)) | (u64::from(read_u32(lp, at + 5)) << 32)) as i64,
-        ),
+        INT_64 => int(9, (u64::from(read_u32(lp, at + 1)) | (u64::from(read_u32(lp, at + 5)) << 32)) as i64),
         _ => panic!("listpack entry of unknown kind"),
     }
 }
@@ -641,8 +608,7 @@ fn write_entry(out: &mut [u8], element: Element<'_>) {
                 }
                 _ => {
                     out[0] = STR_32;
-                    let len =
-                        u32::try_from(text.len()).expect("callers keep listpacks below BYTES_MAX");
+                    let len = u32::try_from(text.len()).expect("callers keep listpacks below BYTES_MAX");
                     out[1..5].copy_from_slice(&len.to_le_bytes());
                 }
             }

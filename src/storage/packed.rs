@@ -78,11 +78,7 @@ impl<'a> Item<'a> {
         // The cast saturates and drops fractions: equal bits after the way back mean that nothing was lost. 2^63
         // itself would saturate to 2^63 - 1 and round up again, so the range is open above.
         let int = number as i64;
-        if (int as f64).to_bits() == number.to_bits() && int != i64::MAX {
-            Item::Int(int)
-        } else {
-            Item::Float(number)
-        }
+        if (int as f64).to_bits() == number.to_bits() && int != i64::MAX { Item::Int(int) } else { Item::Float(number) }
     }
 
     /// The number, if this is one.
@@ -210,11 +206,7 @@ pub fn find_from(packed: &[u8], at: usize, stride: usize, needle: &[u8]) -> Opti
         _ => {
             let mut encoded = [0; 9];
             let head = write_head(&mut encoded, item);
-            let text = if let Item::Str(text) = item {
-                text
-            } else {
-                &[]
-            };
+            let text = if let Item::Str(text) = item { text } else { &[] };
             find_encoded(packed, at, stride, &encoded[..head], text)
         }
     }
@@ -332,11 +324,7 @@ pub fn check_invariants(packed: &[u8], stride: usize) {
         let item = get(packed, at);
         let mut again = vec![0; item_bytes(item)];
         write_item(&mut again, item);
-        assert_eq!(
-            again,
-            packed[at..next(packed, at)],
-            "one value, one encoding"
-        );
+        assert_eq!(again, packed[at..next(packed, at)], "one value, one encoding");
         at = next(packed, at);
         items += 1;
     }
@@ -360,13 +348,7 @@ fn find_short(packed: &[u8], mut at: usize, stride: usize, text: &[u8]) -> Optio
     None
 }
 
-fn find_encoded(
-    packed: &[u8],
-    mut at: usize,
-    stride: usize,
-    head: &[u8],
-    text: &[u8],
-) -> Option<usize> {
+fn find_encoded(packed: &[u8], mut at: usize, stride: usize, head: &[u8], text: &[u8]) -> Option<usize> {
     while at < packed.len() {
         let rest = &packed[at..];
         if rest.starts_with(head) && rest[head.len()..].starts_with(text) {
@@ -390,10 +372,7 @@ fn wide_item_bytes(packed: &[u8], at: usize) -> usize {
 
 #[inline]
 fn little_endian(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .rev()
-        .fold(0, |value, &byte| (value << 8) | u64::from(byte))
+    bytes.iter().rev().fold(0, |value, &byte| (value << 8) | u64::from(byte))
 }
 
 /// The fewest bytes that hold `value`, signed.
@@ -459,9 +438,7 @@ fn write_count<R: ByteRegion>(region: &mut R, count: usize) -> isize {
         region.bytes_mut()[0] = count as u8;
         return 0;
     }
-    let new = (usize::BITS as usize - count.leading_zeros() as usize)
-        .div_ceil(7)
-        .max(1);
+    let new = (usize::BITS as usize - count.leading_zeros() as usize).div_ceil(7).max(1);
     if new != old {
         region.splice(0, old, new);
     }

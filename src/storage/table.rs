@@ -123,6 +123,16 @@ struct Position {
     slot: usize,
 }
 
+/// The answer of `Table::lookup`.
+pub enum Lookup<'t> {
+    /// The key's entry.
+    Found(EntryMut<'t>),
+    /// The key has an entry that was not accepted.
+    Refused(&'t mut Table),
+    /// The key has no entry.
+    Absent(&'t mut Table),
+}
+
 /// A table of entries. See the head of this file.
 pub struct Table {
     directory: Vec<SegmentPtr>,
@@ -275,6 +285,20 @@ impl Table {
         let position = self.find(hash, |entry| entry.key() == key)?;
         // SAFETY: the slot is occupied by a live entry, borrowed with self.
         Some(unsafe { EntryMut::from_slot(self.slot_at(position)) })
+    }
+
+    /// The entry of a key if there is one and `judge` accepts it (it may change what it is shown); otherwise the table
+    /// comes back, so that the caller can go on without a second borrow.
+    #[inline]
+    pub fn lookup(&mut self, hash: u64, key: &[u8], judge: impl FnOnce(&mut EntryMut<'_>) -> bool) -> Lookup<'_> {
+        let Some(position) = self.find(hash, |entry| entry.key() == key) else { return Lookup::Absent(self) };
+        // SAFETY: the slot is occupied by a live entry, borrowed with self.
+        let accepted = judge(&mut unsafe { EntryMut::from_slot(self.slot_at(position)) });
+        if !accepted {
+            return Lookup::Refused(self);
+        }
+        // SAFETY: as above; the judge could not move the entry to another slot.
+        Lookup::Found(unsafe { EntryMut::from_slot(self.slot_at(position)) })
     }
 
     /// The entry whose hash begins with these 40 bits (32 at the top, 8 for the tag) and that `is_it`.

@@ -11,32 +11,20 @@ fn text(element: Element<'_>) -> Vec<u8> {
 /// Texts of every encoding and length class, often with neighbours of the borders between them.
 pub(in crate::storage) fn random_text(rng: &mut Rng) -> Vec<u8> {
     match rng.below(10) {
-        0..=3 => ((rng.next_u64() as i64) >> rng.below(64))
-            .to_string()
-            .into_bytes(),
+        0..=3 => ((rng.next_u64() as i64) >> rng.below(64)).to_string().into_bytes(),
         4 => rng.below(8).to_string().into_bytes(),
         5 => {
             let borders = [0, 63, 64, 125, 126, 127, 128, 4095, 4096];
             vec![b'b'; borders[rng.below(9) as usize] + rng.below(2) as usize]
         }
-        _ => (0..rng.below(20))
-            .map(|_| b'a' + rng.below(3) as u8)
-            .collect(),
+        _ => (0..rng.below(20)).map(|_| b'a' + rng.below(3) as u8).collect(),
     }
 }
 
 #[test]
 fn bytes_are_those_of_the_format() {
     let mut lp = EMPTY.to_vec();
-    for part in [
-        &b"hello"[..],
-        b"1",
-        b"-1",
-        b"4096",
-        b"100000",
-        b"-8388609",
-        b"9223372036854775807",
-    ] {
+    for part in [&b"hello"[..], b"1", b"-1", b"4096", b"100000", b"-8388609", b"9223372036854775807"] {
         push_back(&mut lp, Element::from_text(part));
     }
     let expected: &[u8] = &[
@@ -55,10 +43,7 @@ fn bytes_are_those_of_the_format() {
     assert_eq!(usize::from(lp[0]), lp.len());
     let mut lp = EMPTY.to_vec();
     push_back(&mut lp, Element::Str(&[b'x'; 300]));
-    assert_eq!(
-        (lp[6], lp[7], &lp[308..]),
-        (0xe1, 44, &[2, 0x80 | 46, 0xff][..])
-    );
+    assert_eq!((lp[6], lp[7], &lp[308..]), (0xe1, 44, &[2, 0x80 | 46, 0xff][..]));
 }
 
 #[test]
@@ -100,11 +85,7 @@ fn agrees_with_a_deque_under_random_changes() {
                 (8, Some(at)) => {
                     let value = text(get(&lp, at));
                     let n = 1 + rng.below(3) as usize;
-                    let order = if rng.below(2) == 0 {
-                        Order::Forward
-                    } else {
-                        Order::Backward
-                    };
+                    let order = if rng.below(2) == 0 { Order::Forward } else { Order::Backward };
                     let removed = remove_matches(&mut lp, &Needle::new(&value), n, order);
                     assert_eq!(removed, remove_from_model(&mut model, &value, n, order));
                 }
@@ -150,9 +131,7 @@ fn check_against(lp: &[u8], model: &VecDeque<Vec<u8>>) {
 
 #[test]
 fn long_strings_have_long_backlens() {
-    for len in [
-        16376, 16377, 16378, 16379, 2_097_144, 2_097_145, 2_097_146, 2_097_147,
-    ] {
+    for len in [16376, 16377, 16378, 16379, 2_097_144, 2_097_145, 2_097_146, 2_097_147] {
         if cfg!(miri) && len > 20_000 {
             continue;
         }

@@ -77,10 +77,7 @@ fn agrees_with_a_vec_under_random_changes() {
                     continue;
                 };
                 let needle = element.as_bytes(&mut itoa::Buffer::new()).to_vec();
-                let expected = model
-                    .chunks(stride)
-                    .position(|group| group[0] == *first)
-                    .unwrap();
+                let expected = model.chunks(stride).position(|group| group[0] == *first).unwrap();
                 let found = find(&packed, stride, &needle).unwrap();
                 assert_eq!(index_of(&packed, found), expected * stride);
             }
@@ -92,33 +89,14 @@ fn agrees_with_a_vec_under_random_changes() {
 #[test]
 fn scores_come_back_bit_for_bit() {
     let mut rng = Rng::new(3);
-    let mut scores = vec![
-        0.0,
-        -0.0,
-        1.0,
-        -1.5,
-        1e300,
-        f64::INFINITY,
-        f64::NEG_INFINITY,
-        f64::MIN_POSITIVE,
-    ];
-    scores.extend([
-        2f64.powi(53),
-        2f64.powi(62),
-        2f64.powi(63),
-        -(2f64.powi(63)),
-        2f64.powi(64),
-    ]);
+    let mut scores = vec![0.0, -0.0, 1.0, -1.5, 1e300, f64::INFINITY, f64::NEG_INFINITY, f64::MIN_POSITIVE];
+    scores.extend([2f64.powi(53), 2f64.powi(62), 2f64.powi(63), -(2f64.powi(63)), 2f64.powi(64)]);
     scores.extend((0..200).map(|_| f64::from_bits(rng.next_u64())));
     scores.extend((0..200).map(|_| ((rng.next_u64() as i64) >> rng.below(64)) as f64));
     for score in scores {
         let mut packed = EMPTY.to_vec();
         let at = push_back(&mut packed, &[Item::from_f64(score)]);
-        assert_eq!(
-            get(&packed, at).as_f64().map(f64::to_bits),
-            Some(score.to_bits()),
-            "{score}"
-        );
+        assert_eq!(get(&packed, at).as_f64().map(f64::to_bits), Some(score.to_bits()), "{score}");
     }
     assert_eq!(item_bytes(Item::from_f64(53.0)), 1);
     assert_eq!(item_bytes(Item::from_f64(-128.0)), 2);
@@ -129,34 +107,15 @@ fn a_hash_of_ten_small_fields_costs_191_bytes() {
     let mut packed = EMPTY.to_vec();
     for i in 0..10 {
         let (field, value) = (format!("field{i}"), b"value123456");
-        push_back(
-            &mut packed,
-            &[Item::from_text(field.as_bytes()), Item::from_text(value)],
-        );
+        push_back(&mut packed, &[Item::from_text(field.as_bytes()), Item::from_text(value)]);
     }
     assert_eq!((packed.len(), count(&packed)), (191, 20));
 }
 
 #[test]
 fn integers_take_the_fewest_bytes() {
-    for (value, bytes) in [
-        (-1, 1),
-        (53, 1),
-        (-2, 2),
-        (54, 2),
-        (127, 2),
-        (-128, 2),
-        (128, 3),
-        (-129, 3),
-        (1 << 39, 7),
-    ] {
+    for (value, bytes) in [(-1, 1), (53, 1), (-2, 2), (54, 2), (127, 2), (-128, 2), (128, 3), (-129, 3), (1 << 39, 7)] {
         assert_eq!(item_bytes(Item::Int(value)), bytes, "{value}");
     }
-    assert_eq!(
-        (
-            item_bytes(Item::Int(i64::MIN)),
-            item_bytes(Item::Int(i64::MAX))
-        ),
-        (9, 9)
-    );
+    assert_eq!((item_bytes(Item::Int(i64::MIN)), item_bytes(Item::Int(i64::MAX))), (9, 9));
 }

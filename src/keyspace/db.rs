@@ -1,0 +1,529 @@
+//! One database as commands see it: lookups that expire and touch, and the few functions through which every change goes.
+
+use crate::storage::alloc::good_size;
+use crate::storage::table::{Lookup, OwnedEntry, prefix_of_hash};
+use crate::storage::{Encoding, EntryMut, EntryRef, NewValue, Type, Value};
+
+use super::event::Vanished;
+use super::lazyfree::LAZYFREE_EFFORT_MIN;
+use super::{DbState, Keyspace, Notify, lru};
+
+/// The number of a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DbIndex(pub u16);
+
+/// What happens to the expiry of a key that is overwritten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepTtl {
+    /// It stays.
+    Keep,
+    /// It goes.
+    Clear,
+    /// It becomes this time, in milliseconds since the epoch.
+    At(i64),
+}
+
+/// What happens to a key that is met after its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDue {
+    /// It is deleted.
+    Delete,
+    /// It is treated as absent and left to the master.
+    Hide,
+    /// It is treated as alive: commands of the master, loading, DEBUG.
+    Ignore,
+}
+
+/// Which thread frees a deleted value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freeing {
+    /// This one.
+    Sync,
+    /// Another one, if it is worth it.
+    Lazy,
+}
+
+/// A database, borrowed from the keyspace.
+pub struct Db<'a> {
+    pub(super) keyspace: &'a mut Keyspace,
+    pub(super) index: DbIndex,
+}
+
+impl Db<'_> {
+    /// Which database this is.
+    pub fn index(&self) -> DbIndex {
+        self.index
+    }
+
+    /// The keyspace this database belongs to.
+    pub fn keyspace(&mut self) -> &mut Keyspace {
+        self.keyspace
+    }
+
+    /// Another database of the same keyspace.
+    pub fn at(&mut self, index: DbIndex) -> Db<'_> {
+        self.keyspace.db(index)
+    }
+
+    #[inline]
+    fn state(&mut self) -> &mut DbState {
+        &mut self.keyspace.dbs[usize::from(self.index.0)]
+    }
+
+    /// Number of keys, due ones included.
+    pub fn len(&mut self) -> usize {
+        self.state().table.len()
+    }
+
+    /// Has it no keys?
+    pub fn is_empty(&mut self) -> bool {
+        self.len() == 0
+    }
+
+    /// The entry of a key, to read: expires it if due, counts a hit or miss, and notes the access.
+    #[inline]
+    pub fn lookup_read(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        self.find(key, true).map(EntryMut::into_ref)
+    }
+
+    /// As `lookup_read` without counting hits and misses or noting the access: TYPE, TTL, OBJECT, EXISTS of others.
+    pub fn peek(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let touch = std::mem::replace(&mut self.keyspace.no_touch, true);
+        let index = usize::from(self.index.0);
+        let hash = self.keyspace.dbs[index].table.hash(key);
+        self.expire_if_due(hash, key);
+        self.keyspace.no_touch = touch;
+        let (now, on_due) = (self.keyspace.now.0, self.keyspace.policy.on_due);
+        let entry = self.keyspace.dbs[index].table.get(hash, key)?;
+        (on_due != OnDue::Hide || !is_due(entry.expire_at(), now)).then_some(entry)
+    }
+
+    /// Is there such a key?
+    pub fn exists(&mut self, key: &[u8]) -> bool {
+        self.peek(key).is_some()
+    }
+
+    /// The entry of a key even if it is due; nothing is expired, counted or touched (DEBUG).
+    pub fn inspect(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let table = &self.state().table;
+        table.get(table.hash(key), key)
+    }
+
+    /// The entry of a key, to change. The caller tells of the change by `modified`.
+    #[inline]
+    pub fn lookup_write(&mut self, key: &[u8]) -> Option<EntryMut<'_>> {
+        let hash = self.keyspace.dbs[usize::from(self.index.0)].table.hash(key);
+        self.keyspace.before_change(self.index, hash);
+        self.find(key, false)
+    }
+
+    #[inline]
+    fn find(&mut self, key: &[u8], count: bool) -> Option<EntryMut<'_>> {
+        let index = self.index;
+        let Keyspace { dbs, now, no_touch, policy, stats, events, rng, garbage, dirty, .. } = &mut *self.keyspace;
+        let DbState { table, expires, .. } = &mut dbs[usize::from(index.0)];
+        let hash = table.hash(key);
+        let found = table.lookup(hash, key, |entry| {
+            let read = entry.read();
+            if policy.on_due != OnDue::Ignore && is_due(read.expire_at(), now.0) {
+                return false;
+            }
+            if !*no_touch {
+                let old = read.lru();
+                let new = lru::accessed(old, policy, *now, rng);
+                if new != old {
+                    entry.set_lru(new);
+                }
+            }
+            true
+        });
+        match found {
+            Lookup::Found(entry) => {
+                if count {
+                    stats.keyspace_hits += 1;
+                }
+                Some(entry)
+            }
+            Lookup::Absent(_) => {
+                if count {
+                    stats.keyspace_misses += 1;
+                    events.notify(Notify::KEY_MISS, "keymiss", key, index);
+                }
+                None
+            }
+            Lookup::Refused(table) => {
+                if policy.on_due == OnDue::Delete
+                    && let Some(entry) = table.remove(hash, key)
+                {
+                    if let Some(at) = entry.read().expire_at() {
+                        expires.remove(at, prefix_of_hash(hash));
+                    }
+                    stats.expired_keys += 1;
+                    *dirty += 1;
+                    events.vanished(index, key, Vanished::Expired);
+                    events.notify(Notify::EXPIRED, "expired", key, index);
+                    events.touched(index, key);
+                    discard(entry, policy.lazyfree_lazy_expire, garbage);
+                }
+                if count {
+                    stats.keyspace_misses += 1;
+                    events.notify(Notify::KEY_MISS, "keymiss", key, index);
+                }
+                None
+            }
+        }
+    }
+
+    /// Deletes the key if its time has come.
+    fn expire_if_due(&mut self, hash: u64, key: &[u8]) {
+        let now = self.keyspace.now.0;
+        let due = self.state().table.get(hash, key).is_some_and(|entry| is_due(entry.expire_at(), now));
+        if due && self.keyspace.policy.on_due == OnDue::Delete {
+            self.expire(key);
+        }
+    }
+
+    /// Deletes a key because its time has come.
+    pub(super) fn expire(&mut self, key: &[u8]) {
+        let Some(entry) = self.take(key) else { return };
+        let keyspace = &mut *self.keyspace;
+        keyspace.stats.expired_keys += 1;
+        keyspace.dirty += 1;
+        keyspace.events.vanished(self.index, key, Vanished::Expired);
+        keyspace.events.notify(Notify::EXPIRED, "expired", key, self.index);
+        keyspace.events.touched(self.index, key);
+        discard(entry, keyspace.policy.lazyfree_lazy_expire, &mut keyspace.garbage);
+    }
+
+    /// Deletes a key because memory is short. Returns whether it was there.
+    pub(super) fn evict(&mut self, key: &[u8]) -> bool {
+        let Some(entry) = self.take(key) else { return false };
+        let keyspace = &mut *self.keyspace;
+        keyspace.stats.evicted_keys += 1;
+        keyspace.dirty += 1;
+        keyspace.events.vanished(self.index, key, Vanished::Evicted);
+        keyspace.events.notify(Notify::EVICTED, "evicted", key, self.index);
+        keyspace.events.touched(self.index, key);
+        discard(entry, keyspace.policy.lazyfree_lazy_eviction, &mut keyspace.garbage);
+        true
+    }
+
+    /// Adds a key that does not exist.
+    pub fn add(&mut self, key: &[u8], type_: Type, value: NewValue<'_>, expire: Option<i64>) -> EntryMut<'_> {
+        let index = self.index;
+        let hash = self.state().table.hash(key);
+        self.keyspace.before_change(index, hash);
+        let Keyspace { dbs, now, policy, events, .. } = &mut *self.keyspace;
+        let DbState { table, expires, .. } = &mut dbs[usize::from(index.0)];
+        add_to(table, expires, events, index, hash, key, type_, value, expire, lru::initial(policy, *now))
+    }
+
+    /// Gives a key this value, whether it exists or not (SET and all commands that store a result).
+    pub fn set_value(&mut self, key: &[u8], type_: Type, value: NewValue<'_>, ttl: KeepTtl) {
+        let index = self.index;
+        let hash = self.state().table.hash(key);
+        self.keyspace.before_change(index, hash);
+        let Keyspace { dbs, now, no_touch, policy, events, garbage, rng, .. } = &mut *self.keyspace;
+        let DbState { table, expires, .. } = &mut dbs[usize::from(index.0)];
+        let mut entry = match table.lookup(hash, key, |_| true) {
+            Lookup::Found(entry) => entry,
+            Lookup::Absent(table) | Lookup::Refused(table) => {
+                let expire = if let KeepTtl::At(at) = ttl { Some(at) } else { None };
+                let clock = lru::initial(policy, *now);
+                add_to(table, expires, events, index, hash, key, type_, value, expire, clock);
+                return;
+            }
+        };
+        if entry.type_() != type_ {
+            events.notify(Notify::TYPE_CHANGED, "type_changed", key, index);
+            if is_waited_for(type_) {
+                events.ready(index, key);
+            }
+        }
+        events.notify(Notify::OVERWRITTEN, "overwritten", key, index);
+        if !*no_touch {
+            let clock = match policy.access {
+                lru::AccessPolicy::Lfu => lru::accessed(entry.read().lru(), policy, *now, rng),
+                lru::AccessPolicy::Lru | lru::AccessPolicy::Lrm => lru::lru_clock(*now),
+            };
+            entry.set_lru(clock);
+        }
+        let old = entry.read().expire_at();
+        let new = match ttl {
+            KeepTtl::Keep => old,
+            KeepTtl::Clear => None,
+            KeepTtl::At(at) => Some(at),
+        };
+        if old != new {
+            change_expire(expires, prefix_of_hash(hash), old, new);
+            entry.set_expire(new);
+        }
+        if let Some(object) = entry.set_value(type_, value)
+            && policy.lazyfree_lazy_server_del
+            && object.free_effort() >= LAZYFREE_EFFORT_MIN
+        {
+            garbage.push_object(object);
+        }
+    }
+
+    /// Gives a key that exists a value of the same type that grew out of the old one: expiry and access stay.
+    pub fn replace_value(&mut self, key: &[u8], value: NewValue<'_>) {
+        if let Some(mut entry) = self.lookup_write(key) {
+            let type_ = entry.type_();
+            entry.set_value(type_, value);
+        }
+    }
+
+    /// Sets or removes the expiry of a key that exists. False if it does not.
+    pub fn set_expire(&mut self, key: &[u8], expire: Option<i64>) -> bool {
+        let hash = self.state().table.hash(key);
+        self.keyspace.before_change(self.index, hash);
+        let DbState { table, expires, .. } = self.state();
+        let Some(mut entry) = table.get_mut(hash, key) else { return false };
+        let old = entry.read().expire_at();
+        if old != expire {
+            change_expire(expires, prefix_of_hash(hash), old, expire);
+            entry.set_expire(expire);
+        }
+        true
+    }
+
+    /// Deletes a key as a consequence of a command: `lazyfree-lazy-server-del` decides who frees it.
+    pub fn delete(&mut self, key: &[u8]) -> bool {
+        let freeing = if self.keyspace.policy.lazyfree_lazy_server_del { Freeing::Lazy } else { Freeing::Sync };
+        self.delete_by(key, freeing)
+    }
+
+    /// Deletes a key, due or not; false if there was none. Says nothing to subscribers and watchers.
+    pub fn delete_by(&mut self, key: &[u8], freeing: Freeing) -> bool {
+        let Some(entry) = self.take(key) else { return false };
+        discard(entry, freeing == Freeing::Lazy, &mut self.keyspace.garbage);
+        true
+    }
+
+    /// Takes a key with all it has out of the database.
+    pub fn take(&mut self, key: &[u8]) -> Option<OwnedEntry> {
+        let hash = self.state().table.hash(key);
+        self.keyspace.before_change(self.index, hash);
+        let DbState { table, expires, .. } = self.state();
+        let entry = table.remove(hash, key)?;
+        if let Some(at) = entry.read().expire_at() {
+            expires.remove(at, prefix_of_hash(hash));
+        }
+        Some(entry)
+    }
+
+    /// Puts an entry under `key`, which must not exist.
+    pub fn put_back(&mut self, key: &[u8], entry: OwnedEntry) {
+        let hash = self.state().table.hash(key);
+        self.keyspace.before_change(self.index, hash);
+        let entry = if entry.read().key() == key { entry } else { entry.with_key(key) };
+        let (type_, expire) = (entry.read().type_(), entry.read().expire_at());
+        let DbState { table, expires, .. } = self.state();
+        if let Some(at) = expire {
+            expires.insert(at, prefix_of_hash(hash));
+        }
+        table.reinsert(entry);
+        self.keyspace.events.notify(Notify::NEW, "new", key, self.index);
+        if is_waited_for(type_) {
+            self.keyspace.events.ready(self.index, key);
+        }
+    }
+
+    /// Tells watchers and trackers that a key changed (Redis: signalModifiedKey), and counts one change.
+    #[inline]
+    pub fn modified(&mut self, key: &[u8]) {
+        self.keyspace.dirty += 1;
+        self.keyspace.events.touched(self.index, key);
+    }
+
+    /// As `modified` for a command that counts its changes itself.
+    #[inline]
+    pub fn modified_times(&mut self, key: &[u8], changes: u64) {
+        self.keyspace.dirty += changes;
+        self.keyspace.events.touched(self.index, key);
+    }
+
+    /// Tells subscribers of an event of this class.
+    #[inline]
+    pub fn notify(&mut self, class: Notify, event: &'static str, key: &[u8]) {
+        self.keyspace.events.notify(class, event, key, self.index);
+    }
+
+    /// Tells blocked clients that this key may serve them.
+    #[inline]
+    pub fn ready(&mut self, key: &[u8]) {
+        self.keyspace.events.ready(self.index, key);
+    }
+
+    /// Visits one bucket of keys (see `Table::scan`); due keys are shown too. Returns the next cursor.
+    pub fn scan(&mut self, cursor: u64, visit: impl FnMut(EntryRef<'_>)) -> u64 {
+        self.state().table.scan(cursor, visit)
+    }
+
+    /// Visits every key, due ones included.
+    pub fn for_each(&mut self, visit: impl FnMut(EntryRef<'_>)) {
+        self.state().table.for_each(visit);
+    }
+
+    /// A key, each equally likely, that is not due; None if there is none (or none was found in 100 picks).
+    pub fn random_key(&mut self) -> Option<Vec<u8>> {
+        for _ in 0..100 {
+            let index = usize::from(self.index.0);
+            let Keyspace { dbs, now, rng, policy, .. } = &mut *self.keyspace;
+            let entry = dbs[index].table.random(rng)?;
+            if !is_due(entry.expire_at(), now.0) || policy.on_due == OnDue::Ignore {
+                return Some(entry.key().to_vec());
+            }
+            let key = entry.key().to_vec();
+            if self.keyspace.policy.on_due == OnDue::Delete {
+                self.expire(&key);
+            } else if self.keyspace.dbs[index].table.len() == self.keyspace.dbs[index].expires.len() {
+                // All keys may be due here, and none may be deleted.
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    /// Has this key's time come?
+    pub fn is_due(&self, entry: EntryRef<'_>) -> bool {
+        is_due(entry.expire_at(), self.keyspace.now.0)
+    }
+
+    /// The expiry index of hash fields: notes that the earliest field expiry of a hash changed.
+    pub fn set_field_expire(&mut self, key: &[u8], old: Option<i64>, new: Option<i64>) {
+        let DbState { table, field_expires, .. } = self.state();
+        change_expire(field_expires, prefix_of_hash(table.hash(key)), old, new);
+    }
+
+    /// Bytes that this entry takes outside its value's object.
+    pub fn entry_overhead(entry: EntryRef<'_>) -> usize {
+        // A slot and a tag, at the mean load of a segment.
+        let slot = 12;
+        entry.allocated_bytes() + slot + if entry.expire_at().is_some() { 9 } else { 0 }
+    }
+}
+
+/// Do clients block on keys of this type?
+fn is_waited_for(type_: Type) -> bool {
+    matches!(type_, Type::List | Type::Zset | Type::Stream)
+}
+
+/// Has this time come?
+#[inline]
+pub fn is_due(expire: Option<i64>, now: i64) -> bool {
+    expire.is_some_and(|at| now > at)
+}
+
+fn change_expire(expires: &mut crate::storage::expiry::ExpiryIndex, prefix: u64, old: Option<i64>, new: Option<i64>) {
+    if let Some(at) = old {
+        expires.remove(at, prefix);
+    }
+    if let Some(at) = new {
+        expires.insert(at, prefix);
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+fn add_to<'t>(
+    table: &'t mut crate::storage::Table,
+    expires: &mut crate::storage::expiry::ExpiryIndex,
+    events: &mut super::Events,
+    index: DbIndex,
+    hash: u64,
+    key: &[u8],
+    type_: Type,
+    value: NewValue<'_>,
+    expire: Option<i64>,
+    lru: u32,
+) -> EntryMut<'t> {
+    if let Some(at) = expire {
+        expires.insert(at, prefix_of_hash(hash));
+    }
+    events.notify(Notify::NEW, "new", key, index);
+    if is_waited_for(type_) {
+        events.ready(index, key);
+    }
+    table.insert(hash, key, value, type_, expire, lru)
+}
+
+/// Frees an entry here, or queues it for the lazy-free thread if that was asked for and is worth it.
+pub(super) fn discard(entry: OwnedEntry, lazy: bool, garbage: &mut super::Garbage) {
+    let effort = match entry.read().value() {
+        Value::Object(object) => object.free_effort(),
+        Value::Int(_) | Value::Bytes(_) => 1,
+    };
+    if lazy && effort >= LAZYFREE_EFFORT_MIN {
+        garbage.push_entry(entry);
+    }
+}
+
+/// Bytes of an inline value's share of its entry, for MEMORY USAGE.
+pub fn inline_bytes(encoding: Encoding, value: Value<'_>) -> usize {
+    match (encoding, value) {
+        (_, Value::Bytes(bytes)) => good_size(bytes.len()),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::time::UnixMillis;
+
+    fn keyspace() -> Keyspace {
+        let mut keyspace = Keyspace::new(2, 1);
+        keyspace.now = UnixMillis(1000);
+        keyspace
+    }
+
+    #[test]
+    fn due_keys_are_gone_when_met_and_the_index_follows() {
+        let mut keyspace = keyspace();
+        keyspace.events.propagate_vanished = true;
+        let mut db = keyspace.db(DbIndex(0));
+        db.set_value(b"k", Type::String, NewValue::Int(1), KeepTtl::At(1500));
+        db.set_value(b"k", Type::String, NewValue::Int(2), KeepTtl::Keep);
+        assert_eq!(db.lookup_read(b"k").unwrap().expire_at(), Some(1500));
+        db.keyspace.now = UnixMillis(1501);
+        assert!(db.lookup_read(b"k").is_none());
+        assert_eq!((keyspace.total_keys(), keyspace.dbs[0].expires.len(), keyspace.stats.expired_keys), (0, 0, 1));
+        assert_eq!(keyspace.events.vanished.len(), 1);
+    }
+
+    #[test]
+    fn every_change_is_announced_before_it_happens() {
+        let mut keyspace = keyspace();
+        let mut steps: Vec<(&str, Box<dyn FnMut(&mut Keyspace)>)> = vec![
+            ("add", Box::new(|k| drop(k.db(DbIndex(0)).add(b"a", Type::String, NewValue::Int(1), None)))),
+            (
+                "set_value",
+                Box::new(|k| k.db(DbIndex(0)).set_value(b"a", Type::String, NewValue::Int(2), KeepTtl::Clear)),
+            ),
+            ("lookup_write", Box::new(|k| drop(k.db(DbIndex(0)).lookup_write(b"a")))),
+            ("set_expire", Box::new(|k| drop(k.db(DbIndex(0)).set_expire(b"a", Some(9999))))),
+            (
+                "take and put_back",
+                Box::new(|k| {
+                    let entry = k.db(DbIndex(0)).take(b"a").unwrap();
+                    k.db(DbIndex(0)).put_back(b"b", entry);
+                }),
+            ),
+            ("swap", Box::new(|k| k.swap(DbIndex(0), DbIndex(1)))),
+            ("delete", Box::new(|k| assert!(k.db(DbIndex(1)).delete(b"b")))),
+            (
+                "flush",
+                Box::new(|k| {
+                    k.db(DbIndex(0)).add(b"a", Type::String, NewValue::Int(1), None);
+                    k.flush(None, false);
+                }),
+            ),
+        ];
+        for (name, step) in &mut steps {
+            let before = keyspace.changes_announced();
+            step(&mut keyspace);
+            assert!(keyspace.changes_announced() > before, "{name} changes keys behind the cut's back");
+        }
+    }
+}
