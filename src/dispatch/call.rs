@@ -1,0 +1,224 @@
+//! Calling a command: freeze the time, run the handler, time it, count it, keep what it leaves behind.
+
+use crate::resp::{CommandError, Output, Reply};
+use crate::server::blocking::{Block, TimeoutReply};
+use crate::server::commandlog::{self, LogEntry, LogKind};
+use crate::server::context::BigArg;
+use crate::server::{ClientFlags, CommandId, DataContext, Handler, Outcome, Server, ServerContext};
+use crate::spec::Flags;
+
+use super::{deliver, write_error};
+
+/// Who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// A client, directly.
+    Client,
+    /// EXEC: the command may not wait.
+    Transaction,
+    /// A client that waited, served by a key.
+    Unblocked,
+}
+
+/// How the call ended.
+#[derive(Debug)]
+pub(super) enum Called {
+    /// The reply (or error) is written.
+    Done,
+    /// The client wants to wait.
+    Block(Box<Block>),
+    /// EXEC.
+    RunQueued,
+}
+
+/// Runs one command for the client at `place`.
+pub(super) fn call(
+    server: &mut Server,
+    place: u32,
+    id: CommandId,
+    argv: &[&[u8]],
+    bigs: &[BigArg],
+    mode: Mode,
+) -> Called {
+    if !server.monitors.is_empty() && mode != Mode::Unblocked {
+        deliver::feed_monitors(server, place, id, argv);
+    }
+    let command = server.commands.entry(id).command;
+    let Some(client) = server.clients.at(place) else { return Called::Done };
+    client.last_command = Some(id);
+    let (client_id, db, proto, flags) = (client.id, client.db, client.proto, client.flags);
+    let out_before = client.out.len();
+    let deny_blocking = mode == Mode::Transaction || flags.has(ClientFlags::DENY_BLOCKING);
+    let muted = flags.has(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP));
+    let dirty_before = server.keyspace.dirty;
+    server.keyspace.now = server.now.unix();
+    server.keyspace.no_touch = flags.has(ClientFlags::NO_TOUCH) && command.info.name != "touch";
+    let start_us = server.host.mono_us();
+    let mut silent = Output::default();
+    let result = match command.handler {
+        Handler::Data(run) => {
+            let out = if muted { &mut silent } else { &mut client.out };
+            run(&mut DataContext {
+                db: server.keyspace.db(db),
+                argv,
+                reply: Reply::new(out, proto),
+                now: server.now.unix(),
+                config: &server.config,
+                deny_blocking,
+                propagation: &mut server.propagation,
+                bigs,
+            })
+        }
+        Handler::Server(run) => {
+            // The client's output is lent to the reply, since the handler may look at any client.
+            let mut out = std::mem::take(&mut client.out);
+            let now = server.now;
+            let reply = Reply::new(if muted { &mut silent } else { &mut out }, proto);
+            let mut cx = ServerContext { server, client: client_id, argv, reply, now, command: id, deny_blocking };
+            let result = run(&mut cx);
+            if let Some(client) = server.clients.at(place) {
+                // What others sent to this client meanwhile comes after its reply.
+                let mut others = std::mem::replace(&mut client.out, out);
+                if !others.is_empty() {
+                    client.out.append(&mut others);
+                }
+            }
+            result
+        }
+        Handler::Container(_) => Err(CommandError::Arity(command.info.name.into())),
+    };
+    let us = server.host.mono_us() - start_us;
+    let failed = result.is_err();
+    let called = finish(server, place, result, deny_blocking);
+    if matches!(called, Called::Block(_)) {
+        return called;
+    }
+    count(server, place, id, argv, us, failed, out_before);
+    if server.keyspace.dirty != dirty_before || server.propagation.enabled {
+        deliver::propagate(server, db, argv, server.keyspace.dirty != dirty_before && !failed);
+    }
+    called
+}
+
+fn finish(
+    server: &mut Server,
+    place: u32,
+    result: Result<Outcome, CommandError>,
+    deny_blocking: bool,
+) -> Called {
+    let outcome = match result {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            write_error(server, place, &error.to_string());
+            return Called::Done;
+        }
+    };
+    let mut called = Called::Done;
+    match outcome {
+        Outcome::Done => {}
+        Outcome::Block(block) if deny_blocking => write_timeout(server, place, block.timeout_reply),
+        Outcome::Block(block) => called = Called::Block(block),
+        Outcome::RunQueued => called = Called::RunQueued,
+        Outcome::Close => {
+            if let Some(client) = server.clients.at(place) {
+                client.flags = client.flags.or(ClientFlags::CLOSE_AFTER_REPLY);
+                let id = client.id;
+                server.close_client(id, true);
+            }
+        }
+        Outcome::Shutdown(request) => server.shutdown = Some(request),
+    }
+    if let Some(client) = server.clients.at(place) {
+        // CLIENT REPLY SKIP mutes the reply of the next command, once.
+        let skip = ClientFlags::REPLY_SKIP;
+        client.flags = if client.flags.has(ClientFlags::REPLY_SKIP_NEXT) {
+            client.flags.or(skip).without(ClientFlags::REPLY_SKIP_NEXT)
+        } else {
+            client.flags.without(skip)
+        };
+    }
+    called
+}
+
+/// Writes what a client reads that waited in vain.
+pub(super) fn write_timeout(server: &mut Server, place: u32, reply: TimeoutReply) {
+    let Some(client) = server.clients.at(place) else { return };
+    let mut writer = Reply::new(&mut client.out, client.proto);
+    match reply {
+        TimeoutReply::Null => writer.null(),
+        TimeoutReply::NullArray => writer.null_array(),
+        TimeoutReply::Int(number) => writer.int(number),
+    }
+}
+
+fn count(
+    server: &mut Server,
+    place: u32,
+    id: CommandId,
+    argv: &[&[u8]],
+    us: u64,
+    failed: bool,
+    out_before: usize,
+) {
+    server.stats.total_commands_processed += 1;
+    server.stats.eventloop_duration_cmd_sum_us += us;
+    let tracking = server.config.latency_tracking;
+    let entry = server.commands.entry_mut(id);
+    let info = entry.info();
+    entry.stats.calls += 1;
+    entry.stats.usec += us;
+    if failed {
+        entry.stats.failed_calls += 1;
+    }
+    if tracking {
+        entry.stats.histogram.get_or_insert_default().record(us * 1000);
+    }
+    let config = &server.config;
+    if config.latency_monitor_threshold > 0 {
+        let event = if info.flags.has(Flags::FAST) { "fast-command" } else { "command" };
+        let threshold = config.latency_monitor_threshold as u64;
+        server.latency.add_if_slow(event, us.div_ceil(1000).max(us / 1000), threshold, server.now.unix().seconds());
+    }
+    if info.flags.has(Flags::SKIP_SLOWLOG) {
+        return;
+    }
+    let config = &server.config;
+    let is_slow = config.slowlog_log_slower_than >= 0 && us >= config.slowlog_log_slower_than as u64;
+    let Some(client) = server.clients.at(place) else { return };
+    let reply_bytes = client.out.len().saturating_sub(out_before);
+    let is_large = config.commandlog_reply_larger_than >= 0
+        && reply_bytes as u64 >= config.commandlog_reply_larger_than as u64;
+    let request_bytes: usize = if config.commandlog_request_larger_than >= 0 && argv.len() < 4096 {
+        argv.iter().map(|arg| arg.len()).sum()
+    } else {
+        0
+    };
+    let is_long = config.commandlog_request_larger_than >= 0
+        && request_bytes as u64 >= config.commandlog_request_larger_than as u64;
+    if is_slow || is_large || is_long {
+        log_command(server, place, argv, [us, request_bytes as u64, reply_bytes as u64]);
+    }
+}
+
+#[cold]
+fn log_command(server: &mut Server, place: u32, argv: &[&[u8]], values: [u64; 3]) {
+    let Some(client) = server.clients.at(place) else { return };
+    let (addr, name) = (client.addr.clone(), client.name.clone());
+    let time = server.now.unix().seconds();
+    let config = &server.config;
+    let kinds = [
+        (LogKind::Slow, config.slowlog_log_slower_than, config.slowlog_max_len),
+        (LogKind::LargeRequest, config.commandlog_request_larger_than, config.commandlog_large_request_max_len),
+        (LogKind::LargeReply, config.commandlog_reply_larger_than, config.commandlog_large_reply_max_len),
+    ];
+    for ((kind, threshold, len_max), value) in kinds.into_iter().zip(values) {
+        server.commandlog.of(kind).add_if_over(threshold, len_max.max(0) as usize, value, || LogEntry {
+            id: 0,
+            time,
+            value,
+            argv: commandlog::abridged(argv),
+            client_addr: addr.clone(),
+            client_name: name.clone(),
+        });
+    }
+}

@@ -1,0 +1,187 @@
+//! What stands between a request and its command: one function per refusal, in Redis's order.
+
+use crate::keyspace::DbIndex;
+use crate::resp::{CommandError, Proto};
+use crate::server::{Client, ClientFlags, CommandId, Server};
+use crate::spec::{CommandInfo, Flags};
+
+use super::memory;
+
+/// The gates' answer.
+pub(super) enum Verdict {
+    /// Execute it.
+    Pass,
+    /// Keep it for EXEC.
+    Queue,
+    /// The server is paused: offer it again later.
+    Postpone,
+    /// The client was closed meanwhile.
+    Stop,
+    /// Tell the client.
+    Refuse(CommandError),
+}
+
+/// Commands that run at once in MULTI.
+const NEVER_QUEUED: [&str; 6] = ["exec", "discard", "multi", "watch", "quit", "reset"];
+
+/// Passes a request through all gates.
+#[inline]
+pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> Verdict {
+    let info = server.commands.entry(id).info();
+    let Some(client) = server.clients.at(place) else { return Verdict::Stop };
+    let in_multi = client.flags.has(ClientFlags::MULTI);
+    if let Some(error) = needs_authentication(client, info)
+        .or_else(|| protected_command(server, place, id))
+        .or_else(|| not_in_transaction(info, in_multi))
+    {
+        return Verdict::Refuse(error);
+    }
+    if server.config.maxmemory > 0 {
+        let refused = memory::make_room(server) == memory::Room::None;
+        if refused && denies_oom(server, info, in_multi, place) {
+            return Verdict::Refuse(CommandError::coded(
+                "OOM command not allowed when used memory > 'maxmemory'.",
+            ));
+        }
+    }
+    let Some(client) = server.clients.at(place) else { return Verdict::Stop };
+    if client.flags.has(ClientFlags::CLOSING) {
+        return Verdict::Stop;
+    }
+    if let Some(error) = only_subscriptions(client, server.commands.entry(id).full_name.as_str()) {
+        return Verdict::Refuse(error);
+    }
+    if server.pause.until_ms != 0 && is_paused(server, place, id, argv) {
+        return Verdict::Postpone;
+    }
+    if in_multi && !NEVER_QUEUED.contains(&info.name) {
+        return Verdict::Queue;
+    }
+    Verdict::Pass
+}
+
+#[inline]
+fn needs_authentication(client: &Client, info: &CommandInfo) -> Option<CommandError> {
+    (!client.is_authenticated() && !info.flags.has(Flags::NO_AUTH))
+        .then(|| CommandError::coded("NOAUTH Authentication required."))
+}
+
+/// DEBUG only where the operator allows it.
+#[inline]
+fn protected_command(server: &mut Server, place: u32, id: CommandId) -> Option<CommandError> {
+    let entry = server.commands.entry(id);
+    if !entry.full_name.starts_with("debug") {
+        return None;
+    }
+    let allowed = match server.config.enable_debug_command {
+        crate::config::ProtectedFrom::Yes => true,
+        crate::config::ProtectedFrom::No => false,
+        crate::config::ProtectedFrom::Local => server.clients.at(place).is_some_and(|client| is_local(client)),
+    };
+    (!allowed).then(|| {
+        CommandError::err(
+            "DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
+             local connection, otherwise you need to set this option in the configuration file, and then restart the \
+             server.",
+        )
+    })
+}
+
+fn is_local(client: &Client) -> bool {
+    client.flags.has(ClientFlags::UNIX_SOCKET) || client.addr.starts_with("127.") || client.addr.starts_with("[::1]")
+}
+
+#[inline]
+fn not_in_transaction(info: &CommandInfo, in_multi: bool) -> Option<CommandError> {
+    (in_multi && info.flags.has(Flags::NO_MULTI))
+        .then(|| CommandError::err("Command not allowed inside a transaction"))
+}
+
+/// Would this command (or, for EXEC, any queued one) add data?
+fn denies_oom(server: &mut Server, info: &CommandInfo, in_multi: bool, place: u32) -> bool {
+    if info.flags.has(Flags::DENYOOM) {
+        return true;
+    }
+    let Some(client) = server.clients.at(place) else { return false };
+    // Queueing takes memory too: only commands that end the transaction are let through.
+    if in_multi && !NEVER_QUEUED.contains(&info.name) {
+        return true;
+    }
+    if info.name != "exec" {
+        return false;
+    }
+    let queued: Vec<CommandId> =
+        client.multi.iter().flat_map(|multi| multi.queue.iter().map(|queued| queued.id)).collect();
+    queued.iter().any(|&id| server.commands.entry(id).info().flags.has(Flags::DENYOOM))
+}
+
+/// A RESP2 subscriber reads messages, not replies.
+#[inline]
+fn only_subscriptions(client: &Client, name: &str) -> Option<CommandError> {
+    const ALLOWED: [&str; 9] = [
+        "subscribe",
+        "unsubscribe",
+        "psubscribe",
+        "punsubscribe",
+        "ssubscribe",
+        "sunsubscribe",
+        "ping",
+        "quit",
+        "reset",
+    ];
+    if client.proto == Proto::Resp3 || client.subscriptions.is_none() || !client.is_subscriber() {
+        return None;
+    }
+    (!ALLOWED.contains(&name)).then(|| {
+        CommandError::err(format!(
+            "Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
+             context"
+        ))
+    })
+}
+
+/// Does CLIENT PAUSE hold this request back?
+fn is_paused(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> bool {
+    if server.now.unix().0 >= server.pause.until_ms {
+        return false;
+    }
+    let info = server.commands.entry(id).info();
+    let Some(client) = server.clients.at(place) else { return false };
+    let in_multi = client.flags.has(ClientFlags::MULTI);
+    if in_multi && info.name != "exec" {
+        return false;
+    }
+    if !server.pause.writes_only {
+        // CLIENT itself is held back too, but for what ends the pause.
+        return !matches!(server.commands.entry(id).full_name.as_str(), "client|unpause" | "client|pause");
+    }
+    let may_write = |id: CommandId, argv: &[&[u8]]| {
+        let info = server.commands.entry(id).info();
+        info.flags.has(Flags::WRITE.or(Flags::MAY_REPLICATE)) || is_replicated_read(info.name, argv)
+    };
+    if info.name == "exec" {
+        let Some(client) = server.clients.at(place) else { return false };
+        let queue = client.multi.take();
+        let writes = queue.iter().flat_map(|multi| &multi.queue).any(|queued| {
+            let argv: Vec<&[u8]> = queued.argv.iter().map(Vec::as_slice).collect();
+            let info = server.commands.entry(queued.id).info();
+            info.flags.has(Flags::WRITE.or(Flags::MAY_REPLICATE)) || is_replicated_read(info.name, &argv)
+        });
+        if let Some(client) = server.clients.at(place) {
+            client.multi = queue;
+        }
+        return writes;
+    }
+    may_write(id, argv)
+}
+
+/// Commands that are no writes and yet leave something behind: publishing, and caching a cardinality.
+fn is_replicated_read(name: &str, _argv: &[&[u8]]) -> bool {
+    matches!(name, "publish" | "spublish" | "pfcount")
+}
+
+/// Databases that a request may name.
+pub(crate) fn db_index(server: &Server, number: i64) -> Option<DbIndex> {
+    let index = u16::try_from(number).ok()?;
+    (usize::from(index) < server.keyspace.databases()).then_some(DbIndex(index))
+}

@@ -1,0 +1,100 @@
+//! Memory limits: evicting keys when `maxmemory` is exceeded, and clients when `maxmemory-clients` is.
+
+use crate::config::MaxmemoryPolicy;
+use crate::keyspace::evict::{EvictionPolicy, VictimOrder};
+use crate::server::{ClientFlags, ClientId, Server};
+
+/// Microseconds of eviction at one go, whatever the excess: the rest follows in later turns.
+const SLICE_US: u64 = 500;
+
+/// How eviction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// Memory is below the limit.
+    Enough,
+    /// Above it, and more will be evicted.
+    Coming,
+    /// Above it, and nothing can be evicted.
+    None,
+}
+
+/// The eviction policy in force; None for `noeviction`.
+pub fn eviction_policy(server: &Server) -> Option<EvictionPolicy> {
+    use VictimOrder::{Lfu, Lru, Random, Ttl};
+    let (order, volatile_only) = match server.config.maxmemory_policy {
+        MaxmemoryPolicy::NoEviction => return None,
+        MaxmemoryPolicy::AllkeysLru | MaxmemoryPolicy::AllkeysLrm => (Lru, false),
+        MaxmemoryPolicy::AllkeysLfu => (Lfu, false),
+        MaxmemoryPolicy::AllkeysRandom => (Random, false),
+        MaxmemoryPolicy::VolatileLru | MaxmemoryPolicy::VolatileLrm => (Lru, true),
+        MaxmemoryPolicy::VolatileLfu => (Lfu, true),
+        MaxmemoryPolicy::VolatileRandom => (Random, true),
+        MaxmemoryPolicy::VolatileTtl => (Ttl, true),
+    };
+    Some(EvictionPolicy { order, volatile_only, samples: server.config.maxmemory_samples.max(1) as usize })
+}
+
+/// Evicts until memory is below `maxmemory`, or for a slice of time.
+pub fn make_room(server: &mut Server) -> Room {
+    let limit = server.config.maxmemory as usize;
+    if limit == 0 || server.used_memory() <= limit {
+        return Room::Enough;
+    }
+    let Some(policy) = eviction_policy(server) else { return Room::None };
+    let start = server.host.mono_us();
+    let mut evicted = 0u32;
+    while server.used_memory() > limit {
+        if !server.keyspace.evict_one(policy) {
+            // What another thread is about to free counts for the room to come.
+            let freeing = server.keyspace.garbage.pending.load(std::sync::atomic::Ordering::Relaxed) > 0;
+            return if freeing { Room::Coming } else { Room::None };
+        }
+        evicted += 1;
+        if evicted % 16 == 0 && server.host.mono_us() - start > SLICE_US {
+            return Room::Coming;
+        }
+    }
+    Room::Enough
+}
+
+/// Closes the clients that hold most memory until all together hold no more than `maxmemory-clients`.
+pub fn evict_clients(server: &mut Server) {
+    let limit = server.config.maxmemory_clients.bytes(server.config.maxmemory) as usize;
+    if limit == 0 || server.client_memory <= limit {
+        return;
+    }
+    let mut by_size: Vec<(usize, ClientId)> = server
+        .clients
+        .iter()
+        .filter(|client| !client.flags.has(ClientFlags::NO_EVICT.or(ClientFlags::CLOSING)))
+        .map(|client| (client.counted_memory, client.id))
+        .collect();
+    by_size.sort_unstable();
+    while server.client_memory > limit {
+        let Some((bytes, id)) = by_size.pop() else { return };
+        if bytes == 0 {
+            return;
+        }
+        crate::base::log::notice(&format!("Evicting client: id={} tot-mem={bytes}", id.0));
+        forget_memory(server, id);
+        server.close_client(id, false);
+        server.stats.evicted_clients += 1;
+    }
+}
+
+/// Brings the sum of client memory up to date with one client.
+pub fn count_client(server: &mut Server, place: u32) {
+    if let Some(client) = server.clients.at(place) {
+        let bytes = client.memory_bytes();
+        server.client_memory = server.client_memory + bytes - client.counted_memory;
+        client.counted_memory = bytes;
+    }
+}
+
+/// Takes a client out of the sum.
+pub fn forget_memory(server: &mut Server, id: ClientId) {
+    if let Some(client) = server.clients.get_mut(id) {
+        server.client_memory -= client.counted_memory;
+        client.counted_memory = 0;
+    }
+}

@@ -1,0 +1,152 @@
+//! From a request to its effects: find the command, pass the gates in Redis's order, call the handler, carry on what follows.
+//! Deliberately absent: what commands do (`commands`), bytes of the wire (`resp`), sockets. Called by `node`.
+
+pub mod call;
+pub mod deliver;
+pub mod gates;
+pub mod memory;
+pub mod transaction;
+pub mod unblock;
+
+use crate::resp::{CommandError, Reply};
+use crate::server::client::QueuedCommand;
+use crate::server::context::BigArg;
+use crate::server::{ClientFlags, CommandId, Handler, Server};
+
+/// What the connection does after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Goes on with the next request.
+    Next,
+    /// Takes no further request for now: it waits for keys, or is closing.
+    Stop,
+    /// The request was not executed (the server is paused) and must be offered again later.
+    Postpone,
+}
+
+/// Executes one request of the client at `place`. Its reply is in the client's output afterwards.
+pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[BigArg]) -> Flow {
+    let Some(client) = server.clients.at(place) else { return Flow::Stop };
+    client.last_interaction = server.now.mono;
+    client.commands_processed += 1;
+    let id = match find_command(server, argv) {
+        Ok(id) => id,
+        Err(error) => {
+            reject(server, place, None, &error);
+            return Flow::Next;
+        }
+    };
+    match gates::check(server, place, id, argv) {
+        gates::Verdict::Pass => {}
+        gates::Verdict::Queue => return queue(server, place, id, argv),
+        gates::Verdict::Postpone => return Flow::Postpone,
+        gates::Verdict::Stop => return Flow::Stop,
+        gates::Verdict::Refuse(error) => {
+            reject(server, place, Some(id), &error);
+            return Flow::Next;
+        }
+    }
+    let called = call::call(server, place, id, argv, bigs, call::Mode::Client);
+    if !server.keyspace.events.is_quiet() || !server.keyspace.garbage.is_empty() {
+        deliver::after_command(server);
+    }
+    match called {
+        call::Called::Done => flow_of(server, place),
+        call::Called::RunQueued => {
+            transaction::run_queued(server, place, id, argv);
+            deliver::after_command(server);
+            flow_of(server, place)
+        }
+        call::Called::Block(block) => {
+            unblock::block_client(server, place, *block, argv);
+            Flow::Stop
+        }
+    }
+}
+
+fn flow_of(server: &mut Server, place: u32) -> Flow {
+    let stopped = ClientFlags::CLOSING.or(ClientFlags::CLOSE_AFTER_REPLY).or(ClientFlags::BLOCKED);
+    match server.clients.at(place) {
+        Some(client) if !client.flags.has(stopped) => Flow::Next,
+        _ => Flow::Stop,
+    }
+}
+
+/// The command or subcommand that a request names, with a request long enough for it.
+///
+/// # Errors
+/// If there is no such command or the number of arguments is wrong.
+pub fn find_command(server: &Server, argv: &[&[u8]]) -> Result<CommandId, CommandError> {
+    let table = &server.commands;
+    let Some(mut id) = table.lookup(argv[0]) else { return Err(unknown_command(argv)) };
+    if let (Handler::Container(_), Some(sub)) = (table.entry(id).command.handler, argv.get(1)) {
+        let container = table.entry(id);
+        id = table
+            .lookup_sub(id, sub)
+            .ok_or_else(|| CommandError::unknown_subcommand(&container.full_name, sub))?;
+    }
+    let entry = table.entry(id);
+    if !entry.info().arity.allows(argv.len()) {
+        return Err(CommandError::Arity(entry.full_name.clone().into()));
+    }
+    Ok(id)
+}
+
+/// The answer to a command that does not exist: its name and the beginning of its arguments.
+fn unknown_command(argv: &[&[u8]]) -> CommandError {
+    let mut args = String::new();
+    for arg in &argv[1..] {
+        if args.len() >= 128 {
+            break;
+        }
+        let room = 128 - args.len();
+        args.push_str(&format!("'{}' ", String::from_utf8_lossy(&arg[..arg.len().min(room)])));
+    }
+    let name = String::from_utf8_lossy(&argv[0][..argv[0].len().min(128)]);
+    CommandError::err(format!("unknown command '{name}', with args beginning with: {args}"))
+}
+
+/// Answers a request that is not executed. In MULTI the transaction fails.
+pub(crate) fn reject(server: &mut Server, place: u32, id: Option<CommandId>, error: &CommandError) {
+    if let Some(id) = id {
+        server.commands.entry_mut(id).stats.rejected_calls += 1;
+    }
+    if let Some(client) = server.clients.at(place)
+        && client.flags.has(ClientFlags::MULTI)
+    {
+        client.flags = client.flags.or(ClientFlags::DIRTY_EXEC);
+    }
+    write_error(server, place, &error.to_string());
+}
+
+/// Writes an error line to a client and counts it.
+pub(crate) fn write_error(server: &mut Server, place: u32, line: &str) {
+    if server.stats.count_error(line) {
+        crate::base::log::warning(
+            "Errorstats stopped adding new errors because the number of errors reached the limit (128). \
+             Current errors code list: see INFO errorstats",
+        );
+    }
+    if let Some(client) = server.clients.at(place) {
+        let muted = ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP);
+        if !client.flags.has(muted) {
+            Reply::new(&mut client.out, client.proto).error(line);
+        }
+        client.flags = client.flags.without(ClientFlags::REPLY_SKIP);
+    }
+}
+
+fn queue(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> Flow {
+    let Some(client) = server.clients.at(place) else { return Flow::Stop };
+    // After a refusal the transaction cannot run: nothing more is kept.
+    if !client.flags.has(ClientFlags::DIRTY_EXEC.or(ClientFlags::DIRTY_CAS)) {
+        let multi = client.multi.get_or_insert_default();
+        multi.bytes += argv.iter().map(|arg| arg.len() + 24).sum::<usize>();
+        multi.queue.push(QueuedCommand { id, argv: argv.iter().map(|arg| arg.to_vec()).collect() });
+    }
+    if !client.flags.has(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP)) {
+        client.out.tail().extend_from_slice(b"+QUEUED\r\n");
+    }
+    client.flags = client.flags.without(ClientFlags::REPLY_SKIP);
+    Flow::Next
+}

@@ -1,0 +1,122 @@
+//! Clients that wait for keys: putting them to sleep, serving them in the order in which they came, waking them when their
+//! time is up.
+//!
+//! When you add a blocking command: its handler returns `Outcome::Block` while it cannot be served, and is simply run
+//! again when one of its keys may serve it; it must not have changed anything before it returns `Block`.
+
+use crate::base::time::MonoTime;
+use crate::keyspace::DbIndex;
+use crate::server::blocking::{Block, Blocked};
+use crate::server::{ClientFlags, ClientId, Server};
+
+use super::call::{self, Called};
+use super::{deliver, find_command, write_error};
+
+/// Rounds of serving one command's keys may cause, each a chain of moves: a bound against endless circles.
+const ROUNDS_MAX: usize = 1_000_000;
+
+/// Puts the client at `place` to sleep.
+pub(super) fn block_client(server: &mut Server, place: u32, block: Block, argv: &[&[u8]]) {
+    let now = server.now.mono;
+    let Some(client) = server.clients.at(place) else { return };
+    let deadline = (block.timeout_ms > 0).then(|| now.plus_us(block.timeout_ms.saturating_mul(1000)));
+    let blocked =
+        Blocked { block, db: client.db, argv: argv.iter().map(|arg| arg.to_vec()).collect(), deadline };
+    server.blocking.add(client.id, &blocked);
+    client.flags = client.flags.or(ClientFlags::BLOCKED);
+    client.blocked = Some(Box::new(blocked));
+    server.keyspace.events.blocked_keys = server.blocking.key_count();
+}
+
+/// Serves waiting clients from the keys that became ready, until none is left.
+pub(super) fn serve_ready_keys(server: &mut Server) {
+    for _ in 0..ROUNDS_MAX {
+        let ready = std::mem::take(&mut server.keyspace.events.ready_keys);
+        if ready.is_empty() {
+            return;
+        }
+        for (index, (db, key)) in ready.iter().enumerate() {
+            if !ready[..index].contains(&(*db, key.clone())) {
+                serve_key(server, *db, key);
+            }
+        }
+    }
+}
+
+fn serve_key(server: &mut Server, db: DbIndex, key: &[u8]) {
+    for id in server.blocking.of(db, key) {
+        let type_ = server.keyspace.db(db).peek(key).map(|entry| entry.type_());
+        let Some(client) = server.clients.get(id) else { continue };
+        let Some(blocked) = &client.blocked else { continue };
+        let may_serve = match type_ {
+            Some(type_) => blocked.block.wanted == Some(type_) || blocked.block.unblock_on_nokey,
+            None => blocked.block.unblock_on_nokey,
+        };
+        if may_serve {
+            run_again(server, id);
+        }
+    }
+}
+
+/// Runs a waiting client's command again; it is served or goes on waiting where it was.
+fn run_again(server: &mut Server, id: ClientId) {
+    let Some(place) = server.clients.place(id) else { return };
+    let Some(client) = server.clients.at(place) else { return };
+    let Some(blocked) = client.blocked.take() else { return };
+    client.flags = client.flags.without(ClientFlags::BLOCKED);
+    let argv: Vec<&[u8]> = blocked.argv.iter().map(Vec::as_slice).collect();
+    let called = match find_command(server, &argv) {
+        Ok(command) => call::call(server, place, command, &argv, &[], call::Mode::Unblocked),
+        Err(_) => Called::Done,
+    };
+    let Some(client) = server.clients.at(place) else { return };
+    if matches!(called, Called::Block(_)) {
+        client.flags = client.flags.or(ClientFlags::BLOCKED);
+        client.blocked = Some(blocked);
+        return;
+    }
+    server.blocking.remove(id, &blocked);
+    woken(server, id);
+}
+
+/// What follows when a client no longer waits: its output is sent, its further requests are executed.
+fn woken(server: &mut Server, id: ClientId) {
+    server.keyspace.events.blocked_keys = server.blocking.key_count();
+    deliver::note_output(server, id);
+    server.unblocked.push(id);
+}
+
+/// Wakes a client without serving it. `error` instead of the timeout's reply, if given. False if it does not wait.
+pub fn unblock_client(server: &mut Server, id: ClientId, error: Option<&str>) -> bool {
+    let Some(place) = server.clients.place(id) else { return false };
+    let Some(client) = server.clients.at(place) else { return false };
+    let Some(blocked) = client.blocked.take() else { return false };
+    client.flags = client.flags.without(ClientFlags::BLOCKED);
+    server.blocking.remove(id, &blocked);
+    match error {
+        Some(line) => write_error(server, place, line),
+        None => call::write_timeout(server, place, blocked.block.timeout_reply),
+    }
+    woken(server, id);
+    true
+}
+
+/// Lets a client forget what it waits for, because it goes away.
+pub fn forget_blocked(server: &mut Server, id: ClientId) {
+    let blocked = server.clients.get_mut(id).and_then(|client| client.blocked.take());
+    if let Some(blocked) = blocked {
+        server.blocking.remove(id, &blocked);
+        server.keyspace.events.blocked_keys = server.blocking.key_count();
+    }
+}
+
+/// Wakes the clients whose time is up.
+pub fn handle_deadlines(server: &mut Server, now: MonoTime) {
+    while let Some((deadline, id)) = server.blocking.next_deadline()
+        && deadline <= now
+    {
+        if !unblock_client(server, id, None) {
+            forget_blocked(server, id);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! SLOWLOG and COMMANDLOG: the latest commands that took long, or whose request or reply was large.
+
+use std::collections::VecDeque;
+
+const ARGS_MAX: usize = 32;
+const ARG_BYTES_MAX: usize = 128;
+
+/// Which log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogKind {
+    Slow,
+    LargeRequest,
+    LargeReply,
+}
+
+/// One logged command.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct LogEntry {
+    pub id: u64,
+    /// Seconds since the epoch.
+    pub time: i64,
+    /// Microseconds, or bytes.
+    pub value: u64,
+    pub argv: Vec<Vec<u8>>,
+    pub client_addr: String,
+    pub client_name: Vec<u8>,
+}
+
+/// One log.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    entries: VecDeque<LogEntry>,
+    next_id: u64,
+}
+
+/// The three logs.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)]
+pub struct CommandLog {
+    pub slow: Log,
+    pub large_request: Log,
+    pub large_reply: Log,
+}
+
+impl CommandLog {
+    /// One of them.
+    pub fn of(&mut self, kind: LogKind) -> &mut Log {
+        match kind {
+            LogKind::Slow => &mut self.slow,
+            LogKind::LargeRequest => &mut self.large_request,
+            LogKind::LargeReply => &mut self.large_reply,
+        }
+    }
+}
+
+impl Log {
+    /// Logs a command if its value reaches the threshold (negative: never), keeping at most `len_max`.
+    pub fn add_if_over(
+        &mut self,
+        threshold: i64,
+        len_max: usize,
+        value: u64,
+        entry: impl FnOnce() -> LogEntry,
+    ) {
+        if threshold < 0 || value < threshold as u64 || len_max == 0 {
+            return;
+        }
+        self.entries.push_front(LogEntry { id: self.next_id, value, ..entry() });
+        self.next_id += 1;
+        self.entries.truncate(len_max);
+    }
+
+    /// The latest first.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &LogEntry> {
+        self.entries.iter()
+    }
+
+    /// Forgets all.
+    pub fn reset(&mut self) {
+        self.entries.clear();
+    }
+}
+
+/// A request as the logs keep it: at most 32 arguments of 128 bytes, with a note of what was left out.
+pub fn abridged(argv: &[&[u8]]) -> Vec<Vec<u8>> {
+    let mut kept: Vec<Vec<u8>> = Vec::with_capacity(argv.len().min(ARGS_MAX));
+    for (index, arg) in argv.iter().enumerate() {
+        if index == ARGS_MAX - 1 && argv.len() > ARGS_MAX {
+            kept.push(format!("... ({} more arguments)", argv.len() - index).into_bytes());
+            break;
+        }
+        if arg.len() > ARG_BYTES_MAX {
+            let mut short = arg[..ARG_BYTES_MAX].to_vec();
+            short.extend_from_slice(format!("... ({} more bytes)", arg.len() - ARG_BYTES_MAX).as_bytes());
+            kept.push(short);
+        } else {
+            kept.push(arg.to_vec());
+        }
+    }
+    kept
+}

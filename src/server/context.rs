@@ -1,0 +1,159 @@
+//! What a handler gets to see. Data families see keys; only server-side commands see the server.
+
+use crate::base::time::{Now, UnixMillis};
+use crate::config::Config;
+use crate::keyspace::{Db, DbIndex};
+use crate::resp::{CommandError, Reply};
+use crate::storage::Shared;
+
+use super::client::{Client, ClientId};
+use super::propagation::Propagation;
+use super::table::CommandId;
+use super::Server;
+
+/// An argument that came in an allocation of its own.
+pub type BigArg = (usize, Shared<Vec<u8>>);
+
+/// The view of a data command.
+pub struct DataContext<'a> {
+    /// The selected database; `db.at` leads to others, `db.keyspace()` to what they share.
+    pub db: Db<'a>,
+    /// The request; `argv[0]` is the command's name as the client wrote it.
+    pub argv: &'a [&'a [u8]],
+    /// Where the reply goes. Nothing may be written before an error is returned.
+    pub reply: Reply<'a>,
+    /// The frozen time.
+    pub now: UnixMillis,
+    /// The limits that the operator set.
+    pub config: &'a Config,
+    /// May the command not wait (MULTI, scripts)?
+    pub deny_blocking: bool,
+    pub(crate) propagation: &'a mut Propagation,
+    pub(crate) bigs: &'a [BigArg],
+}
+
+impl DataContext<'_> {
+    /// Repeats this in the append-only file and on replicas instead of the request.
+    pub fn propagate_as(&mut self, argv: &[&[u8]]) {
+        self.propagation.instead(self.db.index(), argv);
+    }
+
+    /// Repeats nothing.
+    pub fn prevent_propagation(&mut self) {
+        self.propagation.prevent();
+    }
+
+    /// Does anyone listen to what is propagated? If not, a rewriting need not be made.
+    pub fn propagates(&self) -> bool {
+        self.propagation.enabled
+    }
+
+    /// The allocation of a long argument, to be kept without copying.
+    pub fn big_arg(&self, index: usize) -> Option<Shared<Vec<u8>>> {
+        self.bigs.iter().find(|(at, _)| *at == index).map(|(_, bytes)| bytes.clone())
+    }
+}
+
+/// The view of a server-side command.
+pub struct ServerContext<'a> {
+    /// The server; its clients hold the current one, whose output is lent to `reply` meanwhile.
+    pub server: &'a mut Server,
+    /// Who asks.
+    pub client: ClientId,
+    /// The request.
+    pub argv: &'a [&'a [u8]],
+    /// Where the reply goes.
+    pub reply: Reply<'a>,
+    /// The frozen time.
+    pub now: Now,
+    /// The command in hand.
+    pub command: CommandId,
+    /// May the command not wait (MULTI, scripts)?
+    pub deny_blocking: bool,
+}
+
+impl ServerContext<'_> {
+    /// The client who asks. Its `out` is empty: the reply goes to `reply`.
+    ///
+    /// # Panics
+    /// Never: the asking client exists while its command runs.
+    pub fn client(&mut self) -> &mut Client {
+        self.server.clients.get_mut(self.client).expect("the asking client is connected")
+    }
+
+    /// The selected database.
+    pub fn db_index(&mut self) -> DbIndex {
+        self.client().db
+    }
+}
+
+/// A cursor over arguments, for options.
+pub struct Args<'a> {
+    argv: &'a [&'a [u8]],
+    at: usize,
+}
+
+impl<'a> Args<'a> {
+    /// Begins at argument `at`.
+    pub fn new(argv: &'a [&'a [u8]], at: usize) -> Args<'a> {
+        Args { argv, at }
+    }
+
+    /// How many are left.
+    pub fn left(&self) -> usize {
+        self.argv.len().saturating_sub(self.at)
+    }
+
+    /// The position of the next one.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The next argument, if any.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Option<&'a [u8]> {
+        let arg = self.argv.get(self.at).copied();
+        self.at += usize::from(arg.is_some());
+        arg
+    }
+
+    /// The next argument.
+    ///
+    /// # Errors
+    /// A syntax error if there is none.
+    pub fn required(&mut self) -> Result<&'a [u8], CommandError> {
+        self.next().ok_or(CommandError::Syntax)
+    }
+
+    /// The next argument, an integer.
+    ///
+    /// # Errors
+    /// If there is none, or it is no integer.
+    pub fn integer(&mut self) -> Result<i64, CommandError> {
+        integer(self.required()?)
+    }
+
+    /// Steps over the next argument if it is this word, in any case.
+    pub fn take_word(&mut self, word: &str) -> bool {
+        let is_word = self.argv.get(self.at).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+        self.at += usize::from(is_word);
+        is_word
+    }
+}
+
+/// An argument that must be an integer.
+///
+/// # Errors
+/// If it is not.
+#[inline]
+pub fn integer(arg: &[u8]) -> Result<i64, CommandError> {
+    crate::base::number::parse_i64(arg).ok_or(CommandError::NotInteger)
+}
+
+/// An argument that must be a number.
+///
+/// # Errors
+/// If it is not.
+pub fn float(arg: &[u8]) -> Result<f64, CommandError> {
+    crate::base::number::parse_f64(arg).ok_or(CommandError::NotFloat)
+}

@@ -1,0 +1,151 @@
+//! The server's state: the rooms' states side by side, what a client is, what a command gets to see. Deliberately absent:
+//! logic beyond bookkeeping; dispatch and commands have it. Called by `dispatch`, `commands`, `node`.
+
+pub mod blocking;
+pub mod client;
+pub mod command;
+pub mod commandlog;
+pub mod context;
+pub mod latency;
+pub mod propagation;
+pub mod stats;
+pub mod table;
+pub mod watch;
+
+pub use blocking::{Block, Blocking, TimeoutReply};
+pub use client::{Client, ClientFlags, ClientId, Clients};
+pub use command::{Command, CommandResult, Handler, Outcome};
+pub use context::{DataContext, ServerContext};
+pub use propagation::Propagation;
+pub use stats::Stats;
+pub use table::{CommandId, CommandTable};
+
+use crate::base::host::Host;
+use crate::base::rng::Rng;
+use crate::base::time::Now;
+use crate::config::Config;
+use crate::keyspace::Keyspace;
+use crate::pubsub::Pubsub;
+
+/// What is known of this process from its start.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Identity {
+    /// 40 hexadecimal digits, new at each start.
+    pub run_id: String,
+    pub process_id: u32,
+    pub executable: String,
+    /// Absolute path of the configuration file; empty without one.
+    pub config_file: String,
+    pub started_unix_us: i64,
+    /// As DEBUG's and INFO's `os` line shows it.
+    pub os: String,
+}
+
+/// Something only the reactor can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Close this connection; what its output holds is sent first if `flush`.
+    Close { client: ClientId, flush: bool },
+    /// End the process.
+    Exit { code: u8 },
+}
+
+/// How a shutdown was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct ShutdownRequest {
+    pub nosave: bool,
+    pub save: bool,
+    pub now: bool,
+    pub force: bool,
+    pub abort: bool,
+}
+
+/// CLIENT PAUSE in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pause {
+    /// Until when, milliseconds since the epoch; 0: not at all.
+    pub until_ms: i64,
+    /// Writes only?
+    pub writes_only: bool,
+}
+
+/// Switches that DEBUG sets, for tests.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct DebugSwitches {
+    pub active_expire: bool,
+    pub pause_cron: bool,
+    pub skip_checksum_validation: bool,
+    pub quicklist_packed_threshold: usize,
+    pub disable_deny_scripts: bool,
+    /// 0: as built; a time in milliseconds otherwise; -1: never; see DEBUG REPLYBUFFER.
+    pub replybuffer_peak_reset_ms: i64,
+    pub replybuffer_resizing: bool,
+}
+
+impl Default for DebugSwitches {
+    fn default() -> DebugSwitches {
+        DebugSwitches {
+            active_expire: true,
+            pause_cron: false,
+            skip_checksum_validation: false,
+            quicklist_packed_threshold: 0,
+            disable_deny_scripts: false,
+            replybuffer_peak_reset_ms: 5000,
+            replybuffer_resizing: true,
+        }
+    }
+}
+
+/// The whole state of one server.
+#[allow(missing_docs)]
+pub struct Server {
+    pub config: Config,
+    pub keyspace: Keyspace,
+    pub commands: CommandTable,
+    pub clients: Clients,
+    pub pubsub: Pubsub,
+    pub blocking: Blocking,
+    pub watches: watch::Watches,
+    pub propagation: Propagation,
+    pub stats: Stats,
+    pub commandlog: commandlog::CommandLog,
+    pub latency: latency::Latency,
+    /// Clients in MONITOR.
+    pub monitors: Vec<ClientId>,
+    pub pause: Pause,
+    pub debug: DebugSwitches,
+    pub identity: Identity,
+    pub host: Box<dyn Host>,
+    pub rng: Rng,
+    /// The clocks as read at the start of this turn, or of the command in hand.
+    pub now: Now,
+    pub actions: Vec<Action>,
+    /// Places of the clients whose output is to be written at the end of the turn.
+    pub pending_writes: Vec<u32>,
+    /// Clients that no longer wait, whose further requests are to be executed.
+    pub unblocked: Vec<ClientId>,
+    /// Set by SHUTDOWN or a signal until it is carried out.
+    pub shutdown: Option<ShutdownRequest>,
+    /// Bytes of client output and input that `maxmemory` does not count, and all that maxmemory-clients does.
+    pub client_memory: usize,
+}
+
+impl Server {
+    /// Notes that this client's connection is to be closed. It gets no further turn.
+    pub fn close_client(&mut self, id: ClientId, flush: bool) {
+        if let Some(client) = self.clients.get_mut(id)
+            && !client.flags.has(ClientFlags::CLOSING)
+        {
+            client.flags = client.flags.or(ClientFlags::CLOSING);
+            self.actions.push(Action::Close { client: id, flush });
+        }
+    }
+
+    /// Bytes in use as `maxmemory` counts them.
+    pub fn used_memory(&self) -> usize {
+        crate::storage::alloc::used_memory()
+    }
+}

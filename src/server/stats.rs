@@ -1,0 +1,121 @@
+//! Counters of the server, as INFO stats shows them.
+
+use std::collections::BTreeMap;
+
+/// Kinds of error replies that are counted by name before the rest are lumped together.
+const ERROR_KINDS_MAX: usize = 128;
+
+/// A value sampled ten times a second and averaged over sixteen samples.
+#[derive(Clone, Debug, Default)]
+pub struct Rate {
+    samples: [u64; 16],
+    next: usize,
+    last_total: u64,
+    last_ms: i64,
+}
+
+impl Rate {
+    /// Takes a sample of a counter.
+    pub fn sample(&mut self, total: u64, now_ms: i64) {
+        let elapsed = (now_ms - self.last_ms).max(1) as u64;
+        if self.last_ms != 0 {
+            self.samples[self.next] = total.saturating_sub(self.last_total) * 1000 / elapsed;
+            self.next = (self.next + 1) % self.samples.len();
+        }
+        self.last_total = total;
+        self.last_ms = now_ms;
+    }
+
+    /// The mean per second.
+    pub fn per_second(&self) -> u64 {
+        self.samples.iter().sum::<u64>() / self.samples.len() as u64
+    }
+}
+
+/// Turns of the reactor that took longer than a millisecond, by what they did.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Stalls {
+    pub count: u64,
+    pub worst_us: u64,
+    pub worst_cause: &'static str,
+    pub by_cause: BTreeMap<&'static str, (u64, u64)>,
+}
+
+impl Stalls {
+    /// Notes that `cause` held the reactor for this long.
+    pub fn record(&mut self, cause: &'static str, us: u64) {
+        self.count += 1;
+        if us > self.worst_us {
+            self.worst_us = us;
+            self.worst_cause = cause;
+        }
+        let (count, worst) = self.by_cause.entry(cause).or_default();
+        *count += 1;
+        *worst = (*worst).max(us);
+    }
+}
+
+/// The counters.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Stats {
+    pub total_connections_received: u64,
+    pub total_commands_processed: u64,
+    pub total_net_input_bytes: u64,
+    pub total_net_output_bytes: u64,
+    pub rejected_connections: u64,
+    pub client_query_buffer_limit_disconnections: u64,
+    pub client_output_buffer_limit_disconnections: u64,
+    pub evicted_clients: u64,
+    pub total_eviction_exceeded_time_us: u64,
+    pub total_error_replies: u64,
+    pub unexpected_error_replies: u64,
+    pub dump_payload_sanitizations: u64,
+    pub total_reads_processed: u64,
+    pub total_writes_processed: u64,
+    pub acl_access_denied_auth: u64,
+    pub reply_buffer_shrinks: u64,
+    pub reply_buffer_expands: u64,
+    pub eventloop_cycles: u64,
+    pub eventloop_duration_sum_us: u64,
+    pub eventloop_duration_cmd_sum_us: u64,
+    pub pubsub_clients: u64,
+    pub peak_memory: usize,
+    pub stalls: Stalls,
+    pub ops_rate: Rate,
+    pub input_rate: Rate,
+    pub output_rate: Rate,
+    pub cycle_rate: Rate,
+    pub errors: BTreeMap<String, u64>,
+    pub errors_overflowed: bool,
+    /// Largest input and output buffers of clients seen lately.
+    pub client_recent_max_input_buffer: usize,
+    pub client_recent_max_output_buffer: usize,
+}
+
+impl Stats {
+    /// Counts an error reply by its first word. True the first time that there are too many kinds to tell apart.
+    pub fn count_error(&mut self, line: &str) -> bool {
+        self.total_error_replies += 1;
+        if self.errors_overflowed {
+            if let Some(count) = self.errors.get_mut("ERRORSTATS_OVERFLOW") {
+                *count += 1;
+            }
+            return false;
+        }
+        let code = line.split(' ').next().unwrap_or("ERR");
+        if let Some(count) = self.errors.get_mut(code) {
+            *count += 1;
+            return false;
+        }
+        if self.errors.len() >= ERROR_KINDS_MAX {
+            self.errors_overflowed = true;
+            self.errors.clear();
+            self.errors.insert("ERRORSTATS_OVERFLOW".to_owned(), 1);
+            return true;
+        }
+        self.errors.insert(code.to_owned(), 1);
+        false
+    }
+}
