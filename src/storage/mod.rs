@@ -8,6 +8,7 @@ pub mod intset;
 pub mod listpack;
 pub mod malformed;
 pub mod packed;
+pub mod quicklist;
 pub mod region;
 pub mod shared;
 
