@@ -4,6 +4,7 @@
 use super::node::Node;
 use super::{Entry, NodeRef, Quicklist};
 use crate::storage::listpack::{self, Order};
+use crate::storage::region::ByteRegion;
 use crate::storage::shared::Shared;
 
 /// Elements in either direction; see [`Quicklist::iter_from`].
@@ -57,11 +58,7 @@ impl<'a> Iter<'a> {
         let (node, offset) = self.list.locate(index);
         self.run = match &**node {
             Node::Plain(text) => Run::Plain(Some(text)),
-            Node::Packed { .. } => Run::Packed(part(
-                node.listpack().unwrap_or(&listpack::EMPTY),
-                offset,
-                self.order,
-            )),
+            Node::Packed { bytes, .. } => Run::Packed(part(bytes.bytes(), offset, self.order)),
         };
         self.border = match self.order {
             Order::Forward => index - offset + node.count(),
@@ -93,7 +90,7 @@ impl<'a> Iterator for Iter<'a> {
 }
 
 /// The elements of `lp` from number `offset` on, to the last or back to the first.
-fn part(lp: &[u8], offset: usize, order: Order) -> listpack::Iter<'_> {
+pub(super) fn part(lp: &[u8], offset: usize, order: Order) -> listpack::Iter<'_> {
     let end = listpack::end(lp);
     let at = listpack::seek(lp, offset).unwrap_or(end);
     match order {
@@ -139,7 +136,7 @@ impl<'a> Iterator for Nodes<'a> {
         self.index += node.count();
         Some(match &**node {
             Node::Plain(text) => NodeRef::Plain(text),
-            Node::Packed { .. } => NodeRef::Listpack(node.listpack().unwrap_or(&listpack::EMPTY)),
+            Node::Packed { bytes, .. } => NodeRef::Listpack(bytes.bytes()),
         })
     }
 }

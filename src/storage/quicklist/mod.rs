@@ -16,6 +16,7 @@ mod node;
 mod spine;
 
 use super::listpack::{self, Element, Needle, Order};
+use super::region::ByteRegion;
 use super::shared::Shared;
 use node::Node;
 use spine::{Slot, Spine};
@@ -185,6 +186,24 @@ impl Quicklist {
         Iter::new(self, index, order)
     }
 
+    /// Hands up to `count` elements from number `start` on to `visit`: what LRANGE needs, and several times faster
+    /// than an iterator that must ask at each element which kind of node it is in.
+    pub fn for_range(&self, start: usize, count: usize, mut visit: impl FnMut(Entry<'_>)) {
+        let end = start.saturating_add(count).min(self.len);
+        let mut index = start;
+        while index < end {
+            let (node, offset) = self.locate(index);
+            let here = (node.count() - offset).min(end - index);
+            match &**node {
+                Node::Plain(text) => visit(Entry::Plain(text)),
+                Node::Packed { bytes, .. } => iter::part(bytes.bytes(), offset, Order::Forward)
+                    .take(here)
+                    .for_each(|element| visit(Entry::Packed(element))),
+            }
+            index += here;
+        }
+    }
+
     /// All nodes from the first to the last.
     pub fn nodes(&self) -> Nodes<'_> {
         Nodes::new(self)
@@ -242,7 +261,6 @@ impl Quicklist {
 
     /// Removes the first element and returns what `read` makes of it; `None` if the list is empty.
     pub fn pop_front<R>(&mut self, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
-        let result = read(self.get(0)?);
         if self.head.is_none() {
             self.refill_head();
         }
@@ -251,17 +269,13 @@ impl Quicklist {
         } else {
             &mut self.tail
         };
-        drop_from_end(end, |_| 0);
+        let result = pop_from(end, Order::Forward, read)?;
         self.len -= 1;
         Some(result)
     }
 
     /// Removes the last element and returns what `read` makes of it; `None` if the list is empty.
     pub fn pop_back<R>(&mut self, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
-        let result = read(
-            self.iter_from(self.len.checked_sub(1)?, Order::Backward)
-                .next()?,
-        );
         if self.tail.is_none() {
             self.refill_tail();
         }
@@ -270,7 +284,7 @@ impl Quicklist {
         } else {
             &mut self.head
         };
-        drop_from_end(end, |count| count - 1);
+        let result = pop_from(end, Order::Backward, read)?;
         self.len -= 1;
         Some(result)
     }
@@ -465,17 +479,23 @@ impl Quicklist {
     }
 }
 
-/// Removes one element, whose number `which` makes from the count, of the node at an end of the list.
+/// Removes the first (or, backward, the last) element of the node at an end of the list.
 #[inline]
-fn drop_from_end(end: &mut Option<Shared<Node>>, which: impl FnOnce(usize) -> usize) {
-    if let Some(node) = end {
-        if node.count() == 1 {
-            *end = None;
-        } else {
-            let index = which(node.count());
-            node.make_mut().remove(index, 1);
-        }
+fn pop_from<R>(
+    end: &mut Option<Shared<Node>>,
+    order: Order,
+    read: impl FnOnce(Entry<'_>) -> R,
+) -> Option<R> {
+    let node = end.as_mut()?;
+    let last = node.count() - 1;
+    let result = read(node.end_entry(order));
+    if last == 0 {
+        *end = None;
+    } else {
+        let offset = if order == Order::Forward { 0 } else { last };
+        node.make_mut().remove(offset, 1);
     }
+    Some(result)
 }
 
 /// Inserts `value` before element number `offset` of the node at `at` (or behind its last).

@@ -1,6 +1,6 @@
 //! One node of a quicklist: a listpack of many small elements, or one big element on its own.
 
-use super::NodeLimits;
+use super::{Entry, NodeLimits};
 use crate::storage::listpack::{self, Element, Needle, Order};
 use crate::storage::region::ByteRegion;
 use crate::storage::shared::Shared;
@@ -55,6 +55,20 @@ impl Node {
             Node::Packed { bytes, .. } => Some(bytes.bytes()),
             Node::Plain(_) => None,
         }
+    }
+
+    /// The first element or, backward, the last.
+    #[inline]
+    pub(super) fn end_entry(&self, order: Order) -> Entry<'_> {
+        let lp = match self {
+            Node::Packed { bytes, .. } => bytes.bytes(),
+            Node::Plain(text) => return Entry::Plain(text),
+        };
+        let at = match order {
+            Order::Forward => listpack::HEADER,
+            Order::Backward => listpack::last(lp).expect("a node is never empty"),
+        };
+        Entry::Packed(listpack::get(lp, at))
     }
 
     /// May an element of `len` bytes join this node?

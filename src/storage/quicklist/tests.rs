@@ -132,6 +132,10 @@ fn check_reads(list: &Quicklist, model: &Model, rng: &mut Rng) {
                 .map(text)
                 .eq(model.iter().skip(index).cloned())
         );
+        let n = rng.below(100) as usize;
+        let mut range = Vec::new();
+        list.for_range(index, n, |entry| range.push(text(entry)));
+        assert!(model.iter().skip(index).take(n).eq(&range));
         let back = if index < model.len() { index + 1 } else { 0 };
         assert!(
             list.iter_from(index, Order::Backward).map(text).eq(model
