@@ -261,10 +261,14 @@ pub fn clear<R: ByteRegion>(region: &mut R) {
 #[inline]
 pub fn insert_at<R: ByteRegion>(region: &mut R, at: usize, element: Element<'_>) {
     let bytes = entry_bytes(element);
-    region.splice(at, 0, bytes);
+    let len = region.bytes().len();
+    // An append grows the region at its very end and writes the end mark anew, rather than moving it.
+    let gap = if at + 1 == len { len } else { at };
+    region.splice(gap, 0, bytes);
     let lp = region.bytes_mut();
-    write_entry(&mut lp[at..at + bytes], element);
     let total = lp.len();
+    lp[total - 1] = END;
+    write_entry(&mut lp[at..at + bytes], element);
     write_total(lp, total);
     let count = header_count(lp);
     if count != COUNT_UNKNOWN {

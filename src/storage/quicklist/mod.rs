@@ -355,18 +355,23 @@ impl Quicklist {
                 Order::Forward => passed,
                 Order::Backward => self.len - 1 - passed,
             };
-            let (node, _) = self.locate(index);
-            let before = node.count();
+            let (node, offset) = self.locate(index);
+            // A node that was merged may reach into what is behind us; there is no match left in that part.
+            let ahead = match order {
+                Order::Forward => node.count() - offset,
+                Order::Backward => offset + 1,
+            };
             if !node.contains(&needle) {
-                passed += before;
+                passed += ahead;
                 continue;
             }
+            let left = count - removed;
             let here = self.edit(index, |slots, at, _| {
-                remove_matches_in_leaf(slots, at, &needle, count - removed, order)
+                remove_matches_in_leaf(slots, at, &needle, left, order, limits)
             });
             self.len -= here;
             removed += here;
-            passed += before - here;
+            passed += ahead - here;
         }
         if removed > 0 {
             self.join_ends(limits);
@@ -587,6 +592,7 @@ fn remove_matches_in_leaf(
     needle: &Needle<'_>,
     left: usize,
     order: Order,
+    limits: NodeLimits,
 ) -> usize {
     if slots[at].node.listpack().is_none() {
         slots.remove(at);
@@ -595,6 +601,8 @@ fn remove_matches_in_leaf(
     let removed = slots[at].change(|node| node.remove_matches(needle, left, order));
     if slots[at].count == 0 {
         slots.remove(at);
+    } else {
+        merge_at(slots, at, limits);
     }
     removed
 }

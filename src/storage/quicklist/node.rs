@@ -308,7 +308,9 @@ impl ByteRegion for NodeBytes {
                 self.start -= more;
             } else if !front && self.buf.capacity() - old >= more {
                 self.buf.resize(old + more, 0);
-                self.buf.copy_within(old - behind..old, old - behind + more);
+                if behind > 0 {
+                    self.buf.copy_within(old - behind..old, old - behind + more);
+                }
             } else {
                 self.rebuild(at, remove, insert, front);
             }

@@ -226,3 +226,25 @@ fn removing_in_the_middle_leaves_no_crumbs() {
         list.node_count()
     );
 }
+
+#[test]
+fn removing_values_leaves_no_crumbs() {
+    let limits = NodeLimits::new(16);
+    let n = if cfg!(miri) { 200 } else { 4000 };
+    for order in [Order::Forward, Order::Backward] {
+        let mut list = Quicklist::new();
+        for i in 0..n {
+            list.push_back(if i % 8 == 0 { b"keep" } else { b"drop" }, limits);
+        }
+        assert_eq!(
+            list.remove_values(b"drop", usize::MAX, order, limits),
+            n / 8 * 7
+        );
+        list.check_invariants();
+        assert!(
+            list.node_count() <= n / 8 / 8 + 2,
+            "{} nodes",
+            list.node_count()
+        );
+    }
+}
