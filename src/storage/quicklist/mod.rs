@@ -12,6 +12,7 @@
 //! this and a lone listpack (`types` makes it).
 
 mod iter;
+mod leaf;
 mod node;
 mod spine;
 
@@ -297,7 +298,7 @@ impl Quicklist {
             self.push_back(value, limits);
         } else {
             self.edit(index, |slots, at, offset| {
-                insert_in_leaf(slots, at, offset, value, limits)
+                leaf::insert(slots, at, offset, value, limits)
             });
             self.len += 1;
         }
@@ -309,7 +310,7 @@ impl Quicklist {
             return false;
         }
         self.edit(index, |slots, at, offset| {
-            replace_in_leaf(slots, at, offset, value, limits)
+            leaf::replace(slots, at, offset, value, limits)
         });
         true
     }
@@ -320,7 +321,7 @@ impl Quicklist {
         let mut left = count;
         while left > 0 {
             let removed = self.edit(start, |slots, at, offset| {
-                remove_in_leaf(slots, at, offset, left, limits)
+                leaf::remove(slots, at, offset, left, limits)
             });
             self.len -= removed;
             left -= removed;
@@ -367,7 +368,7 @@ impl Quicklist {
             }
             let left = count - removed;
             let here = self.edit(index, |slots, at, _| {
-                remove_matches_in_leaf(slots, at, &needle, left, order, limits)
+                leaf::remove_matches(slots, at, &needle, left, order, limits)
             });
             self.len -= here;
             removed += here;
@@ -501,123 +502,6 @@ fn pop_from<R>(
         node.make_mut().remove(offset, 1);
     }
     Some(result)
-}
-
-/// Inserts `value` before element number `offset` of the node at `at` (or behind its last).
-fn insert_in_leaf(
-    slots: &mut Vec<Slot>,
-    at: usize,
-    offset: usize,
-    value: &[u8],
-    limits: NodeLimits,
-) {
-    let count = slots[at].count as usize;
-    if slots[at].node.accepts(value.len(), limits) {
-        return slots[at].change(|node| node.insert(offset, value));
-    }
-    if offset == 0 && at > 0 && slots[at - 1].node.accepts(value.len(), limits) {
-        return slots[at - 1].change(|node| node.insert(node.count(), value));
-    }
-    let single = Slot::new(Shared::new(Node::single(value, limits)));
-    if offset == 0 {
-        return slots.insert(at, single);
-    }
-    if offset < count {
-        let rest = slots[at].change(|node| node.split_off(offset));
-        slots.insert(at + 1, Slot::new(Shared::new(rest)));
-    }
-    slots.insert(at + 1, single);
-    merge_at(slots, at + 1, limits);
-    merge_at(slots, at, limits);
-}
-
-/// Overwrites element number `offset` of the node at `at`.
-fn replace_in_leaf(
-    slots: &mut Vec<Slot>,
-    at: usize,
-    offset: usize,
-    value: &[u8],
-    limits: NodeLimits,
-) {
-    if slots[at].node.listpack().is_some()
-        && slots[at].change(|node| node.replace(offset, value, limits))
-    {
-        return;
-    }
-    if slots[at].count == 1 {
-        slots[at] = Slot::new(Shared::new(Node::single(value, limits)));
-        merge_at(slots, at, limits);
-    } else {
-        slots[at].change(|node| node.remove(offset, 1));
-        insert_in_leaf(slots, at, offset, value, limits);
-    }
-}
-
-/// Removes up to `left` elements from number `offset` of the node at `at` on, to the end of the leaf at most; returns
-/// how many.
-fn remove_in_leaf(
-    slots: &mut Vec<Slot>,
-    at: usize,
-    offset: usize,
-    left: usize,
-    limits: NodeLimits,
-) -> usize {
-    let mut removed = 0;
-    let mut next = at;
-    if offset > 0 {
-        removed = slots[at].change(|node| node.remove(offset, left));
-        next = at + 1;
-    }
-    let mut behind = next;
-    while let Some(slot) = slots.get(behind)
-        && removed + slot.count as usize <= left
-    {
-        removed += slot.count as usize;
-        behind += 1;
-    }
-    slots.drain(next..behind);
-    if removed < left && next < slots.len() {
-        removed += slots[next].change(|node| node.remove(0, left - removed));
-    }
-    if !slots.is_empty() {
-        merge_at(slots, next.min(slots.len() - 1), limits);
-    }
-    removed
-}
-
-/// Removes up to `left` elements that are `needle` from the node at `at`, which has one; returns how many.
-fn remove_matches_in_leaf(
-    slots: &mut Vec<Slot>,
-    at: usize,
-    needle: &Needle<'_>,
-    left: usize,
-    order: Order,
-    limits: NodeLimits,
-) -> usize {
-    if slots[at].node.listpack().is_none() {
-        slots.remove(at);
-        return 1;
-    }
-    let removed = slots[at].change(|node| node.remove_matches(needle, left, order));
-    if slots[at].count == 0 {
-        slots.remove(at);
-    } else {
-        merge_at(slots, at, limits);
-    }
-    removed
-}
-
-/// Joins the node at `at` with the one before it and the one behind it, where the two fit into one.
-fn merge_at(slots: &mut Vec<Slot>, at: usize, limits: NodeLimits) {
-    for left in [at, at.wrapping_sub(1)] {
-        let Some([a, b]) = slots.get(left..).and_then(|rest| rest.first_chunk::<2>()) else {
-            continue;
-        };
-        if a.node.may_absorb(&b.node, limits) {
-            let right = slots.remove(left + 1);
-            slots[left].change(|node| node.absorb(&right.node));
-        }
-    }
 }
 
 #[cfg(test)]
