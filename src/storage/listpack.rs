@@ -17,9 +17,16 @@
 //! Readers take `&[u8]`, writers any [`ByteRegion`]. Elements are named by the offset of their entry. All functions
 //! but [`validate`] assume a valid listpack; on any other bytes they may panic, but read nothing out of bounds.
 
+mod entry;
+
 use super::decimal::parse_canonical;
 use super::malformed::Malformed;
 use super::region::ByteRegion;
+use entry::{
+    backlen_bytes, checked_body_bytes, decode, entry_before, skip, write_backlen, write_entry,
+};
+
+pub use entry::entry_bytes;
 
 /// Bytes before the first entry.
 pub const HEADER: usize = 6;
@@ -29,11 +36,6 @@ pub const EMPTY: [u8; 7] = [7, 0, 0, 0, 0, 0, END];
 pub const BYTES_MAX: usize = 1 << 30;
 
 const END: u8 = 0xff;
-const STR_32: u8 = 0xf0;
-const INT_16: u8 = 0xf1;
-const INT_24: u8 = 0xf2;
-const INT_32: u8 = 0xf3;
-const INT_64: u8 = 0xf4;
 const COUNT_UNKNOWN: u16 = u16::MAX;
 
 /// One element. Strings that are canonical integers are stored, and come back, as `Int`.
@@ -83,7 +85,10 @@ pub struct Needle<'a> {
 impl<'a> Needle<'a> {
     /// A needle for elements whose text is `text`.
     pub fn new(text: &'a [u8]) -> Needle<'a> {
-        Needle { text, int: parse_canonical(text) }
+        Needle {
+            text,
+            int: parse_canonical(text),
+        }
     }
 
     /// Is `element` this text? A payload from elsewhere may hold an integer as a string, so both forms count.
@@ -107,13 +112,6 @@ pub fn count(lp: &[u8]) -> usize {
 /// May `lp` grow by `bytes` and stay below [`BYTES_MAX`]?
 pub fn may_grow_by(lp: &[u8], bytes: usize) -> bool {
     bytes <= BYTES_MAX && lp.len() <= BYTES_MAX - bytes
-}
-
-/// The bytes that `element` takes in a listpack.
-#[inline]
-pub fn entry_bytes(element: Element<'_>) -> usize {
-    let body = body_bytes(element);
-    body + backlen_bytes(body)
 }
 
 /// The offset behind the last entry, where [`insert_at`] appends.
@@ -200,7 +198,11 @@ pub fn iter(lp: &[u8]) -> Iter<'_> {
 /// The elements from offset `from` up to, without, offset `to` (which may be the [`end`]), from either end.
 pub fn iter_between(lp: &[u8], from: usize, to: usize) -> Iter<'_> {
     debug_assert!(from <= to && to <= end(lp));
-    Iter { lp, front: from, back: to }
+    Iter {
+        lp,
+        front: from,
+        back: to,
+    }
 }
 
 /// See [`iter`].
@@ -254,10 +256,14 @@ pub fn clear<R: ByteRegion>(region: &mut R) {
 #[inline]
 pub fn insert_at<R: ByteRegion>(region: &mut R, at: usize, element: Element<'_>) {
     let bytes = entry_bytes(element);
-    region.splice(at, 0, bytes);
+    let len = region.bytes().len();
+    // An append grows the region at its very end and writes the end mark anew, rather than moving it.
+    let gap = if at + 1 == len { len } else { at };
+    region.splice(gap, 0, bytes);
     let lp = region.bytes_mut();
-    write_entry(&mut lp[at..at + bytes], element);
     let total = lp.len();
+    lp[total - 1] = END;
+    write_entry(&mut lp[at..at + bytes], element);
     write_total(lp, total);
     let count = header_count(lp);
     if count != COUNT_UNKNOWN {
@@ -305,7 +311,12 @@ pub fn remove<R: ByteRegion>(region: &mut R, at: usize, n: usize) -> usize {
 }
 
 /// Removes up to `n` elements that are `needle`, counted from the front or from the back; returns how many. One pass, however many match.
-pub fn remove_matches<R: ByteRegion>(region: &mut R, needle: &Needle<'_>, n: usize, order: Order) -> usize {
+pub fn remove_matches<R: ByteRegion>(
+    region: &mut R,
+    needle: &Needle<'_>,
+    n: usize,
+    order: Order,
+) -> usize {
     let lp = region.bytes();
     let mut gaps: Vec<(usize, usize)> = Vec::new();
     let mut elements = iter(lp);
@@ -367,7 +378,14 @@ pub fn append<R: ByteRegion>(region: &mut R, other: &[u8]) {
     let total = lp.len();
     write_total(lp, total);
     let known = count != COUNT_UNKNOWN && more != COUNT_UNKNOWN;
-    write_count(lp, if known { usize::from(count) + usize::from(more) } else { usize::MAX });
+    write_count(
+        lp,
+        if known {
+            usize::from(count) + usize::from(more)
+        } else {
+            usize::MAX
+        },
+    );
 }
 
 /// The elements from offset `from` up to offset `to`, `elements` in number, as a listpack of their own.
@@ -430,7 +448,12 @@ pub fn check_invariants(lp: &[u8]) {
 }
 
 /// Removes the bytes `from..to`, which hold `elements` elements.
-pub(super) fn remove_between<R: ByteRegion>(region: &mut R, from: usize, to: usize, elements: usize) {
+pub(super) fn remove_between<R: ByteRegion>(
+    region: &mut R,
+    from: usize,
+    to: usize,
+    elements: usize,
+) {
     region.splice(from, to - from, 0);
     let lp = region.bytes_mut();
     let total = lp.len();
@@ -455,172 +478,6 @@ fn write_count(lp: &mut [u8], count: usize) {
 fn write_total(lp: &mut [u8], total: usize) {
     assert!(total <= u32::MAX as usize, "listpack beyond 4 GiB");
     lp[..4].copy_from_slice(&(total as u32).to_le_bytes());
-}
-
-/// The element at `at` and the offset behind its entry.
-#[inline]
-fn decode(lp: &[u8], at: usize) -> (Element<'_>, usize) {
-    let int = |body, value| (Element::Int(value), at + body + 1);
-    let string = |head: usize, len: usize| {
-        let body = head + len;
-        (Element::Str(&lp[at + head..at + body]), at + body + backlen_bytes(body))
-    };
-    let b = lp[at];
-    match b {
-        0..=0x7f => int(1, i64::from(b)),
-        0x80..=0xbf => {
-            // At most 64 bytes, so the backlen is one.
-            let body = 1 + usize::from(b & 0x3f);
-            (Element::Str(&lp[at + 1..at + body]), at + body + 1)
-        }
-        0xc0..=0xdf => {
-            let bits = (u16::from(b & 0x1f) << 8) | u16::from(lp[at + 1]);
-            int(2, i64::from((bits << 3) as i16 >> 3))
-        }
-        0xe0..=0xef => string(2, (usize::from(b & 0x0f) << 8) | usize::from(lp[at + 1])),
-        STR_32 => string(5, read_u32(lp, at + 1) as usize),
-        INT_16 => int(3, i64::from(i16::from_le_bytes([lp[at + 1], lp[at + 2]]))),
-        INT_24 => int(4, i64::from(i32::from_le_bytes([0, lp[at + 1], lp[at + 2], lp[at + 3]]) >> 8)),
-        INT_32 => int(5, i64::from(read_u32(lp, at + 1) as i32)),
-        INT_64 => int(9, (u64::from(read_u32(lp, at + 1)) | (u64::from(read_u32(lp, at + 5)) << 32)) as i64),
-        _ => panic!("listpack entry of unknown kind"),
-    }
-}
-
-/// The offset behind the entry at `at`.
-#[inline]
-fn skip(lp: &[u8], at: usize) -> usize {
-    let b = lp[at];
-    match b {
-        0..=0x7f => at + 2,
-        0x80..=0xbf => at + 2 + usize::from(b & 0x3f),
-        _ => {
-            let body = checked_body_bytes(&lp[at..]).expect("listpack entry of a known kind");
-            at + body + backlen_bytes(body)
-        }
-    }
-}
-
-/// The offset of the entry that ends at `end`.
-#[inline]
-fn entry_before(lp: &[u8], end: usize) -> usize {
-    let mut at = end - 1;
-    let mut body = usize::from(lp[at] & 0x7f);
-    let mut shift = 7;
-    while lp[at] & 0x80 != 0 {
-        at -= 1;
-        body |= usize::from(lp[at] & 0x7f) << shift;
-        shift += 7;
-    }
-    at - body
-}
-
-/// The length of the body that `rest` begins with, if it is of a known kind and `rest` holds its head.
-fn checked_body_bytes(rest: &[u8]) -> Option<usize> {
-    let b = *rest.first()?;
-    Some(match b {
-        0..=0x7f => 1,
-        0x80..=0xbf => 1 + usize::from(b & 0x3f),
-        0xc0..=0xdf => 2,
-        0xe0..=0xef => 2 + ((usize::from(b & 0x0f) << 8) | usize::from(*rest.get(1)?)),
-        STR_32 => 5 + u32::from_le_bytes(rest.get(1..5)?.try_into().ok()?) as usize,
-        INT_16 => 3,
-        INT_24 => 4,
-        INT_32 => 5,
-        INT_64 => 9,
-        _ => return None,
-    })
-}
-
-#[inline]
-fn body_bytes(element: Element<'_>) -> usize {
-    match element {
-        Element::Int(value) => match value {
-            0..=127 => 1,
-            -4096..=4095 => 2,
-            -0x8000..=0x7fff => 3,
-            -0x80_0000..=0x7f_ffff => 4,
-            -0x8000_0000..=0x7fff_ffff => 5,
-            _ => 9,
-        },
-        Element::Str(text) => match text.len() {
-            len @ 0..=63 => 1 + len,
-            len @ 64..=4095 => 2 + len,
-            len => 5 + len,
-        },
-    }
-}
-
-/// The bytes of a backlen. The steps are those of Redis, one short of what 7-bit groups could hold from the second on.
-#[inline]
-fn backlen_bytes(body: usize) -> usize {
-    match body {
-        0..=127 => 1,
-        128..16383 => 2,
-        16383..2_097_151 => 3,
-        2_097_151..268_435_455 => 4,
-        _ => 5,
-    }
-}
-
-#[inline]
-fn write_backlen(out: &mut [u8], body: usize) {
-    if let [only] = out {
-        *only = body as u8;
-        return;
-    }
-    let mut rest = body;
-    for byte in out.iter_mut().rev() {
-        *byte = 0x80 | (rest & 0x7f) as u8;
-        rest >>= 7;
-    }
-    out[0] &= 0x7f;
-}
-
-/// Writes the entry of `element` into `out`, which has its exact size.
-#[inline]
-fn write_entry(out: &mut [u8], element: Element<'_>) {
-    let body = body_bytes(element);
-    match element {
-        Element::Int(value) => match body {
-            1 => out[0] = value as u8,
-            2 => {
-                out[0] = 0xc0 | ((value >> 8) as u8 & 0x1f);
-                out[1] = value as u8;
-            }
-            _ => {
-                out[0] = match body {
-                    3 => INT_16,
-                    4 => INT_24,
-                    5 => INT_32,
-                    _ => INT_64,
-                };
-                out[1..body].copy_from_slice(&value.to_le_bytes()[..body - 1]);
-            }
-        },
-        Element::Str(text) => {
-            let head = body - text.len();
-            match head {
-                1 => out[0] = 0x80 | text.len() as u8,
-                2 => {
-                    out[0] = 0xe0 | (text.len() >> 8) as u8;
-                    out[1] = text.len() as u8;
-                }
-                _ => {
-                    out[0] = STR_32;
-                    let len = u32::try_from(text.len()).expect("callers keep listpacks below BYTES_MAX");
-                    out[1..5].copy_from_slice(&len.to_le_bytes());
-                }
-            }
-            out[head..body].copy_from_slice(text);
-        }
-    }
-    write_backlen(&mut out[body..], body);
-}
-
-#[inline]
-fn read_u32(lp: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes([lp[at], lp[at + 1], lp[at + 2], lp[at + 3]])
 }
 
 #[cfg(test)]

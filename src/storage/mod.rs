@@ -12,6 +12,7 @@ pub mod listpack;
 pub mod malformed;
 pub mod object;
 pub mod packed;
+pub mod quicklist;
 pub mod region;
 pub mod shared;
 pub mod table;
