@@ -3,4 +3,5 @@
 #![deny(unsafe_code)]
 
 pub mod base;
+pub mod config;
 pub mod storage;
