@@ -3,8 +3,12 @@
 #![deny(unsafe_code)]
 
 pub mod base;
+pub mod config;
+pub mod dispatch;
 pub mod keyspace;
+pub mod pubsub;
 pub mod resp;
+pub mod server;
 pub mod spec;
 pub mod storage;
 
