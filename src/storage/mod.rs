@@ -3,7 +3,14 @@
 //! `types` and `keyspace`.
 #![allow(unsafe_code)]
 
+pub mod block;
+pub mod dict;
+pub mod dict_segment;
+pub mod directory;
+pub mod large;
 pub mod region;
+pub mod score_leaf;
+pub mod score_tree;
 pub mod shared;
 
 pub use region::ByteRegion;
