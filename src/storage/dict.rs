@@ -5,8 +5,8 @@
 //!
 //! Fields that expire are also listed in order of time, in a tree of (expiry, hash) that exists only while there are any.
 
-use super::dict_segment::{DictSegment, Upsert};
-use super::directory::{DEPTH_MAX, Directory, end_of};
+use super::dict_segment::{DEPTH_MAX, DictSegment, Upsert};
+use super::directory::{Directory, end_of};
 use super::score_tree::ScoreTree;
 use crate::base::hash::HashSeed;
 use crate::base::rng::Rng;
@@ -35,7 +35,7 @@ impl Dict {
     /// Number of fields.
     #[inline]
     pub fn len(&self) -> usize {
-        self.directory.len() as usize
+        self.directory.element_count() as usize
     }
 
     /// Is there no field?
@@ -82,17 +82,19 @@ impl Dict {
     pub fn set_expire(&mut self, field: &[u8], expire_at: Option<i64>) -> bool {
         let hash = self.seed.hash(field);
         let Some(old) = self.get(field).map(|entry| entry.expire_at) else { return false };
+        if old == expire_at {
+            return true;
+        }
         let mut deepest = false;
-        while old != expire_at {
+        loop {
             let segment = self.directory.segment_mut(hash);
             let Some(index) = segment.find(hash, field) else { return false };
             if segment.set_expire(index, expire_at, deepest) {
                 self.move_due(hash, old, expire_at);
-                break;
+                return true;
             }
             deepest = !self.split(hash);
         }
-        true
     }
 
     /// The value of the field, to be overwritten in place by one of the same length.
@@ -153,7 +155,7 @@ impl Dict {
         if self.is_empty() {
             return None;
         }
-        let (segment, index) = self.directory.nth(rng.below(self.directory.len()))?;
+        let (segment, index) = self.directory.nth(rng.below(self.directory.element_count()))?;
         Some(segment.entry(index))
     }
 
@@ -162,7 +164,7 @@ impl Dict {
         if self.is_empty() {
             return None;
         }
-        let (segment, index) = self.directory.nth(rng.below(self.directory.len()))?;
+        let (segment, index) = self.directory.nth(rng.below(self.directory.element_count()))?;
         let entry = segment.entry(index);
         let hash = self.seed.hash(entry.field);
         let result = visit(entry);

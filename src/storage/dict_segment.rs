@@ -18,6 +18,10 @@ use super::directory::Segment;
 use super::large::{self, LARGE_POINTER_BYTES, LargeEntry};
 use crate::base::hash::HashSeed;
 
+/// Bits of the hash that a segment may cover at most, and that a scan cursor has. With a keyed hash nobody can make more
+/// than a handful of fields agree in so many bits.
+pub const DEPTH_MAX: u32 = 48;
+
 /// Entries of a segment, unless it is as deep as can be.
 pub const ENTRIES_MAX: usize = 64;
 
@@ -98,6 +102,8 @@ fn for_each_large(bytes: &[u8], mut visit: impl FnMut(&[u8])) {
 }
 
 impl Segment for DictSegment {
+    const DEPTH_MAX: u32 = DEPTH_MAX;
+
     #[inline]
     fn count(&self) -> usize {
         self.view().count()

@@ -15,15 +15,13 @@ use super::shared::Shared;
 
 /// A bucket of elements that share the leading bits of their hashes.
 pub trait Segment: Clone {
+    /// Leading bits of the hash that a segment may cover at most.
+    const DEPTH_MAX: u32;
     /// Elements in it.
     fn count(&self) -> usize;
     /// Bytes of its allocations.
     fn memory_bytes(&self) -> usize;
 }
-
-/// Bits that a segment may cover at most, and that a scan cursor has. With a keyed hash nobody can make more than a
-/// handful of elements agree in so many bits.
-pub const DEPTH_MAX: u32 = 48;
 
 const BITS_MAX: u32 = 8;
 const JOIN_CHILDREN_MAX: usize = 64;
@@ -62,7 +60,7 @@ impl<S: Segment> Directory<S> {
 
     /// Elements in all segments, as told by `adjust`.
     #[inline]
-    pub fn len(&self) -> u64 {
+    pub fn element_count(&self) -> u64 {
         self.len
     }
 
@@ -124,7 +122,7 @@ impl<S: Segment> Directory<S> {
     /// Splits the segment that covers `hash`: `part(segment, bit)` leaves in it what has bit number `bit` of the hash
     /// (counted from the most significant) clear and returns the rest. False when it is as deep as can be.
     pub fn split(&mut self, hash: u64, mut part: impl FnMut(&mut S, u32) -> S) -> bool {
-        if self.covering(hash).1 >= DEPTH_MAX {
+        if self.covering(hash).1 >= S::DEPTH_MAX {
             return false;
         }
         let sibling = match &mut self.root {

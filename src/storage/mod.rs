@@ -9,9 +9,11 @@ pub mod dict_segment;
 pub mod directory;
 pub mod large;
 pub mod region;
+pub mod score_index;
 pub mod score_leaf;
 pub mod score_tree;
 pub mod shared;
+pub mod zset;
 
 pub use region::ByteRegion;
 pub use shared::Shared;

@@ -354,7 +354,7 @@ fn move_offsets(offsets: &mut [u8], by: u16) {
 
 /// Is the score a whole number that an i32 holds, sign of zero and all?
 #[inline]
-fn is_narrow(score: f64) -> bool {
+pub(super) fn is_narrow(score: f64) -> bool {
     f64::from(score as i32).to_bits() == score.to_bits()
 }
 

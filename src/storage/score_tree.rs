@@ -592,9 +592,9 @@ mod tests {
     fn assert_same(tree: &ScoreTree, model: &Model, scale: f64) {
         tree.check_invariants();
         assert_eq!(tree.len(), model.len() as u64);
-        let same = |(a, b): ((f64, &[u8]), &(i64, Vec<u8>))| a == (b.0 as f64 * scale, &b.1[..]);
-        assert!(tree.iter().zip(model).all(same));
-        assert!(tree.iter().rev().zip(model.iter().rev()).all(same));
+        let expected = || model.iter().map(|entry| (entry.0 as f64 * scale, &entry.1[..]));
+        assert!(tree.iter().eq(expected()));
+        assert!(tree.iter().rev().eq(expected().rev()));
     }
 
     /// Random steps; scores are whole, or not, or all alike.
