@@ -8,7 +8,7 @@
 //! The content may hold pointers to bytes out of line (see `large`). `Contents` is told when the bytes were copied
 //! and when they are about to go, so that it can count those pointers.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::slice;
@@ -48,8 +48,41 @@ impl<C: Contents> Block<C> {
     /// A block of `capacity` zero bytes. Take the capacity from `capacity_for`, so that none of the allocation is wasted.
     pub fn zeroed(capacity: usize) -> Block<C> {
         let layout = Self::layout(capacity);
-        // SAFETY: the layout has at least the header's bytes, so it is not of size zero.
-        let raw = unsafe { alloc_zeroed(layout) };
+        // SAFETY: the layout has at least the header's bytes, so it is not of size zero; zeroed memory is initialised.
+        unsafe { Self::begin(alloc_zeroed(layout), layout, capacity) }
+    }
+
+    /// A block of `capacity` bytes made of these parts one after the other, each filled up with zeros to the length that
+    /// stands with it, and zeros after the last. Spares a large block the zeros that would be overwritten at once.
+    ///
+    /// # Panics
+    /// When a part is longer than its length, or all together longer than the capacity.
+    pub fn of_parts(capacity: usize, parts: &[(&[u8], usize)]) -> Block<C> {
+        let layout = Self::layout(capacity);
+        assert!(parts.iter().all(|(bytes, length)| bytes.len() <= *length));
+        assert!(parts.iter().map(|part| part.1).sum::<usize>() <= capacity);
+        // SAFETY: the layout has at least the header's bytes, so it is not of size zero. The content is filled below,
+        // by steps that cannot fail, before anybody reads it.
+        let block = unsafe { Self::begin(alloc(layout), layout, capacity) };
+        let content = block.content();
+        let mut at = 0;
+        for &(bytes, length) in parts {
+            // SAFETY: `at + length <= capacity`, so both writes stay in the content, which nobody else can see.
+            unsafe {
+                content.add(at).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+                content.add(at + bytes.len()).write_bytes(0, length - bytes.len());
+            }
+            at += length;
+        }
+        // SAFETY: `at <= capacity`: this fills the rest of the content.
+        unsafe { content.add(at).write_bytes(0, capacity - at) };
+        block
+    }
+
+    /// # Safety
+    /// `raw` is null or was allocated with `layout`, which is `Self::layout(capacity)`. The content is initialised
+    /// before it is read.
+    unsafe fn begin(raw: *mut u8, layout: Layout, capacity: usize) -> Block<C> {
         let Some(header) = NonNull::new(raw.cast::<Header>()) else { handle_alloc_error(layout) };
         // SAFETY: the allocation is aligned for Header and large enough; nobody else knows of it.
         unsafe { header.write(Header { refs: AtomicU32::new(1), capacity: capacity as u32 }) };
@@ -90,7 +123,7 @@ impl<C: Contents> Block<C> {
     #[inline]
     pub fn prefetch(&self, bytes: usize) {
         #[cfg(target_arch = "x86_64")]
-        for line in 0..bytes.min(self.max_prefetch()) / 64 {
+        for line in 0..(HEADER_BYTES + bytes).div_ceil(64) {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
             // SAFETY: a prefetch has no effect on memory and may name any address; the pointer arithmetic wraps.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(self.header.as_ptr().cast::<i8>().wrapping_add(line * 64)) };
@@ -99,15 +132,9 @@ impl<C: Contents> Block<C> {
         let _ = bytes;
     }
 
-    #[cfg(target_arch = "x86_64")]
-    fn max_prefetch(&self) -> usize {
-        512
-    }
-
     #[cold]
     fn unshare(&mut self) {
-        let mut copy = Block::<C>::zeroed(self.capacity());
-        copy.bytes_mut().copy_from_slice(self.bytes());
+        let copy = Block::<C>::of_parts(self.capacity(), &[(self.bytes(), self.capacity())]);
         C::copied(copy.bytes());
         *self = copy;
     }
@@ -192,6 +219,12 @@ mod tests {
         a.bytes_mut()[3] = 8;
         assert_eq!((a.bytes()[3], b.bytes()[3]), (8, 7));
         assert!(a.is_unique() && b.is_unique());
+    }
+
+    #[test]
+    fn parts_are_filled_up_with_zeros() {
+        let block = Block::<Plain>::of_parts(12, &[(b"ab", 3), (b"", 1), (b"cd", 4)]);
+        assert_eq!(block.bytes(), b"ab\0\0cd\0\0\0\0\0\0");
     }
 
     #[test]

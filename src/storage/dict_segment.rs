@@ -32,6 +32,7 @@ const BYTES_MAX: usize = 4096 - 8;
 const HEAD: usize = 8;
 /// Tags are read sixteen at a time: with so many slots the last read ends within the offsets.
 const SLOTS_MIN: usize = 6;
+const SLACK: usize = 10;
 const NEVER: i64 = i64::MIN;
 const LARGE_BYTES: usize = 1 + LARGE_POINTER_BYTES + 8;
 
@@ -126,12 +127,7 @@ impl DictSegment {
     }
 
     fn with_room(count: usize, entries_bytes: usize) -> DictSegment {
-        let slots_min = count.max(SLOTS_MIN);
-        let capacity = capacity_for(HEAD + 3 * slots_min + entries_bytes);
-        // As many slots as entries of the present mean length will fill the slack, so that both run out together.
-        let mean = if count == 0 { 16 } else { entries_bytes.div_ceil(count) };
-        let spare = capacity - HEAD - 3 * slots_min - entries_bytes;
-        let slots = (slots_min + spare.div_ceil(mean + 3)).min(slots_min + spare / 3).min(ENTRIES_MAX.max(slots_min));
+        let (capacity, slots) = shape_for(count, entries_bytes);
         let mut segment = DictSegment { block: Block::zeroed(capacity) };
         put_u16(segment.block.bytes_mut(), 2, slots);
         segment
@@ -375,16 +371,16 @@ impl DictSegment {
         self.block.bytes_mut();
         let view = self.view();
         let (count, end) = (view.count(), view.end());
-        let mut new = DictSegment::with_room(count + more_entries, end + more_bytes);
-        let bytes = new.block.bytes_mut();
-        let to = View { bytes };
-        let (offsets, entries) = (to.offsets_at(), to.entries_at());
-        bytes[HEAD..HEAD + count].copy_from_slice(&view.bytes[HEAD..HEAD + count]);
-        bytes[offsets..offsets + 2 * count].copy_from_slice(&view.bytes[view.offsets_at()..][..2 * count]);
-        bytes[entries..entries + end].copy_from_slice(&view.bytes[view.entries_at()..][..end]);
-        put_u16(bytes, 0, count);
-        put_u16(bytes, 4, end);
-        put_u16(bytes, 6, view.large());
+        let (capacity, slots) = shape_for(count + more_entries, end + more_bytes);
+        let mut head = [0; HEAD];
+        for (at, n) in [(0, count), (2, slots), (4, end), (6, view.large())] {
+            put_u16(&mut head, at, n);
+        }
+        let tags = &view.bytes[HEAD..HEAD + count];
+        let offsets = &view.bytes[view.offsets_at()..][..2 * count];
+        let entries = &view.bytes[view.entries_at()..][..end];
+        let parts = [(&head[..], HEAD), (tags, slots), (offsets, 2 * slots), (entries, end)];
+        let new = DictSegment { block: Block::of_parts(capacity, &parts) };
         self.become_moved(new);
     }
 
@@ -422,6 +418,19 @@ impl Default for DictSegment {
     fn default() -> DictSegment {
         DictSegment::new()
     }
+}
+
+/// Capacity and slots for so many entries of so many bytes, with some slack: every tenth byte and what the allocator's
+/// size class adds. Less slack saves little memory and moves everything more often.
+fn shape_for(count: usize, entries_bytes: usize) -> (usize, usize) {
+    let slots_min = count.max(SLOTS_MIN);
+    let needed = HEAD + 3 * slots_min + entries_bytes;
+    let capacity = capacity_for(needed + if count < ENTRIES_MAX { needed / SLACK } else { 0 });
+    // As many slots as entries of the present mean length will fill the slack, so that both run out together.
+    let mean = if count == 0 { 16 } else { entries_bytes.div_ceil(count) };
+    let spare = capacity - needed;
+    let slots = (slots_min + spare.div_ceil(mean + 3)).min(slots_min + spare / 3).min(ENTRIES_MAX.max(slots_min));
+    (capacity, slots)
 }
 
 /// Moves the entries after `index` so that it has `new` bytes in place of `old`; the room is reserved.
