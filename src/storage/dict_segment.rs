@@ -32,7 +32,7 @@ const BYTES_MAX: usize = 4096 - 8;
 const HEAD: usize = 8;
 /// Tags are read sixteen at a time: with so many slots the last read ends within the offsets.
 const SLOTS_MIN: usize = 6;
-const SLACK: usize = 10;
+const SLACK: usize = 8;
 const NEVER: i64 = i64::MIN;
 const LARGE_BYTES: usize = 1 + LARGE_POINTER_BYTES + 8;
 
@@ -192,7 +192,7 @@ impl DictSegment {
             self.replace(index, &new);
             return Upsert::Replaced(old);
         }
-        if !deepest && (count == ENTRIES_MAX || (count > 0 && HEAD + 3 * (count + 1) + end + new_bytes > BYTES_MAX)) {
+        if !deepest && (count >= ENTRIES_MAX || (count > 0 && HEAD + 3 * (count + 1) + end + new_bytes > BYTES_MAX)) {
             return Upsert::Full;
         }
         // Only a broken hash leads here: thousands of fields that agree in 48 keyed bits.
@@ -420,7 +420,7 @@ impl Default for DictSegment {
     }
 }
 
-/// Capacity and slots for so many entries of so many bytes, with some slack: every tenth byte and what the allocator's
+/// Capacity and slots for so many entries of so many bytes, with some slack: every eighth byte and what the allocator's
 /// size class adds. Less slack saves little memory and moves everything more often.
 fn shape_for(count: usize, entries_bytes: usize) -> (usize, usize) {
     let slots_min = count.max(SLOTS_MIN);
@@ -662,4 +662,61 @@ fn i64_at(bytes: &[u8], at: usize) -> i64 {
     let mut eight = [0; 8];
     eight.copy_from_slice(&bytes[at..at + 8]);
     i64::from_le_bytes(eight)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deepest_segment_takes_more_than_others() {
+        let seed = HashSeed::new(3);
+        let mut segment = DictSegment::new();
+        let fields = if cfg!(miri) { 80 } else { 300 };
+        for n in 0..fields {
+            let field = format!("{n}").into_bytes();
+            let hash = seed.hash(&field);
+            let deepest = n >= ENTRIES_MAX;
+            if deepest {
+                assert_eq!(segment.upsert(hash, &field, b"v", None, false), Upsert::Full);
+            }
+            assert_eq!(segment.upsert(hash, &field, b"v", Some(7), deepest), Upsert::Added);
+            assert_eq!(segment.upsert(hash, &field, b"w", None, deepest), Upsert::Replaced(Some(7)));
+            segment.check_invariants(seed, 0, 0);
+        }
+        let copy = segment.clone();
+        let index = segment.find(seed.hash(b"70"), b"70").unwrap();
+        segment.value_mut(index).fill(b'x');
+        assert_eq!((segment.entry(index).value, copy.entry(index).value), (&b"x"[..], &b"w"[..]));
+        while segment.count() > 0 {
+            segment.remove(segment.count() / 2);
+            segment.check_invariants(seed, 0, 0);
+        }
+        assert!(copy.iter().all(|entry| entry.value == b"w"));
+    }
+
+    #[test]
+    fn entries_of_all_lengths_are_read_as_written() {
+        let seed = HashSeed::new(4);
+        let mut segment = DictSegment::new();
+        for field_bytes in [0, 1, 31, 32, 63, 127, 128, 255, 511, 512, 513, 5000] {
+            for value_bytes in [0, 1, 127, 128, 300, 513, 20_000] {
+                for expire_at in [None, Some(-1), Some(1 << 41)] {
+                    let (field, value) = (vec![b'f'; field_bytes], vec![b'v'; value_bytes]);
+                    let hash = seed.hash(&field);
+                    assert_ne!(segment.upsert(hash, &field, &value, expire_at, false), Upsert::Full);
+                    let index = segment.find(hash, &field).unwrap();
+                    assert_eq!(segment.entry(index), FieldRef { field: &field, value: &value, expire_at });
+                    segment.check_invariants(seed, 0, 0);
+                    for other in [Some(5), None, expire_at] {
+                        assert!(segment.set_expire(index, other, false));
+                        assert_eq!(segment.entry(index), FieldRef { field: &field, value: &value, expire_at: other });
+                    }
+                }
+            }
+            while segment.count() > 3 {
+                segment.remove(0);
+            }
+        }
+    }
 }
