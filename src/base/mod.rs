@@ -4,6 +4,8 @@
 pub mod crc;
 pub mod glob;
 pub mod hash;
+pub mod host;
+pub mod log;
 pub mod long_double;
 pub mod lzf;
 pub mod number;

@@ -100,12 +100,7 @@ pub(super) fn call(
     called
 }
 
-fn finish(
-    server: &mut Server,
-    place: u32,
-    result: Result<Outcome, CommandError>,
-    deny_blocking: bool,
-) -> Called {
+fn finish(server: &mut Server, place: u32, result: Result<Outcome, CommandError>, deny_blocking: bool) -> Called {
     let outcome = match result {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -151,15 +146,7 @@ pub(super) fn write_timeout(server: &mut Server, place: u32, reply: TimeoutReply
     }
 }
 
-fn count(
-    server: &mut Server,
-    place: u32,
-    id: CommandId,
-    argv: &[&[u8]],
-    us: u64,
-    failed: bool,
-    out_before: usize,
-) {
+fn count(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]], us: u64, failed: bool, out_before: usize) {
     server.stats.total_commands_processed += 1;
     server.stats.eventloop_duration_cmd_sum_us += us;
     let tracking = server.config.latency_tracking;
@@ -186,8 +173,8 @@ fn count(
     let is_slow = config.slowlog_log_slower_than >= 0 && us >= config.slowlog_log_slower_than as u64;
     let Some(client) = server.clients.at(place) else { return };
     let reply_bytes = client.out.len().saturating_sub(out_before);
-    let is_large = config.commandlog_reply_larger_than >= 0
-        && reply_bytes as u64 >= config.commandlog_reply_larger_than as u64;
+    let is_large =
+        config.commandlog_reply_larger_than >= 0 && reply_bytes as u64 >= config.commandlog_reply_larger_than as u64;
     let request_bytes: usize = if config.commandlog_request_larger_than >= 0 && argv.len() < 4096 {
         argv.iter().map(|arg| arg.len()).sum()
     } else {

@@ -39,9 +39,7 @@ pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8
     if server.config.maxmemory > 0 {
         let refused = memory::make_room(server) == memory::Room::None;
         if refused && denies_oom(server, info, in_multi, place) {
-            return Verdict::Refuse(CommandError::coded(
-                "OOM command not allowed when used memory > 'maxmemory'.",
-            ));
+            return Verdict::Refuse(CommandError::coded("OOM command not allowed when used memory > 'maxmemory'."));
         }
     }
     let Some(client) = server.clients.at(place) else { return Verdict::Stop };
@@ -93,8 +91,7 @@ fn is_local(client: &Client) -> bool {
 
 #[inline]
 fn not_in_transaction(info: &CommandInfo, in_multi: bool) -> Option<CommandError> {
-    (in_multi && info.flags.has(Flags::NO_MULTI))
-        .then(|| CommandError::err("Command not allowed inside a transaction"))
+    (in_multi && info.flags.has(Flags::NO_MULTI)).then(|| CommandError::err("Command not allowed inside a transaction"))
 }
 
 /// Would this command (or, for EXEC, any queued one) add data?

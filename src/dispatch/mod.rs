@@ -81,9 +81,7 @@ pub fn find_command(server: &Server, argv: &[&[u8]]) -> Result<CommandId, Comman
     let Some(mut id) = table.lookup(argv[0]) else { return Err(unknown_command(argv)) };
     if let (Handler::Container(_), Some(sub)) = (table.entry(id).command.handler, argv.get(1)) {
         let container = table.entry(id);
-        id = table
-            .lookup_sub(id, sub)
-            .ok_or_else(|| CommandError::unknown_subcommand(&container.full_name, sub))?;
+        id = table.lookup_sub(id, sub).ok_or_else(|| CommandError::unknown_subcommand(&container.full_name, sub))?;
     }
     let entry = table.entry(id);
     if !entry.info().arity.allows(argv.len()) {

@@ -4,7 +4,7 @@ use crate::resp::Reply;
 use crate::server::{ClientFlags, CommandId, Server};
 
 use super::call::{self, Called};
-use super::{gates, write_error};
+use super::write_error;
 
 /// Runs what MULTI queued. EXEC's handler has checked that it may.
 pub(super) fn run_queued(server: &mut Server, place: u32, _exec: CommandId, _argv: &[&[u8]]) {
@@ -47,4 +47,4 @@ pub fn discard(server: &mut Server, place: u32) {
     unwatch(server, place);
 }
 
-pub(crate) use gates::db_index;
+

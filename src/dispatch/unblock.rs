@@ -20,8 +20,7 @@ pub(super) fn block_client(server: &mut Server, place: u32, block: Block, argv: 
     let now = server.now.mono;
     let Some(client) = server.clients.at(place) else { return };
     let deadline = (block.timeout_ms > 0).then(|| now.plus_us(block.timeout_ms.saturating_mul(1000)));
-    let blocked =
-        Blocked { block, db: client.db, argv: argv.iter().map(|arg| arg.to_vec()).collect(), deadline };
+    let blocked = Blocked { block, db: client.db, argv: argv.iter().map(|arg| arg.to_vec()).collect(), deadline };
     server.blocking.add(client.id, &blocked);
     client.flags = client.flags.or(ClientFlags::BLOCKED);
     client.blocked = Some(Box::new(blocked));

@@ -120,7 +120,8 @@ impl Client {
     /// Bytes of requests read and not yet executed.
     pub fn query_bytes(&self) -> usize {
         self.partial.as_ref().map_or(0, |partial| {
-            partial.buf.len() + partial.big.as_ref().map_or(0, |(bytes, _)| bytes.len())
+            partial.buf.len()
+                + partial.big.as_ref().map_or(0, |(bytes, _)| bytes.len())
                 + partial.bigs.iter().map(|big| big.len()).sum::<usize>()
         })
     }

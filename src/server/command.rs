@@ -3,9 +3,9 @@
 use crate::resp::CommandError;
 use crate::spec::CommandInfo;
 
+use super::ShutdownRequest;
 use super::blocking::Block;
 use super::context::{DataContext, ServerContext};
-use super::ShutdownRequest;
 
 /// What a handler answers: what dispatch does next, or the refusal that the client reads.
 pub type CommandResult = Result<Outcome, CommandError>;

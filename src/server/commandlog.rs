@@ -56,13 +56,7 @@ impl CommandLog {
 
 impl Log {
     /// Logs a command if its value reaches the threshold (negative: never), keeping at most `len_max`.
-    pub fn add_if_over(
-        &mut self,
-        threshold: i64,
-        len_max: usize,
-        value: u64,
-        entry: impl FnOnce() -> LogEntry,
-    ) {
+    pub fn add_if_over(&mut self, threshold: i64, len_max: usize, value: u64, entry: impl FnOnce() -> LogEntry) {
         if threshold < 0 || value < threshold as u64 || len_max == 0 {
             return;
         }

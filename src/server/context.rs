@@ -6,10 +6,10 @@ use crate::keyspace::{Db, DbIndex};
 use crate::resp::{CommandError, Reply};
 use crate::storage::Shared;
 
+use super::Server;
 use super::client::{Client, ClientId};
 use super::propagation::Propagation;
 use super::table::CommandId;
-use super::Server;
 
 /// An argument that came in an allocation of its own.
 pub type BigArg = (usize, Shared<Vec<u8>>);

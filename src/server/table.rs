@@ -53,9 +53,8 @@ pub struct CommandTable {
 }
 
 fn name_hash(name: &[u8]) -> u64 {
-    name.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
-        (hash ^ u64::from(byte | 0x20)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    name.iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte | 0x20)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 impl CommandTable {

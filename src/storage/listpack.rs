@@ -22,9 +22,7 @@ mod entry;
 use super::decimal::parse_canonical;
 use super::malformed::Malformed;
 use super::region::ByteRegion;
-use entry::{
-    backlen_bytes, checked_body_bytes, decode, entry_before, skip, write_backlen, write_entry,
-};
+use entry::{backlen_bytes, checked_body_bytes, decode, entry_before, skip, write_backlen, write_entry};
 
 pub use entry::entry_bytes;
 
@@ -85,10 +83,7 @@ pub struct Needle<'a> {
 impl<'a> Needle<'a> {
     /// A needle for elements whose text is `text`.
     pub fn new(text: &'a [u8]) -> Needle<'a> {
-        Needle {
-            text,
-            int: parse_canonical(text),
-        }
+        Needle { text, int: parse_canonical(text) }
     }
 
     /// Is `element` this text? A payload from elsewhere may hold an integer as a string, so both forms count.
@@ -198,11 +193,7 @@ pub fn iter(lp: &[u8]) -> Iter<'_> {
 /// The elements from offset `from` up to, without, offset `to` (which may be the [`end`]), from either end.
 pub fn iter_between(lp: &[u8], from: usize, to: usize) -> Iter<'_> {
     debug_assert!(from <= to && to <= end(lp));
-    Iter {
-        lp,
-        front: from,
-        back: to,
-    }
+    Iter { lp, front: from, back: to }
 }
 
 /// See [`iter`].
@@ -311,12 +302,7 @@ pub fn remove<R: ByteRegion>(region: &mut R, at: usize, n: usize) -> usize {
 }
 
 /// Removes up to `n` elements that are `needle`, counted from the front or from the back; returns how many. One pass, however many match.
-pub fn remove_matches<R: ByteRegion>(
-    region: &mut R,
-    needle: &Needle<'_>,
-    n: usize,
-    order: Order,
-) -> usize {
+pub fn remove_matches<R: ByteRegion>(region: &mut R, needle: &Needle<'_>, n: usize, order: Order) -> usize {
     let lp = region.bytes();
     let mut gaps: Vec<(usize, usize)> = Vec::new();
     let mut elements = iter(lp);
@@ -378,14 +364,7 @@ pub fn append<R: ByteRegion>(region: &mut R, other: &[u8]) {
     let total = lp.len();
     write_total(lp, total);
     let known = count != COUNT_UNKNOWN && more != COUNT_UNKNOWN;
-    write_count(
-        lp,
-        if known {
-            usize::from(count) + usize::from(more)
-        } else {
-            usize::MAX
-        },
-    );
+    write_count(lp, if known { usize::from(count) + usize::from(more) } else { usize::MAX });
 }
 
 /// The elements from offset `from` up to offset `to`, `elements` in number, as a listpack of their own.
@@ -448,12 +427,7 @@ pub fn check_invariants(lp: &[u8]) {
 }
 
 /// Removes the bytes `from..to`, which hold `elements` elements.
-pub(super) fn remove_between<R: ByteRegion>(
-    region: &mut R,
-    from: usize,
-    to: usize,
-    elements: usize,
-) {
+pub(super) fn remove_between<R: ByteRegion>(region: &mut R, from: usize, to: usize, elements: usize) {
     region.splice(from, to - from, 0);
     let lp = region.bytes_mut();
     let total = lp.len();

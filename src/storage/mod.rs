@@ -4,18 +4,27 @@
 #![allow(unsafe_code)]
 
 pub mod alloc;
+pub mod block;
 pub mod decimal;
+pub mod dict;
+pub mod dict_segment;
+pub mod directory;
 pub mod entry;
 pub mod expiry;
 pub mod intset;
+pub mod large;
 pub mod listpack;
 pub mod malformed;
 pub mod object;
 pub mod packed;
 pub mod quicklist;
 pub mod region;
+pub mod score_index;
+pub mod score_leaf;
+pub mod score_tree;
 pub mod shared;
 pub mod table;
+pub mod zset;
 
 pub use entry::{Encoding, EntryMut, EntryRef, NewValue, Type, Value};
 pub use object::Object;

@@ -338,10 +338,7 @@ fn find_short(packed: &[u8], mut at: usize, stride: usize, text: &[u8]) -> Optio
     // The empty string is its own code, which is then its last byte as well.
     let last = text.last().copied().unwrap_or(code);
     while at < packed.len() {
-        if packed[at] == code
-            && packed[at + text.len()] == last
-            && packed[at + 1..at + 1 + text.len()] == *text
-        {
+        if packed[at] == code && packed[at + text.len()] == last && packed[at + 1..at + 1 + text.len()] == *text {
             return Some(at);
         }
         for _ in 0..stride {

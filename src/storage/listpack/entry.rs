@@ -22,10 +22,7 @@ pub(super) fn decode(lp: &[u8], at: usize) -> (Element<'_>, usize) {
     let int = |body, value| (Element::Int(value), at + body + 1);
     let string = |head: usize, len: usize| {
         let body = head + len;
-        (
-            Element::Str(&lp[at + head..at + body]),
-            at + body + backlen_bytes(body),
-        )
+        (Element::Str(&lp[at + head..at + body]), at + body + backlen_bytes(body))
     };
     let b = lp[at];
     match b {
@@ -42,15 +39,9 @@ pub(super) fn decode(lp: &[u8], at: usize) -> (Element<'_>, usize) {
         0xe0..=0xef => string(2, (usize::from(b & 0x0f) << 8) | usize::from(lp[at + 1])),
         STR_32 => string(5, read_u32(lp, at + 1) as usize),
         INT_16 => int(3, i64::from(i16::from_le_bytes([lp[at + 1], lp[at + 2]]))),
-        INT_24 => int(
-            4,
-            i64::from(i32::from_le_bytes([0, lp[at + 1], lp[at + 2], lp[at + 3]]) >> 8),
-        ),
+        INT_24 => int(4, i64::from(i32::from_le_bytes([0, lp[at + 1], lp[at + 2], lp[at + 3]]) >> 8)),
         INT_32 => int(5, i64::from(read_u32(lp, at + 1) as i32)),
-        INT_64 => int(
-            9,
-            (u64::from(read_u32(lp, at + 1)) | (u64::from(read_u32(lp, at + 5)) << 32)) as i64,
-        ),
+        INT_64 => int(9, (u64::from(read_u32(lp, at + 1)) | (u64::from(read_u32(lp, at + 5)) << 32)) as i64),
         _ => panic!("listpack entry of unknown kind"),
     }
 }
@@ -176,8 +167,7 @@ pub(super) fn write_entry(out: &mut [u8], element: Element<'_>) {
                 }
                 _ => {
                     out[0] = STR_32;
-                    let len =
-                        u32::try_from(text.len()).expect("callers keep listpacks below BYTES_MAX");
+                    let len = u32::try_from(text.len()).expect("callers keep listpacks below BYTES_MAX");
                     out[1..5].copy_from_slice(&len.to_le_bytes());
                 }
             }

@@ -28,22 +28,12 @@ impl<'a> Iter<'a> {
     pub(super) fn new(list: &'a Quicklist, index: usize, order: Order) -> Iter<'a> {
         let border = match order {
             _ if index >= list.len() => {
-                return Iter {
-                    list,
-                    order,
-                    run: Run::Plain(None),
-                    border: list.border(order),
-                };
+                return Iter { list, order, run: Run::Plain(None), border: list.border(order) };
             }
             Order::Forward => index,
             Order::Backward => index + 1,
         };
-        Iter {
-            list,
-            order,
-            run: Run::Plain(None),
-            border,
-        }
+        Iter { list, order, run: Run::Plain(None), border }
     }
 
     /// Takes the next node in hand; false at the end of the list.
@@ -95,9 +85,7 @@ pub(super) fn part(lp: &[u8], offset: usize, order: Order) -> listpack::Iter<'_>
     let at = listpack::seek(lp, offset).unwrap_or(end);
     match order {
         Order::Forward => listpack::iter_between(lp, at, end),
-        Order::Backward => {
-            listpack::iter_between(lp, listpack::HEADER, listpack::next(lp, at).unwrap_or(end))
-        }
+        Order::Backward => listpack::iter_between(lp, listpack::HEADER, listpack::next(lp, at).unwrap_or(end)),
     }
 }
 

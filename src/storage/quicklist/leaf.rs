@@ -8,13 +8,7 @@ use crate::storage::listpack::{Needle, Order};
 use crate::storage::shared::Shared;
 
 /// Inserts `value` before element number `offset` of the node at `at` (or behind its last).
-pub(super) fn insert(
-    slots: &mut Vec<Slot>,
-    at: usize,
-    offset: usize,
-    value: &[u8],
-    limits: NodeLimits,
-) {
+pub(super) fn insert(slots: &mut Vec<Slot>, at: usize, offset: usize, value: &[u8], limits: NodeLimits) {
     let count = slots[at].count as usize;
     if slots[at].node.accepts(value.len(), limits) {
         return slots[at].change(|node| node.insert(offset, value));
@@ -36,16 +30,8 @@ pub(super) fn insert(
 }
 
 /// Overwrites element number `offset` of the node at `at`.
-pub(super) fn replace(
-    slots: &mut Vec<Slot>,
-    at: usize,
-    offset: usize,
-    value: &[u8],
-    limits: NodeLimits,
-) {
-    if slots[at].node.listpack().is_some()
-        && slots[at].change(|node| node.replace(offset, value, limits))
-    {
+pub(super) fn replace(slots: &mut Vec<Slot>, at: usize, offset: usize, value: &[u8], limits: NodeLimits) {
+    if slots[at].node.listpack().is_some() && slots[at].change(|node| node.replace(offset, value, limits)) {
         return;
     }
     if slots[at].count == 1 {
@@ -59,13 +45,7 @@ pub(super) fn replace(
 
 /// Removes up to `left` elements from number `offset` of the node at `at` on, to the end of the leaf at most; returns
 /// how many.
-pub(super) fn remove(
-    slots: &mut Vec<Slot>,
-    at: usize,
-    offset: usize,
-    left: usize,
-    limits: NodeLimits,
-) -> usize {
+pub(super) fn remove(slots: &mut Vec<Slot>, at: usize, offset: usize, left: usize, limits: NodeLimits) -> usize {
     let mut removed = 0;
     let mut next = at;
     if offset > 0 {

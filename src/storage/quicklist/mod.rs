@@ -37,10 +37,7 @@ pub struct NodeLimits {
 impl NodeLimits {
     /// The limits of `list-max-listpack-size fill`.
     pub const fn new(fill: i32) -> NodeLimits {
-        NodeLimits {
-            fill,
-            packed_threshold: None,
-        }
+        NodeLimits { fill, packed_threshold: None }
     }
 
     /// Must an element of `len` bytes have a plain node of its own?
@@ -148,9 +145,7 @@ impl Quicklist {
     pub fn single_node_listpack(&self) -> Option<&[u8]> {
         match (&self.head, self.spine.elements(), &self.tail) {
             (Some(only), 0, None) | (None, 0, Some(only)) => only.listpack(),
-            (None, n, None) if n > 0 && self.spine.nodes() == 1 => {
-                self.spine.locate(0).0.listpack()
-            }
+            (None, n, None) if n > 0 && self.spine.nodes() == 1 => self.spine.locate(0).0.listpack(),
             _ => None,
         }
     }
@@ -265,11 +260,7 @@ impl Quicklist {
         if self.head.is_none() {
             self.refill_head();
         }
-        let end = if self.head.is_some() {
-            &mut self.head
-        } else {
-            &mut self.tail
-        };
+        let end = if self.head.is_some() { &mut self.head } else { &mut self.tail };
         let result = pop_from(end, Order::Forward, read)?;
         self.len -= 1;
         Some(result)
@@ -280,11 +271,7 @@ impl Quicklist {
         if self.tail.is_none() {
             self.refill_tail();
         }
-        let end = if self.tail.is_some() {
-            &mut self.tail
-        } else {
-            &mut self.head
-        };
+        let end = if self.tail.is_some() { &mut self.tail } else { &mut self.head };
         let result = pop_from(end, Order::Backward, read)?;
         self.len -= 1;
         Some(result)
@@ -297,9 +284,7 @@ impl Quicklist {
         } else if index >= self.len {
             self.push_back(value, limits);
         } else {
-            self.edit(index, |slots, at, offset| {
-                leaf::insert(slots, at, offset, value, limits)
-            });
+            self.edit(index, |slots, at, offset| leaf::insert(slots, at, offset, value, limits));
             self.len += 1;
         }
     }
@@ -309,9 +294,7 @@ impl Quicklist {
         if index >= self.len {
             return false;
         }
-        self.edit(index, |slots, at, offset| {
-            leaf::replace(slots, at, offset, value, limits)
-        });
+        self.edit(index, |slots, at, offset| leaf::replace(slots, at, offset, value, limits));
         true
     }
 
@@ -320,9 +303,7 @@ impl Quicklist {
         let count = count.min(self.len.saturating_sub(start));
         let mut left = count;
         while left > 0 {
-            let removed = self.edit(start, |slots, at, offset| {
-                leaf::remove(slots, at, offset, left, limits)
-            });
+            let removed = self.edit(start, |slots, at, offset| leaf::remove(slots, at, offset, left, limits));
             self.len -= removed;
             left -= removed;
         }
@@ -340,13 +321,7 @@ impl Quicklist {
     }
 
     /// Removes up to `count` elements that are `value`, from the first or from the last on; returns how many.
-    pub fn remove_values(
-        &mut self,
-        value: &[u8],
-        count: usize,
-        order: Order,
-        limits: NodeLimits,
-    ) -> usize {
+    pub fn remove_values(&mut self, value: &[u8], count: usize, order: Order, limits: NodeLimits) -> usize {
         let needle = Needle::new(value);
         let mut removed = 0;
         // How many elements, counted from the end where the walk began, are behind us.
@@ -367,9 +342,7 @@ impl Quicklist {
                 continue;
             }
             let left = count - removed;
-            let here = self.edit(index, |slots, at, _| {
-                leaf::remove_matches(slots, at, &needle, left, order, limits)
-            });
+            let here = self.edit(index, |slots, at, _| leaf::remove_matches(slots, at, &needle, left, order, limits));
             self.len -= here;
             removed += here;
             passed += ahead - here;
@@ -399,10 +372,7 @@ impl Quicklist {
     /// Asserts what must hold between the parts, and within each.
     pub fn check_invariants(&self) {
         let count = |end: &Option<Shared<Node>>| end.as_ref().map_or(0, |node| node.count());
-        assert_eq!(
-            self.len,
-            count(&self.head) + self.spine.elements() + count(&self.tail)
-        );
+        assert_eq!(self.len, count(&self.head) + self.spine.elements() + count(&self.tail));
         for end in [&self.head, &self.tail].into_iter().flatten() {
             end.check_invariants();
         }
@@ -427,11 +397,7 @@ impl Quicklist {
 
     /// Hands element number `index`, which must exist, to `change`; see [`Spine::edit`]. An end node is handed over
     /// as a leaf of its own; what becomes of it beyond one node goes into the spine.
-    fn edit<R>(
-        &mut self,
-        index: usize,
-        change: impl FnOnce(&mut Vec<Slot>, usize, usize) -> R,
-    ) -> R {
+    fn edit<R>(&mut self, index: usize, change: impl FnOnce(&mut Vec<Slot>, usize, usize) -> R) -> R {
         let in_head = self.head.as_ref().map_or(0, |head| head.count());
         if index < in_head {
             let mut slots: Vec<Slot> = self.head.take().map(Slot::new).into_iter().collect();
@@ -448,9 +414,7 @@ impl Quicklist {
         let mut slots: Vec<Slot> = self.tail.take().map(Slot::new).into_iter().collect();
         let result = change(&mut slots, 0, index - self.spine.elements());
         self.tail = slots.pop().map(|slot| slot.node);
-        slots
-            .into_iter()
-            .for_each(|slot| self.spine.push_back(slot.node));
+        slots.into_iter().for_each(|slot| self.spine.push_back(slot.node));
         result
     }
 
@@ -487,11 +451,7 @@ impl Quicklist {
 
 /// Removes the first (or, backward, the last) element of the node at an end of the list.
 #[inline]
-fn pop_from<R>(
-    end: &mut Option<Shared<Node>>,
-    order: Order,
-    read: impl FnOnce(Entry<'_>) -> R,
-) -> Option<R> {
+fn pop_from<R>(end: &mut Option<Shared<Node>>, order: Order, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
     let node = end.as_mut()?;
     let last = node.count() - 1;
     let result = read(node.end_entry(order));

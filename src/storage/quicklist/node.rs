@@ -21,8 +21,7 @@ impl Node {
             return Node::Plain(Shared::new(value.to_vec()));
         }
         let element = Element::from_text(value);
-        let mut bytes =
-            NodeBytes::with_room(listpack::EMPTY.len() + listpack::entry_bytes(element));
+        let mut bytes = NodeBytes::with_room(listpack::EMPTY.len() + listpack::entry_bytes(element));
         listpack::clear(&mut bytes);
         listpack::push_back(&mut bytes, element);
         Node::Packed { bytes, count: 1 }
@@ -31,13 +30,7 @@ impl Node {
     /// The node of a valid listpack of `count` elements.
     pub(super) fn from_listpack(mut bytes: Vec<u8>, count: usize) -> Node {
         bytes.shrink_to(capacity_for(bytes.len()));
-        Node::Packed {
-            bytes: NodeBytes {
-                buf: bytes,
-                start: 0,
-            },
-            count: count as u32,
-        }
+        Node::Packed { bytes: NodeBytes { buf: bytes, start: 0 }, count: count as u32 }
     }
 
     #[inline]
@@ -76,8 +69,7 @@ impl Node {
     pub(super) fn accepts(&self, len: usize, limits: NodeLimits) -> bool {
         match self {
             Node::Packed { bytes, count } => {
-                !limits.is_large(len)
-                    && limits.allow(bytes.len() + len + ENTRY_OVERHEAD, *count as usize + 1)
+                !limits.is_large(len) && limits.allow(bytes.len() + len + ENTRY_OVERHEAD, *count as usize + 1)
             }
             Node::Plain(_) => false,
         }
@@ -96,14 +88,7 @@ impl Node {
 
     /// Appends the elements of `next`; see [`Node::may_absorb`].
     pub(super) fn absorb(&mut self, next: &Node) {
-        if let (
-            Node::Packed { bytes, count },
-            Node::Packed {
-                bytes: more,
-                count: n,
-            },
-        ) = (self, next)
-        {
+        if let (Node::Packed { bytes, count }, Node::Packed { bytes: more, count: n }) = (self, next) {
             listpack::append(bytes, more.bytes());
             *count += n;
         }
@@ -112,9 +97,7 @@ impl Node {
     /// Inserts `value` before element number `offset`, or at the end; see [`Node::accepts`].
     #[inline]
     pub(super) fn insert(&mut self, offset: usize, value: &[u8]) {
-        let Node::Packed { bytes, count } = self else {
-            unreachable!("a plain node accepts nothing")
-        };
+        let Node::Packed { bytes, count } = self else { unreachable!("a plain node accepts nothing") };
         let element = Element::from_text(value);
         if offset == 0 {
             listpack::push_front(bytes, element);
@@ -148,9 +131,7 @@ impl Node {
 
     /// Removes up to `n` elements from number `offset` on; returns how many. The node may end up empty.
     pub(super) fn remove(&mut self, offset: usize, n: usize) -> usize {
-        let Node::Packed { bytes, count } = self else {
-            unreachable!("a plain node is removed whole")
-        };
+        let Node::Packed { bytes, count } = self else { unreachable!("a plain node is removed whole") };
         let removed = if offset + n >= *count as usize {
             let removed = *count as usize - offset;
             let at = if removed == 1 {
@@ -171,9 +152,7 @@ impl Node {
 
     /// Removes up to `n` elements that are `needle`; returns how many. The node may end up empty.
     pub(super) fn remove_matches(&mut self, needle: &Needle<'_>, n: usize, order: Order) -> usize {
-        let Node::Packed { bytes, count } = self else {
-            unreachable!("a plain node is removed whole")
-        };
+        let Node::Packed { bytes, count } = self else { unreachable!("a plain node is removed whole") };
         let removed = listpack::remove_matches(bytes, needle, n, order);
         *count -= removed as u32;
         removed
@@ -182,24 +161,16 @@ impl Node {
     /// Is any element of this node `needle`?
     pub(super) fn contains(&self, needle: &Needle<'_>) -> bool {
         match self {
-            Node::Packed { bytes, .. } => {
-                listpack::find(bytes.bytes(), listpack::HEADER, needle, 0).is_some()
-            }
+            Node::Packed { bytes, .. } => listpack::find(bytes.bytes(), listpack::HEADER, needle, 0).is_some(),
             Node::Plain(text) => needle.matches(Element::Str(text)),
         }
     }
 
     /// Keeps the first `offset` elements and returns the others, of which there is at least one.
     pub(super) fn split_off(&mut self, offset: usize) -> Node {
-        let Node::Packed { bytes, count } = self else {
-            unreachable!("a plain node has nothing to split")
-        };
+        let Node::Packed { bytes, count } = self else { unreachable!("a plain node has nothing to split") };
         let lp = bytes.bytes();
-        let (at, end, moved) = (
-            seek(lp, offset),
-            listpack::end(lp),
-            *count as usize - offset,
-        );
+        let (at, end, moved) = (seek(lp, offset), listpack::end(lp), *count as usize - offset);
         let rest = listpack::copy_between(lp, at, end, moved);
         listpack::remove_between(bytes, at, end, moved);
         *count = offset as u32;
@@ -219,9 +190,7 @@ impl Node {
         if let Node::Packed { bytes, count } = self {
             assert_eq!(listpack::validate(bytes.bytes()), Ok(*count as usize));
             assert!(*count > 0, "an empty node is removed");
-            assert!(
-                bytes.buf.capacity() <= capacity_for(bytes.len()).max(2 * bytes.len()).max(SMALL)
-            );
+            assert!(bytes.buf.capacity() <= capacity_for(bytes.len()).max(2 * bytes.len()).max(SMALL));
         }
     }
 }
@@ -248,10 +217,7 @@ pub(super) struct NodeBytes {
 
 impl NodeBytes {
     fn with_room(len: usize) -> NodeBytes {
-        NodeBytes {
-            buf: Vec::with_capacity(capacity_for(len)),
-            start: 0,
-        }
+        NodeBytes { buf: Vec::with_capacity(capacity_for(len)), start: 0 }
     }
 
     #[inline]

@@ -27,10 +27,7 @@ pub(super) struct Slot {
 
 impl Slot {
     pub(super) fn new(node: Shared<Node>) -> Slot {
-        Slot {
-            count: node.count() as u32,
-            node,
-        }
+        Slot { count: node.count() as u32, node }
     }
 
     /// Changes the node, copying it first if it is shared, and takes its count anew.
@@ -69,11 +66,7 @@ impl Spine {
     /// The node that holds element number `index`, and the element's number within it. `index` must be below
     /// [`Spine::elements`].
     pub(super) fn locate(&self, index: usize) -> (&Shared<Node>, usize) {
-        let mut branch = &self
-            .root
-            .as_ref()
-            .expect("an index within the spine")
-            .branch;
+        let mut branch = &self.root.as_ref().expect("an index within the spine").branch;
         let mut index = index;
         loop {
             match &**branch {
@@ -92,11 +85,7 @@ impl Spine {
     /// Hands the leaf that holds element number `index` to `change`, with the slot's place in it and the element's
     /// number within its node. `change` may alter and remove slots and add up to three; it leaves none that
     /// is empty.
-    pub(super) fn edit<R>(
-        &mut self,
-        index: usize,
-        change: impl FnOnce(&mut Vec<Slot>, usize, usize) -> R,
-    ) -> R {
+    pub(super) fn edit<R>(&mut self, index: usize, change: impl FnOnce(&mut Vec<Slot>, usize, usize) -> R) -> R {
         let root = self.root.as_mut().expect("an index within the spine");
         let (result, sibling) = root.branch.make_mut().edit(index, change);
         root.elements = root.branch.elements();
@@ -140,9 +129,7 @@ impl Spine {
     pub(super) fn pop_back(&mut self) -> Option<Shared<Node>> {
         match self.elements() {
             0 => None,
-            n => self
-                .edit(n - 1, |slots, _, _| slots.pop())
-                .map(|slot| slot.node),
+            n => self.edit(n - 1, |slots, _, _| slots.pop()).map(|slot| slot.node),
         }
     }
 
@@ -162,10 +149,7 @@ impl Spine {
 
 impl Child {
     fn new(branch: Branch) -> Child {
-        Child {
-            elements: branch.elements(),
-            branch: Shared::new(branch),
-        }
+        Child { elements: branch.elements(), branch: Shared::new(branch) }
     }
 
     /// Returns the height.
@@ -212,11 +196,7 @@ impl Branch {
     }
 
     /// See [`Spine::edit`]. Returns what belongs behind this branch because it would be too wide with it.
-    fn edit<R>(
-        &mut self,
-        index: usize,
-        change: impl FnOnce(&mut Vec<Slot>, usize, usize) -> R,
-    ) -> (R, Option<Child>) {
+    fn edit<R>(&mut self, index: usize, change: impl FnOnce(&mut Vec<Slot>, usize, usize) -> R) -> (R, Option<Child>) {
         match self {
             Branch::Leaf(slots) => {
                 let (at, offset) = position(slots, index, |slot| slot.count as usize);
@@ -286,10 +266,7 @@ fn overflow<T>(items: &mut Vec<T>, grown_at: usize, branch: fn(Vec<T>) -> Branch
 /// Joins `children[at]` with the neighbour before or behind it, if both fit into one branch.
 fn merge_neighbours(children: &mut Vec<Child>, at: usize) {
     for left in [at.wrapping_sub(1), at] {
-        let Some([a, b]) = children
-            .get(left..)
-            .and_then(|rest| rest.first_chunk::<2>())
-        else {
+        let Some([a, b]) = children.get(left..).and_then(|rest| rest.first_chunk::<2>()) else {
             continue;
         };
         if a.branch.len() + b.branch.len() > FANOUT {

@@ -99,11 +99,7 @@ fn change(list: &mut Quicklist, model: &mut Model, rng: &mut Rng, limits: NodeLi
         }
         6 => {
             let n = rng.below(6) as usize;
-            let order = if rng.below(2) == 0 {
-                Order::Forward
-            } else {
-                Order::Backward
-            };
+            let order = if rng.below(2) == 0 { Order::Forward } else { Order::Backward };
             let mut hits: Vec<usize> = (0..model.len()).filter(|&i| model[i] == value).collect();
             if order == Order::Backward {
                 hits.reverse();
@@ -127,23 +123,13 @@ fn check_reads(list: &Quicklist, model: &Model, rng: &mut Rng) {
     for _ in 0..4 {
         let index = rng.below(model.len() as u64 + 1) as usize;
         assert_eq!(list.get(index).map(text), model.get(index).cloned());
-        assert!(
-            list.iter_from(index, Order::Forward)
-                .map(text)
-                .eq(model.iter().skip(index).cloned())
-        );
+        assert!(list.iter_from(index, Order::Forward).map(text).eq(model.iter().skip(index).cloned()));
         let n = rng.below(100) as usize;
         let mut range = Vec::new();
         list.for_range(index, n, |entry| range.push(text(entry)));
         assert!(model.iter().skip(index).take(n).eq(&range));
         let back = if index < model.len() { index + 1 } else { 0 };
-        assert!(
-            list.iter_from(index, Order::Backward).map(text).eq(model
-                .iter()
-                .take(back)
-                .rev()
-                .cloned())
-        );
+        assert!(list.iter_from(index, Order::Backward).map(text).eq(model.iter().take(back).rev().cloned()));
     }
     let mut again = Quicklist::new();
     for node in list.nodes() {
@@ -177,17 +163,11 @@ fn nodes_keep_to_the_limits() {
         list.push_front(b"0123456789", limits);
     }
     for node in list.nodes() {
-        let NodeRef::Listpack(lp) = node else {
-            panic!("small elements are packed")
-        };
+        let NodeRef::Listpack(lp) = node else { panic!("small elements are packed") };
         assert!(lp.len() <= 8192);
     }
     let bytes = list.len() * 12;
-    assert!(
-        list.memory_bytes(usize::MAX) < bytes + bytes / 8 + 2048,
-        "{}",
-        list.memory_bytes(usize::MAX)
-    );
+    assert!(list.memory_bytes(usize::MAX) < bytes + bytes / 8 + 2048, "{}", list.memory_bytes(usize::MAX));
 }
 
 #[test]
@@ -220,11 +200,7 @@ fn removing_in_the_middle_leaves_no_crumbs() {
     }
     list.check_invariants();
     assert_eq!(list.len(), n / 2);
-    assert!(
-        list.node_count() <= n / 2 / 8 + 2,
-        "{} nodes",
-        list.node_count()
-    );
+    assert!(list.node_count() <= n / 2 / 8 + 2, "{} nodes", list.node_count());
 }
 
 #[test]
@@ -236,15 +212,8 @@ fn removing_values_leaves_no_crumbs() {
         for i in 0..n {
             list.push_back(if i % 8 == 0 { b"keep" } else { b"drop" }, limits);
         }
-        assert_eq!(
-            list.remove_values(b"drop", usize::MAX, order, limits),
-            n / 8 * 7
-        );
+        assert_eq!(list.remove_values(b"drop", usize::MAX, order, limits), n / 8 * 7);
         list.check_invariants();
-        assert!(
-            list.node_count() <= n / 8 / 8 + 2,
-            "{} nodes",
-            list.node_count()
-        );
+        assert!(list.node_count() <= n / 8 / 8 + 2, "{} nodes", list.node_count());
     }
 }

@@ -1,0 +1,722 @@
+//! A segment of a `Dict`: up to 64 entries whose hashes agree in their leading bits, in one allocation.
+//!
+//! ```text
+//! | count u16 | slots u16 | end u16 | large u16 | tags: slots x u8 | offsets: slots x u16 | entries: end bytes | slack |
+//!
+//! entry  := head field                                kind 0: the value is empty
+//!         | head field value_len value                kind 1
+//!         | head field value_len value expire_at      kind 2: i64 milliseconds, little endian
+//!         | 0x03 pointer expire_at                    kind 3: field and value lie out of line (see `large`)
+//! head   := bits 0-1 kind, bits 2-6 low bits of the field's length, bit 7 more: the rest as LEB128 follows
+//! ```
+//! Tags are the low byte of the hash and are compared sixteen at a time. Entries lie in the order of their offsets
+//! and without gaps, so an entry ends where the next begins. `large` counts the entries of kind 3, so that
+//! segments without any are copied and freed without being looked at.
+
+use super::block::{Block, Contents, capacity_for};
+use super::directory::Segment;
+use super::large::{self, LARGE_POINTER_BYTES, LargeEntry};
+use crate::base::hash::HashSeed;
+
+/// Bits of the hash that a segment may cover at most, and that a scan cursor has. With a keyed hash nobody can make more
+/// than a handful of fields agree in so many bits.
+pub const DEPTH_MAX: u32 = 48;
+
+/// Entries of a segment, unless it is as deep as can be.
+pub const ENTRIES_MAX: usize = 64;
+
+/// Field and value together, in bytes, of the longest entry that lies in its segment.
+pub const INLINE_MAX: usize = 512;
+
+const BYTES_MAX: usize = 4096 - 8;
+const HEAD: usize = 8;
+/// Tags are read sixteen at a time: with so many slots the last read ends within the offsets.
+const SLOTS_MIN: usize = 6;
+const SLACK: usize = 8;
+const NEVER: i64 = i64::MIN;
+const LARGE_BYTES: usize = 1 + LARGE_POINTER_BYTES + 8;
+
+const KIND_FIELD: u8 = 0;
+const KIND_VALUE: u8 = 1;
+const KIND_EXPIRING: u8 = 2;
+const KIND_LARGE: u8 = 3;
+
+const _: () = assert!(ENTRIES_MAX >= SLOTS_MIN && BYTES_MAX < u16::MAX as usize);
+
+/// A field of a dictionary as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldRef<'a> {
+    /// The field, or the member of a set.
+    pub field: &'a [u8],
+    /// Its value; empty for the members of a set.
+    pub value: &'a [u8],
+    /// When it expires, in milliseconds since the epoch.
+    pub expire_at: Option<i64>,
+}
+
+/// What `DictSegment::upsert` did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upsert {
+    /// The field is new.
+    Added,
+    /// The field was there and had this expiry.
+    Replaced(Option<i64>),
+    /// Nothing: the segment must be split first.
+    Full,
+}
+
+/// The packed entries; see the file's head.
+#[derive(Clone)]
+pub struct DictSegment {
+    block: Block<Entries>,
+}
+
+struct Entries;
+
+impl Contents for Entries {
+    fn copied(bytes: &[u8]) {
+        for_each_large(bytes, |at| {
+            // SAFETY: `at` begins with a pointer of an entry of kind 3, just copied bytewise from a live segment.
+            unsafe { large::retain(at) }
+        });
+    }
+
+    fn freed(bytes: &mut [u8]) {
+        for_each_large(bytes, |at| {
+            // SAFETY: `at` begins with a pointer of an entry of kind 3, and the segment goes with its references.
+            unsafe { large::release(at) }
+        });
+    }
+}
+
+fn for_each_large(bytes: &[u8], mut visit: impl FnMut(&[u8])) {
+    let view = View { bytes };
+    if view.large() == 0 {
+        return;
+    }
+    for index in 0..view.count() {
+        let entry = view.entry_bytes(index);
+        if entry[0] & 3 == KIND_LARGE {
+            visit(&entry[1..]);
+        }
+    }
+}
+
+impl Segment for DictSegment {
+    const DEPTH_MAX: u32 = DEPTH_MAX;
+
+    #[inline]
+    fn count(&self) -> usize {
+        self.view().count()
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let mut bytes = self.block.memory_bytes();
+        for_each_large(self.block.bytes(), |at| {
+            // SAFETY: `at` begins with the pointer of an entry of kind 3 of this live segment.
+            bytes += unsafe { large::at(at) }.memory_bytes();
+        });
+        bytes
+    }
+}
+
+impl DictSegment {
+    /// A segment without entries.
+    pub fn new() -> DictSegment {
+        DictSegment::with_room(0, 0)
+    }
+
+    fn with_room(count: usize, entries_bytes: usize) -> DictSegment {
+        let (capacity, slots) = shape_for(count, entries_bytes);
+        let mut segment = DictSegment { block: Block::zeroed(capacity) };
+        put_u16(segment.block.bytes_mut(), 2, slots);
+        segment
+    }
+
+    #[inline]
+    fn view(&self) -> View<'_> {
+        View { bytes: self.block.bytes() }
+    }
+
+    /// The place of `field`, whose hash is `hash`.
+    #[inline]
+    pub fn find(&self, hash: u64, field: &[u8]) -> Option<usize> {
+        self.block.prefetch(HEAD + 3 * ENTRIES_MAX);
+        let view = self.view();
+        let count = view.count();
+        let tag = hash as u8;
+        let mut base = 0;
+        while base < count {
+            let mut matches = matches_of(&view.bytes[HEAD + base..HEAD + base + 16], tag);
+            if count - base < 16 {
+                matches &= (1 << (count - base)) - 1;
+            }
+            while matches != 0 {
+                let index = base + matches.trailing_zeros() as usize;
+                if view.field(index) == field {
+                    return Some(index);
+                }
+                matches &= matches - 1;
+            }
+            base += 16;
+        }
+        None
+    }
+
+    /// The entry at `index`.
+    #[inline]
+    pub fn entry(&self, index: usize) -> FieldRef<'_> {
+        self.view().entry(index)
+    }
+
+    /// All entries, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = FieldRef<'_>> {
+        (0..self.count()).map(|index| self.entry(index))
+    }
+
+    /// Adds the field or gives it this value and expiry. A segment that is `deepest` cannot be split, and takes more
+    /// entries than others do.
+    pub fn upsert(&mut self, hash: u64, field: &[u8], value: &[u8], expire_at: Option<i64>, deepest: bool) -> Upsert {
+        let is_large = deepest || field.len() + value.len() > INLINE_MAX;
+        let new = Parts { field, value, expire_at, is_large };
+        let new_bytes = new.bytes();
+        let found = self.find(hash, field);
+        let view = self.view();
+        let (count, end) = (view.count(), view.end());
+        if let Some(index) = found {
+            let old = view.entry(index).expire_at;
+            let old_bytes = view.entry_bytes(index).len();
+            if count > 1 && !deepest && HEAD + 3 * count + end - old_bytes + new_bytes > BYTES_MAX {
+                return Upsert::Full;
+            }
+            self.replace(index, &new);
+            return Upsert::Replaced(old);
+        }
+        if !deepest && (count >= ENTRIES_MAX || (count > 0 && HEAD + 3 * (count + 1) + end + new_bytes > BYTES_MAX)) {
+            return Upsert::Full;
+        }
+        // Only a broken hash leads here: thousands of fields that agree in 48 keyed bits.
+        assert!(end + new_bytes <= usize::from(u16::MAX), "too many fields of one hash");
+        self.reserve(1, new_bytes);
+        let bytes = self.block.bytes_mut();
+        let view = View { bytes };
+        let (offsets, entries) = (view.offsets_at(), view.entries_at());
+        bytes[HEAD + count] = hash as u8;
+        put_u16(bytes, offsets + 2 * count, end);
+        put_u16(bytes, 0, count + 1);
+        put_u16(bytes, 4, end + new_bytes);
+        new.write(&mut bytes[entries + end..entries + end + new_bytes]);
+        self.count_large(isize::from(is_large));
+        Upsert::Added
+    }
+
+    /// Gives the entry at `index` another expiry. False, and nothing done, when the segment must be split first.
+    pub fn set_expire(&mut self, index: usize, expire_at: Option<i64>, deepest: bool) -> bool {
+        let view = self.view();
+        let range = view.entry_range(index);
+        let kind = view.bytes[range.start] & 3;
+        if kind == KIND_LARGE || (kind == KIND_EXPIRING && expire_at.is_some()) {
+            let at = expire_at.unwrap_or(NEVER).to_le_bytes();
+            self.block.bytes_mut()[range.end - 8..range.end].copy_from_slice(&at);
+            return true;
+        }
+        let entry = view.entry(index);
+        if entry.expire_at == expire_at {
+            return true;
+        }
+        let longest = HEAD + 3 * view.count() + view.end() + 10;
+        if longest > BYTES_MAX && view.count() > 1 && !deepest {
+            return false;
+        }
+        let (field, value) = (entry.field.to_vec(), entry.value.to_vec());
+        self.replace(index, &Parts { field: &field, value: &value, expire_at, is_large: false });
+        true
+    }
+
+    /// The value of the entry at `index`, to be overwritten in place.
+    pub fn value_mut(&mut self, index: usize) -> &mut [u8] {
+        let view = self.view();
+        let range = view.entry_range(index);
+        if view.bytes[range.start] & 3 == KIND_LARGE {
+            let at = &mut self.block.bytes_mut()[range.start + 1..];
+            // SAFETY: an entry of kind 3 holds the pointer there.
+            return unsafe { large::at_mut(at) }.value_mut();
+        }
+        let value_bytes = view.entry(index).value.len();
+        let expiry_bytes = if view.bytes[range.start] & 3 == KIND_EXPIRING { 8 } else { 0 };
+        let end = range.end - expiry_bytes;
+        &mut self.block.bytes_mut()[end - value_bytes..end]
+    }
+
+    /// Removes the entry at `index`.
+    pub fn remove(&mut self, index: usize) {
+        self.release_large(index);
+        let bytes = self.block.bytes_mut();
+        let view = View { bytes };
+        let (count, range) = (view.count(), view.entry_range(index));
+        let offsets = view.offsets_at();
+        resize_entry(bytes, index, range.len(), 0);
+        bytes.copy_within(HEAD + index + 1..HEAD + count, HEAD + index);
+        bytes.copy_within(offsets + 2 * (index + 1)..offsets + 2 * count, offsets + 2 * index);
+        put_u16(bytes, 0, count - 1);
+        let view = View { bytes };
+        let needed = HEAD + 3 * (count - 1).max(SLOTS_MIN) + view.end();
+        if capacity_for(needed + needed / 2) < bytes.len() {
+            self.rebuild(0, 0);
+        }
+    }
+
+    /// Leaves the entries here whose hash has bit `bit` (from the most significant) clear and returns the others.
+    pub fn part(&mut self, bit: u32, seed: HashSeed) -> DictSegment {
+        // Sole ownership first: the entries' references move from here to the two new segments.
+        self.block.bytes_mut();
+        let view = self.view();
+        let (mut counts, mut sizes) = ([0; 2], [0; 2]);
+        let count = view.count();
+        let sides: Vec<bool> = (0..count).map(|i| super::directory::bit(seed.hash(view.field(i)), bit)).collect();
+        for (index, &side) in sides.iter().enumerate() {
+            counts[usize::from(side)] += 1;
+            sizes[usize::from(side)] += view.entry_range(index).len();
+        }
+        let mut halves = [0, 1].map(|side: usize| DictSegment::with_room(counts[side], sizes[side]));
+        for (index, &side) in sides.iter().enumerate() {
+            halves[usize::from(side)].push_packed(view.bytes[HEAD + index], view.entry_bytes(index));
+        }
+        let [low, high] = halves;
+        self.become_moved(low);
+        high
+    }
+
+    /// Puts all entries of `other`, which has none of this one's fields, into this segment.
+    pub fn absorb(&mut self, mut other: DictSegment) {
+        other.block.bytes_mut();
+        let view = other.view();
+        self.reserve(view.count(), view.end());
+        for index in 0..view.count() {
+            self.push_packed(view.bytes[HEAD + index], view.entry_bytes(index));
+        }
+        put_u16(other.block.bytes_mut(), 6, 0);
+    }
+
+    /// Is it worth asking whether the neighbour would fit in here too?
+    pub fn is_sparse(&self) -> bool {
+        self.count() <= ENTRIES_MAX / 4
+    }
+
+    /// Would both together be a segment of at most half the entries and bytes that one may have?
+    pub fn fits_with(&self, other: &DictSegment) -> bool {
+        let (a, b) = (self.view(), other.view());
+        let count = a.count() + b.count();
+        count <= ENTRIES_MAX / 2 && HEAD + 3 * count + a.end() + b.end() <= BYTES_MAX / 2
+    }
+
+    /// Appends an entry in its packed form; the room is reserved, and a reference of its moves here with it.
+    fn push_packed(&mut self, tag: u8, entry: &[u8]) {
+        let bytes = self.block.bytes_mut();
+        let view = View { bytes };
+        let (count, end, large) = (view.count(), view.end(), view.large());
+        let (offsets, entries) = (view.offsets_at(), view.entries_at());
+        bytes[HEAD + count] = tag;
+        put_u16(bytes, offsets + 2 * count, end);
+        bytes[entries + end..entries + end + entry.len()].copy_from_slice(entry);
+        put_u16(bytes, 0, count + 1);
+        put_u16(bytes, 4, end + entry.len());
+        put_u16(bytes, 6, large + usize::from(entry[0] & 3 == KIND_LARGE));
+    }
+
+    fn replace(&mut self, index: usize, new: &Parts<'_>) {
+        let old_bytes = self.view().entry_range(index).len();
+        let new_bytes = new.bytes();
+        self.release_large(index);
+        if new_bytes != old_bytes {
+            self.reserve(0, new_bytes.saturating_sub(old_bytes));
+            resize_entry(self.block.bytes_mut(), index, old_bytes, new_bytes);
+        }
+        let range = self.view().entry_range(index);
+        new.write(&mut self.block.bytes_mut()[range]);
+        self.count_large(isize::from(new.is_large));
+    }
+
+    /// Gives back what the entry at `index` holds out of line and makes it an entry that holds nothing.
+    fn release_large(&mut self, index: usize) {
+        let range = self.view().entry_range(index);
+        let bytes = self.block.bytes_mut();
+        if bytes[range.start] & 3 != KIND_LARGE {
+            return;
+        }
+        // SAFETY: an entry of kind 3 holds the pointer there; the next line makes sure that it is not used again.
+        unsafe { large::release(&bytes[range.start + 1..]) };
+        bytes[range.start] = KIND_FIELD;
+        self.count_large(-1);
+    }
+
+    fn count_large(&mut self, by: isize) {
+        if by != 0 {
+            let bytes = self.block.bytes_mut();
+            let large = u16_at(bytes, 6).wrapping_add_signed(by);
+            put_u16(bytes, 6, large);
+        }
+    }
+
+    fn reserve(&mut self, more_entries: usize, more_bytes: usize) {
+        let view = self.view();
+        let has_slots = view.count() + more_entries <= view.slots();
+        if !has_slots || view.entries_at() + view.end() + more_bytes > view.bytes.len() {
+            self.rebuild(more_entries, more_bytes);
+        }
+    }
+
+    /// Moves everything to an allocation with just this much more room.
+    fn rebuild(&mut self, more_entries: usize, more_bytes: usize) {
+        self.block.bytes_mut();
+        let view = self.view();
+        let (count, end) = (view.count(), view.end());
+        let (capacity, slots) = shape_for(count + more_entries, end + more_bytes);
+        let mut head = [0; HEAD];
+        for (at, n) in [(0, count), (2, slots), (4, end), (6, view.large())] {
+            put_u16(&mut head, at, n);
+        }
+        let tags = &view.bytes[HEAD..HEAD + count];
+        let offsets = &view.bytes[view.offsets_at()..][..2 * count];
+        let entries = &view.bytes[view.entries_at()..][..end];
+        let parts = [(&head[..], HEAD), (tags, slots), (offsets, 2 * slots), (entries, end)];
+        let new = DictSegment { block: Block::of_parts(capacity, &parts) };
+        self.become_moved(new);
+    }
+
+    /// Takes the place of `self`, whose references `new` has by now.
+    fn become_moved(&mut self, new: DictSegment) {
+        put_u16(self.block.bytes_mut(), 6, 0);
+        *self = new;
+    }
+
+    /// Panics unless the packed bytes are sound and belong where hashes agree with `prefix` in `depth` bits.
+    pub fn check_invariants(&self, seed: HashSeed, prefix: u64, depth: u32) {
+        let view = self.view();
+        assert!(view.count() <= view.slots() && view.slots() >= SLOTS_MIN);
+        assert!(view.entries_at() + view.end() <= view.bytes.len());
+        let (mut end, mut large) = (0, 0);
+        for index in 0..view.count() {
+            let range = view.entry_range(index);
+            assert_eq!(range.start - view.entries_at(), end);
+            end += range.len();
+            let entry = view.entry(index);
+            let hash = seed.hash(entry.field);
+            assert!(depth == 0 || (hash ^ prefix) >> (64 - depth) == 0);
+            assert_eq!(view.bytes[HEAD + index], hash as u8);
+            assert_eq!(self.find(hash, entry.field), Some(index));
+            let is_large = view.bytes[range.start] & 3 == KIND_LARGE;
+            large += usize::from(is_large);
+            let parts = Parts { field: entry.field, value: entry.value, expire_at: entry.expire_at, is_large };
+            assert_eq!(parts.bytes(), range.len());
+        }
+        assert_eq!((end, large), (view.end(), view.large()));
+    }
+}
+
+impl Default for DictSegment {
+    fn default() -> DictSegment {
+        DictSegment::new()
+    }
+}
+
+/// Capacity and slots for so many entries of so many bytes, with some slack: every eighth byte and what the allocator's
+/// size class adds. Less slack saves little memory and moves everything more often.
+fn shape_for(count: usize, entries_bytes: usize) -> (usize, usize) {
+    let slots_min = count.max(SLOTS_MIN);
+    let needed = HEAD + 3 * slots_min + entries_bytes;
+    let capacity = capacity_for(needed + if count < ENTRIES_MAX { needed / SLACK } else { 0 });
+    // As many slots as entries of the present mean length will fill the slack, so that both run out together.
+    let mean = if count == 0 { 16 } else { entries_bytes.div_ceil(count) };
+    let spare = capacity - needed;
+    let slots = (slots_min + spare.div_ceil(mean + 3)).min(slots_min + spare / 3).min(ENTRIES_MAX.max(slots_min));
+    (capacity, slots)
+}
+
+/// Moves the entries after `index` so that it has `new` bytes in place of `old`; the room is reserved.
+fn resize_entry(bytes: &mut [u8], index: usize, old: usize, new: usize) {
+    let view = View { bytes };
+    let (count, end, offsets, entries) = (view.count(), view.end(), view.offsets_at(), view.entries_at());
+    let after = view.entry_range(index).end;
+    bytes.copy_within(after..entries + end, after - old + new);
+    for offset in bytes[offsets + 2 * (index + 1)..offsets + 2 * count].chunks_exact_mut(2) {
+        let moved = u16::from_le_bytes([offset[0], offset[1]]).wrapping_add(new as u16).wrapping_sub(old as u16);
+        offset.copy_from_slice(&moved.to_le_bytes());
+    }
+    put_u16(bytes, 4, end - old + new);
+}
+
+/// An entry to be packed.
+struct Parts<'a> {
+    field: &'a [u8],
+    value: &'a [u8],
+    expire_at: Option<i64>,
+    is_large: bool,
+}
+
+impl Parts<'_> {
+    fn kind(&self) -> u8 {
+        match (self.expire_at, self.value.is_empty()) {
+            _ if self.is_large => KIND_LARGE,
+            (Some(_), _) => KIND_EXPIRING,
+            (None, true) => KIND_FIELD,
+            (None, false) => KIND_VALUE,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let head = 1 + if self.field.len() < 32 { 0 } else { leb_bytes(self.field.len() >> 5) };
+        let value = leb_bytes(self.value.len()) + self.value.len();
+        match self.kind() {
+            KIND_LARGE => LARGE_BYTES,
+            KIND_FIELD => head + self.field.len(),
+            KIND_VALUE => head + self.field.len() + value,
+            _ => head + self.field.len() + value + 8,
+        }
+    }
+
+    /// Fills `at`, which has just the bytes that this entry needs.
+    fn write(&self, at: &mut [u8]) {
+        let kind = self.kind();
+        if kind == KIND_LARGE {
+            at[0] = KIND_LARGE;
+            large::put(&mut at[1..], LargeEntry::new(self.field, self.value));
+            at[1 + LARGE_POINTER_BYTES..].copy_from_slice(&self.expire_at.unwrap_or(NEVER).to_le_bytes());
+            return;
+        }
+        let low = kind | ((self.field.len() & 31) << 2) as u8;
+        let mut to = 1;
+        if self.field.len() < 32 {
+            at[0] = low;
+        } else {
+            at[0] = low | 0x80;
+            to += put_leb(&mut at[1..], self.field.len() >> 5);
+        }
+        at[to..to + self.field.len()].copy_from_slice(self.field);
+        to += self.field.len();
+        if kind == KIND_FIELD {
+            return;
+        }
+        to += put_leb(&mut at[to..], self.value.len());
+        at[to..to + self.value.len()].copy_from_slice(self.value);
+        if let Some(expire_at) = self.expire_at {
+            at[to + self.value.len()..].copy_from_slice(&expire_at.to_le_bytes());
+        }
+    }
+}
+
+/// The packed bytes, read.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> View<'a> {
+    #[inline]
+    fn count(self) -> usize {
+        u16_at(self.bytes, 0)
+    }
+
+    #[inline]
+    fn slots(self) -> usize {
+        u16_at(self.bytes, 2)
+    }
+
+    #[inline]
+    fn end(self) -> usize {
+        u16_at(self.bytes, 4)
+    }
+
+    #[inline]
+    fn large(self) -> usize {
+        u16_at(self.bytes, 6)
+    }
+
+    #[inline]
+    fn offsets_at(self) -> usize {
+        HEAD + self.slots()
+    }
+
+    #[inline]
+    fn entries_at(self) -> usize {
+        HEAD + 3 * self.slots()
+    }
+
+    /// From where to where the entry lies in the content.
+    #[inline]
+    fn entry_range(self, index: usize) -> std::ops::Range<usize> {
+        let (offsets, entries) = (self.offsets_at(), self.entries_at());
+        let start = u16_at(self.bytes, offsets + 2 * index);
+        let end = if index + 1 < self.count() { u16_at(self.bytes, offsets + 2 * index + 2) } else { self.end() };
+        entries + start..entries + end
+    }
+
+    #[inline]
+    fn entry_bytes(self, index: usize) -> &'a [u8] {
+        &self.bytes[self.entry_range(index)]
+    }
+
+    #[inline]
+    fn field(self, index: usize) -> &'a [u8] {
+        let start = self.entries_at() + u16_at(self.bytes, self.offsets_at() + 2 * index);
+        let entry = &self.bytes[start..];
+        if entry[0] & 3 == KIND_LARGE {
+            // SAFETY: an entry of kind 3 holds the pointer there.
+            return unsafe { large::at(&entry[1..]) }.field();
+        }
+        let (field_bytes, at) = field_head(entry);
+        &entry[at..at + field_bytes]
+    }
+
+    #[inline]
+    fn entry(self, index: usize) -> FieldRef<'a> {
+        let entry = self.entry_bytes(index);
+        let kind = entry[0] & 3;
+        if kind == KIND_LARGE {
+            // SAFETY: an entry of kind 3 holds the pointer there.
+            let large = unsafe { large::at(&entry[1..]) };
+            let expire_at = Some(i64_at(entry, 1 + LARGE_POINTER_BYTES)).filter(|&at| at != NEVER);
+            return FieldRef { field: large.field(), value: large.value(), expire_at };
+        }
+        let (field_bytes, at) = field_head(entry);
+        let (field, rest) = entry[at..].split_at(field_bytes);
+        if kind == KIND_FIELD {
+            return FieldRef { field, value: &[], expire_at: None };
+        }
+        let (value_bytes, used) = leb_at(rest);
+        let value = &rest[used..used + value_bytes];
+        let expire_at = (kind == KIND_EXPIRING).then(|| i64_at(rest, used + value_bytes));
+        FieldRef { field, value, expire_at }
+    }
+}
+
+/// The field's length and where it begins.
+#[inline]
+fn field_head(entry: &[u8]) -> (usize, usize) {
+    let low = usize::from(entry[0] >> 2 & 31);
+    if entry[0] & 0x80 == 0 {
+        return (low, 1);
+    }
+    let (high, used) = leb_at(&entry[1..]);
+    (low | high << 5, 1 + used)
+}
+
+/// Bit i is set when `tags[i] == tag`, of sixteen tags.
+#[inline]
+fn matches_of(tags: &[u8], tag: u8) -> u32 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_set1_epi8};
+        let tags = &tags[..16];
+        // SAFETY: sixteen bytes are readable by the line above; SSE2 is part of x86-64.
+        unsafe {
+            let tags = _mm_loadu_si128(tags.as_ptr().cast());
+            _mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8(tag as i8))) as u32
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    tags[..16].iter().enumerate().map(|(i, &other)| u32::from(other == tag) << i).sum()
+}
+
+fn leb_bytes(n: usize) -> usize {
+    1 + usize::from(n >= 1 << 7) + usize::from(n >= 1 << 14)
+}
+
+/// Writes `n`, below 2^21, and returns how many bytes it took.
+fn put_leb(at: &mut [u8], n: usize) -> usize {
+    debug_assert!(n < 1 << 21);
+    let bytes = leb_bytes(n);
+    for (index, byte) in at[..bytes].iter_mut().enumerate() {
+        *byte = (n >> (7 * index)) as u8 & 0x7f | if index + 1 < bytes { 0x80 } else { 0 };
+    }
+    bytes
+}
+
+#[inline]
+fn leb_at(bytes: &[u8]) -> (usize, usize) {
+    if bytes[0] & 0x80 == 0 {
+        return (usize::from(bytes[0]), 1);
+    }
+    let (mut n, mut at) = (usize::from(bytes[0] & 0x7f), 1);
+    loop {
+        n |= usize::from(bytes[at] & 0x7f) << (7 * at);
+        at += 1;
+        if bytes[at - 1] & 0x80 == 0 {
+            return (n, at);
+        }
+    }
+}
+
+#[inline]
+fn u16_at(bytes: &[u8], at: usize) -> usize {
+    usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))
+}
+
+#[inline]
+fn put_u16(bytes: &mut [u8], at: usize, n: usize) {
+    debug_assert!(n <= usize::from(u16::MAX));
+    bytes[at..at + 2].copy_from_slice(&(n as u16).to_le_bytes());
+}
+
+fn i64_at(bytes: &[u8], at: usize) -> i64 {
+    let mut eight = [0; 8];
+    eight.copy_from_slice(&bytes[at..at + 8]);
+    i64::from_le_bytes(eight)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deepest_segment_takes_more_than_others() {
+        let seed = HashSeed::new(3);
+        let mut segment = DictSegment::new();
+        let fields = if cfg!(miri) { 80 } else { 300 };
+        for n in 0..fields {
+            let field = format!("{n}").into_bytes();
+            let hash = seed.hash(&field);
+            let deepest = n >= ENTRIES_MAX;
+            if deepest {
+                assert_eq!(segment.upsert(hash, &field, b"v", None, false), Upsert::Full);
+            }
+            assert_eq!(segment.upsert(hash, &field, b"v", Some(7), deepest), Upsert::Added);
+            assert_eq!(segment.upsert(hash, &field, b"w", None, deepest), Upsert::Replaced(Some(7)));
+            segment.check_invariants(seed, 0, 0);
+        }
+        let copy = segment.clone();
+        let index = segment.find(seed.hash(b"70"), b"70").unwrap();
+        segment.value_mut(index).fill(b'x');
+        assert_eq!((segment.entry(index).value, copy.entry(index).value), (&b"x"[..], &b"w"[..]));
+        while segment.count() > 0 {
+            segment.remove(segment.count() / 2);
+            segment.check_invariants(seed, 0, 0);
+        }
+        assert!(copy.iter().all(|entry| entry.value == b"w"));
+    }
+
+    #[test]
+    fn entries_of_all_lengths_are_read_as_written() {
+        let seed = HashSeed::new(4);
+        let mut segment = DictSegment::new();
+        for field_bytes in [0, 1, 31, 32, 63, 127, 128, 255, 511, 512, 513, 5000] {
+            for value_bytes in [0, 1, 127, 128, 300, 513, 20_000] {
+                for expire_at in [None, Some(-1), Some(1 << 41)] {
+                    let (field, value) = (vec![b'f'; field_bytes], vec![b'v'; value_bytes]);
+                    let hash = seed.hash(&field);
+                    assert_ne!(segment.upsert(hash, &field, &value, expire_at, false), Upsert::Full);
+                    let index = segment.find(hash, &field).unwrap();
+                    assert_eq!(segment.entry(index), FieldRef { field: &field, value: &value, expire_at });
+                    segment.check_invariants(seed, 0, 0);
+                    for other in [Some(5), None, expire_at] {
+                        assert!(segment.set_expire(index, other, false));
+                        assert_eq!(segment.entry(index), FieldRef { field: &field, value: &value, expire_at: other });
+                    }
+                }
+            }
+            while segment.count() > 3 {
+                segment.remove(0);
+            }
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! `ScoreIndex`: from a member of a sorted set to its score, without storing the member again.
+//!
+//! Extendible hashing (`directory`) over segments of (fingerprint, score). The fingerprint is the leading half of the
+//! member's hash, so a segment can split without knowing its members. Different members may share a fingerprint: what
+//! the index yields are candidates, and `Zset` looks (score, member) up in its tree to know. In a segment of depth d
+//! a stranger matches with probability 2^(d-32) per entry: one lookup in 3000 meets one in a set of a million.
+//!
+//! ```text
+//! | count u16 | width u16 | fingerprints: slots x u32 | scores: slots x width | slack below one slot |
+//! ```
+//! `width` is 4 when all scores of the segment are whole numbers that fit an i32, and 8 (f64) otherwise.
+
+use super::block::{Block, Contents, capacity_for};
+use super::directory::{Directory, Segment, bit};
+use super::score_leaf::is_narrow;
+
+const ENTRIES_MAX: usize = 128;
+const HEAD: usize = 4;
+
+/// Scores by the hash of their member.
+#[derive(Clone)]
+pub struct ScoreIndex {
+    directory: Directory<IndexSegment>,
+}
+
+impl ScoreIndex {
+    /// An index without entries.
+    pub fn new() -> ScoreIndex {
+        ScoreIndex { directory: Directory::new(IndexSegment::of(&[], 0)) }
+    }
+
+    /// Number of entries.
+    pub fn len(&self) -> u64 {
+        self.directory.element_count()
+    }
+
+    /// Is there no entry?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The scores that a member of this hash may have.
+    #[inline]
+    pub fn candidates(&self, hash: u64) -> impl Iterator<Item = f64> {
+        let segment = self.directory.segment(hash);
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            let index = segment.find(hash, next)?;
+            next = index + 1;
+            Some(segment.score(index))
+        })
+    }
+
+    /// Adds a score for a member of this hash.
+    pub fn insert(&mut self, hash: u64, score: f64) {
+        let mut deepest = false;
+        while !self.directory.segment_mut(hash).insert(hash, score, deepest) {
+            deepest = !self.directory.split(hash, IndexSegment::part);
+        }
+        self.directory.adjust(hash, 1);
+    }
+
+    /// Removes this score of a member of this hash. False if it is not there.
+    pub fn remove(&mut self, hash: u64, score: f64) -> bool {
+        let segment = self.directory.segment_mut(hash);
+        let Some(index) = segment.position(hash, score) else { return false };
+        segment.remove(index);
+        let may_merge = segment.count() <= ENTRIES_MAX / 4;
+        self.directory.adjust(hash, -1);
+        if may_merge {
+            let fits = |a: &IndexSegment, b: &IndexSegment| a.count() + b.count() <= ENTRIES_MAX / 2;
+            self.directory.merge(hash, fits, IndexSegment::absorb);
+        }
+        true
+    }
+
+    /// Replaces one score of a member of this hash by another. False if it is not there.
+    pub fn update(&mut self, hash: u64, old: f64, new: f64) -> bool {
+        let segment = self.directory.segment_mut(hash);
+        let Some(index) = segment.position(hash, old) else { return false };
+        segment.set_score(index, new);
+        true
+    }
+
+    /// Bytes of all allocations: exact for small indexes, an estimate from a sample for large ones.
+    pub fn memory_bytes(&self) -> usize {
+        self.directory.memory_bytes()
+    }
+
+    /// Panics unless the structure is sound.
+    pub fn check_invariants(&self) {
+        self.directory.check_invariants(&mut |segment, prefix, depth| segment.check_invariants(prefix, depth));
+    }
+}
+
+impl Default for ScoreIndex {
+    fn default() -> ScoreIndex {
+        ScoreIndex::new()
+    }
+}
+
+#[derive(Clone)]
+struct IndexSegment {
+    block: Block<Scores>,
+}
+
+struct Scores;
+
+impl Contents for Scores {
+    fn copied(_: &[u8]) {}
+    fn freed(_: &mut [u8]) {}
+}
+
+impl Segment for IndexSegment {
+    const DEPTH_MAX: u32 = 32;
+
+    #[inline]
+    fn count(&self) -> usize {
+        u16_at(self.block.bytes(), 0)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.block.memory_bytes()
+    }
+}
+
+impl IndexSegment {
+    /// A segment of these entries with room for some more.
+    fn of(entries: &[(u32, f64)], more: usize) -> IndexSegment {
+        let width = if entries.iter().all(|entry| is_narrow(entry.1)) { 4 } else { 8 };
+        let capacity = capacity_for(HEAD + (4 + width) * (entries.len() + more));
+        let mut segment = IndexSegment { block: Block::zeroed(capacity) };
+        let bytes = segment.block.bytes_mut();
+        put_u16(bytes, 0, entries.len());
+        put_u16(bytes, 2, width);
+        let scores = scores_at(bytes);
+        for (index, &(fingerprint, score)) in entries.iter().enumerate() {
+            bytes[HEAD + 4 * index..][..4].copy_from_slice(&fingerprint.to_le_bytes());
+            put_score(&mut bytes[scores + width * index..][..width], score);
+        }
+        segment
+    }
+
+    fn entries(&self) -> Vec<(u32, f64)> {
+        (0..self.count()).map(|index| (self.fingerprint(index), self.score(index))).collect()
+    }
+
+    #[inline]
+    fn fingerprint(&self, index: usize) -> u32 {
+        let mut four = [0; 4];
+        four.copy_from_slice(&self.block.bytes()[HEAD + 4 * index..][..4]);
+        u32::from_le_bytes(four)
+    }
+
+    #[inline]
+    fn score(&self, index: usize) -> f64 {
+        let bytes = self.block.bytes();
+        let (mut four, mut eight) = ([0; 4], [0; 8]);
+        if width(bytes) == 4 {
+            four.copy_from_slice(&bytes[scores_at(bytes) + 4 * index..][..4]);
+            return f64::from(i32::from_le_bytes(four));
+        }
+        eight.copy_from_slice(&bytes[scores_at(bytes) + 8 * index..][..8]);
+        f64::from_le_bytes(eight)
+    }
+
+    /// The first entry of this hash's fingerprint at `from` or after.
+    #[inline]
+    fn find(&self, hash: u64, from: usize) -> Option<usize> {
+        self.block.prefetch(HEAD + 4 * ENTRIES_MAX);
+        let wanted = ((hash >> 32) as u32).to_le_bytes();
+        let fingerprints = &self.block.bytes()[HEAD..HEAD + 4 * self.count()];
+        let mut at = from;
+        // Sixteen at a time without a branch, which compilers turn into vector compares.
+        for sixteen in fingerprints.get(4 * from..)?.chunks(64) {
+            let any = sixteen.chunks_exact(4).fold(false, |any, four| any | (four == wanted));
+            if any && let Some(place) = sixteen.chunks_exact(4).position(|four| four == wanted) {
+                return Some(at + place);
+            }
+            at += 16;
+        }
+        None
+    }
+
+    fn position(&self, hash: u64, score: f64) -> Option<usize> {
+        let mut from = 0;
+        while let Some(index) = self.find(hash, from) {
+            if self.score(index) == score {
+                return Some(index);
+            }
+            from = index + 1;
+        }
+        None
+    }
+
+    /// False, and nothing done, when the segment must be split first.
+    fn insert(&mut self, hash: u64, score: f64, deepest: bool) -> bool {
+        let count = self.count();
+        if count >= ENTRIES_MAX && !deepest {
+            return false;
+        }
+        // Only a broken hash leads here: tens of thousands of members that agree in 32 keyed bits.
+        assert!(count < usize::from(u16::MAX), "too many members of one hash");
+        let bytes = self.block.bytes_mut();
+        if count >= slots(bytes) || (width(bytes) == 4 && !is_narrow(score)) {
+            let mut entries = self.entries();
+            entries.push(((hash >> 32) as u32, score));
+            *self = IndexSegment::of(&entries, 0);
+            return true;
+        }
+        let (width, scores) = (width(bytes), scores_at(bytes));
+        bytes[HEAD + 4 * count..][..4].copy_from_slice(&((hash >> 32) as u32).to_le_bytes());
+        put_score(&mut bytes[scores + width * count..][..width], score);
+        put_u16(bytes, 0, count + 1);
+        true
+    }
+
+    fn remove(&mut self, index: usize) {
+        let last = self.count() - 1;
+        let bytes = self.block.bytes_mut();
+        let (width, scores) = (width(bytes), scores_at(bytes));
+        bytes.copy_within(HEAD + 4 * last..HEAD + 4 * (last + 1), HEAD + 4 * index);
+        bytes.copy_within(scores + width * last..scores + width * (last + 1), scores + width * index);
+        put_u16(bytes, 0, last);
+        let needed = HEAD + (4 + width) * last;
+        if capacity_for(needed + needed / 2) < bytes.len() {
+            *self = IndexSegment::of(&self.entries(), 0);
+        }
+    }
+
+    fn set_score(&mut self, index: usize, score: f64) {
+        let bytes = self.block.bytes_mut();
+        let (width, scores) = (width(bytes), scores_at(bytes));
+        if width == 4 && !is_narrow(score) {
+            let mut entries = self.entries();
+            entries[index].1 = score;
+            *self = IndexSegment::of(&entries, 0);
+            return;
+        }
+        put_score(&mut bytes[scores + width * index..][..width], score);
+    }
+
+    fn part(&mut self, number: u32) -> IndexSegment {
+        let (high, low): (Vec<_>, Vec<_>) =
+            self.entries().into_iter().partition(|entry| bit(u64::from(entry.0) << 32, number));
+        *self = IndexSegment::of(&low, 0);
+        IndexSegment::of(&high, 0)
+    }
+
+    fn absorb(&mut self, other: IndexSegment) {
+        let mut entries = self.entries();
+        entries.extend(other.entries());
+        *self = IndexSegment::of(&entries, 0);
+    }
+
+    fn check_invariants(&self, prefix: u64, depth: u32) {
+        let bytes = self.block.bytes();
+        assert!(matches!(width(bytes), 4 | 8) && self.count() <= slots(bytes));
+        for (fingerprint, score) in self.entries() {
+            let hash = u64::from(fingerprint) << 32;
+            assert!(depth == 0 || (hash ^ prefix) >> (64 - depth) == 0);
+            assert!(!score.is_nan() && self.position(hash, score).is_some());
+        }
+    }
+}
+
+#[inline]
+fn width(bytes: &[u8]) -> usize {
+    u16_at(bytes, 2)
+}
+
+#[inline]
+fn slots(bytes: &[u8]) -> usize {
+    if width(bytes) == 4 { (bytes.len() - HEAD) / 8 } else { (bytes.len() - HEAD) / 12 }
+}
+
+#[inline]
+fn scores_at(bytes: &[u8]) -> usize {
+    HEAD + 4 * slots(bytes)
+}
+
+fn put_score(at: &mut [u8], score: f64) {
+    if at.len() == 4 {
+        at.copy_from_slice(&(score as i32).to_le_bytes());
+    } else {
+        at.copy_from_slice(&score.to_le_bytes());
+    }
+}
+
+#[inline]
+fn u16_at(bytes: &[u8], at: usize) -> usize {
+    usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))
+}
+
+#[inline]
+fn put_u16(bytes: &mut [u8], at: usize, n: usize) {
+    debug_assert!(n <= usize::from(u16::MAX));
+    bytes[at..at + 2].copy_from_slice(&(n as u16).to_le_bytes());
+}

@@ -1,0 +1,187 @@
+//! `Zset`: a large sorted set. A tree holds the members in order (`score_tree`); an index finds a member's score
+//! (`score_index`) by its hash alone, so that each member is stored once. A cut needs only the tree: `tree().clone()`.
+
+use std::ops::Range;
+
+use super::score_index::ScoreIndex;
+use super::score_tree::ScoreTree;
+use crate::base::hash::HashSeed;
+
+/// What `Zset::insert` did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Change {
+    /// The member is new.
+    Added,
+    /// The member was there with this other score.
+    Updated(f64),
+    /// The member was there with an equal score.
+    Unchanged,
+}
+
+/// A sorted set: each member once, with one score that is not NaN.
+#[derive(Clone)]
+pub struct Zset {
+    tree: ScoreTree,
+    index: ScoreIndex,
+    seed: HashSeed,
+}
+
+impl Zset {
+    /// An empty sorted set.
+    pub fn new(seed: HashSeed) -> Zset {
+        Zset { tree: ScoreTree::new(), index: ScoreIndex::new(), seed }
+    }
+
+    /// Number of members.
+    pub fn len(&self) -> u64 {
+        self.tree.len()
+    }
+
+    /// Is there no member?
+    pub fn is_empty(&self) -> bool {
+        self.tree.is_empty()
+    }
+
+    /// The members in order: ranks, ranges, iteration.
+    pub fn tree(&self) -> &ScoreTree {
+        &self.tree
+    }
+
+    /// The score of the member.
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
+        self.score_of(self.seed.hash(member), member)
+    }
+
+    /// How many members come before this one, and its score.
+    pub fn rank(&self, member: &[u8]) -> Option<(u64, f64)> {
+        let ranked = |score| self.tree.rank(score, member).map(|rank| (rank, score));
+        self.index.candidates(self.seed.hash(member)).find_map(ranked)
+    }
+
+    /// Gives the member this score, which must not be NaN.
+    pub fn insert(&mut self, member: &[u8], score: f64) -> Change {
+        debug_assert!(!score.is_nan());
+        let hash = self.seed.hash(member);
+        let Some(old) = self.score_of(hash, member) else {
+            self.tree.insert(score, member);
+            self.index.insert(hash, score);
+            return Change::Added;
+        };
+        if old == score {
+            return Change::Unchanged;
+        }
+        self.tree.remove(old, member);
+        self.tree.insert(score, member);
+        self.index.update(hash, old, score);
+        Change::Updated(old)
+    }
+
+    /// Removes the member and returns its score.
+    pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        let hash = self.seed.hash(member);
+        let score = self.score_of(hash, member)?;
+        self.tree.remove(score, member);
+        self.index.remove(hash, score);
+        Some(score)
+    }
+
+    /// Removes the members of these ranks, calling `removed` for each in order. Returns how many there were. The work grows
+    /// with the range: whoever must not stall takes it in slices.
+    pub fn remove_range(&mut self, ranks: Range<u64>, mut removed: impl FnMut(f64, &[u8])) -> u64 {
+        let Zset { tree, index, seed } = self;
+        tree.remove_range(ranks, |score, member| {
+            index.remove(seed.hash(member), score);
+            removed(score, member);
+        })
+    }
+
+    /// Bytes of all allocations: exact for small sets, an estimate from a sample for large ones.
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Zset>() + self.tree.memory_bytes() + self.index.memory_bytes()
+    }
+
+    /// Panics unless the structure is sound.
+    pub fn check_invariants(&self) {
+        self.tree.check_invariants();
+        self.index.check_invariants();
+        assert_eq!(self.tree.len(), self.index.len());
+        for (score, member) in self.tree.iter() {
+            assert_eq!(self.score(member).map(f64::to_bits), Some(score.to_bits()));
+        }
+    }
+
+    #[inline]
+    fn score_of(&self, hash: u64, member: &[u8]) -> Option<f64> {
+        self.index.candidates(hash).find(|&score| self.tree.contains(score, member))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::base::rng::Rng;
+
+    fn score_from(rng: &mut Rng, whole: bool) -> f64 {
+        let n = rng.below(2000) as f64 - 1000.0;
+        if whole || rng.below(50) > 0 { n } else { n * 1e10 + 0.5 }
+    }
+
+    fn run(seed: u64, steps: usize, spread: u64, whole: bool) {
+        let mut rng = Rng::new(seed);
+        let (mut zset, mut model) = (Zset::new(HashSeed::new(seed)), BTreeMap::<Vec<u8>, f64>::new());
+        for step in 0..steps {
+            let growing = (step / (steps / 4)).is_multiple_of(2);
+            let member = format!("member:{}", rng.below(spread)).into_bytes();
+            let score = score_from(&mut rng, whole);
+            match rng.below(10) {
+                0..6 if growing => {
+                    let expected = match model.insert(member.clone(), score) {
+                        None => Change::Added,
+                        Some(old) if old == score => Change::Unchanged,
+                        Some(old) => Change::Updated(old),
+                    };
+                    assert_eq!(zset.insert(&member, score), expected);
+                }
+                6 | 7 => assert_eq!(zset.remove(&member), model.remove(&member)),
+                0 | 1 => {
+                    let start = rng.below(zset.len() + 1);
+                    zset.remove_range(start..start + rng.below(20), |score, member| {
+                        assert_eq!(model.remove(member), Some(score));
+                    });
+                }
+                2 => {
+                    let victim = zset.tree().select(rng.below(zset.len() + 1)).map(|entry| entry.1.to_vec());
+                    if let Some(member) = victim {
+                        let new = score + 0.5;
+                        assert!(zset.insert(&member, new) != Change::Added);
+                        model.insert(member, new);
+                    }
+                }
+                _ => {
+                    assert_eq!(zset.score(&member), model.get(&member).copied());
+                    let rank = zset.rank(&member);
+                    assert_eq!(rank.map(|(_, score)| score), model.get(&member).copied());
+                    assert!(rank.is_none_or(|(rank, score)| zset.tree().select(rank) == Some((score, &member[..]))));
+                }
+            }
+            assert_eq!(zset.len(), model.len() as u64);
+            if step % (steps / 50) == 0 {
+                zset.check_invariants();
+                assert!(zset.tree().iter().all(|(score, member)| model.get(member) == Some(&score)));
+            }
+        }
+        zset.remove_range(0..u64::MAX, |_, _| {});
+        zset.check_invariants();
+        assert!(zset.is_empty() && zset.memory_bytes() < 400);
+    }
+
+    #[test]
+    fn behaves_as_a_map_with_scores() {
+        let steps = if cfg!(miri) { 300 } else { 60_000 };
+        run(1, steps, 1 << 20, true);
+        run(2, steps, 1 << 14, false);
+        run(3, steps / 10, 100, false);
+    }
+}
