@@ -1,0 +1,129 @@
+//! What a server does by itself: due keys, idle clients, samples of rates, memory limits.
+
+use crate::base::time::MonoTime;
+use crate::dispatch::memory;
+use crate::server::{ClientFlags, ClientId};
+
+use super::{Node, settle};
+
+/// Microseconds of expiry in one turn.
+const EXPIRE_SLICE_US: u64 = 500;
+const EXPIRE_SLICE_KEYS: usize = 64;
+/// Clients looked at in one run of cron, at most.
+const CLIENTS_PER_CRON: usize = 200;
+
+#[derive(Debug, Default)]
+pub(super) struct Cron {
+    last: Option<MonoTime>,
+    runs: u64,
+    next_client: ClientId,
+}
+
+impl Node {
+    /// Microseconds between two runs of `cron`.
+    fn cron_period_us(&self) -> u64 {
+        1_000_000 / self.server.config.hz.clamp(1, 500) as u64
+    }
+
+    /// How long the owner may sleep if no bytes come, in microseconds.
+    pub fn sleep_us(&self, now: MonoTime) -> u64 {
+        let server = &self.server;
+        let mut wait = self.cron.last.map_or(0, |last| (last.0 + self.cron_period_us()).saturating_sub(now.0));
+        if let Some((deadline, _)) = server.blocking.next_deadline() {
+            wait = wait.min(deadline.0.saturating_sub(now.0));
+        }
+        if server.debug.active_expire
+            && let Some(at) = server.keyspace.next_due()
+        {
+            // The index knows the time of a leaf, not of its first key: look again in a millisecond at the soonest.
+            wait = wait.min(((at - server.now.unix().0).max(0) as u64 * 1000).max(1000));
+        }
+        if server.pause.until_ms != 0 {
+            wait = wait.min((server.pause.until_ms - server.now.unix().0).max(0) as u64 * 1000);
+        }
+        wait
+    }
+
+    /// Deletes keys whose time has come, for a slice of time.
+    pub(super) fn expire_due(&mut self) {
+        let server = &mut self.server;
+        if !server.debug.active_expire || server.keyspace.next_due().is_none_or(|at| at >= server.now.unix().0) {
+            return;
+        }
+        // While CLIENT PAUSE holds writes back, keys stay too.
+        if server.pause.until_ms != 0 {
+            return;
+        }
+        let start = server.host.mono_us();
+        loop {
+            let removed = server.keyspace.active_expire_slice(EXPIRE_SLICE_KEYS);
+            settle(server);
+            let spent = server.host.mono_us() - start;
+            if removed < EXPIRE_SLICE_KEYS || spent >= EXPIRE_SLICE_US {
+                server.keyspace.stats.expire_cycle_cpu_us += spent;
+                server.keyspace.stats.expired_time_cap_reached_count += u64::from(removed >= EXPIRE_SLICE_KEYS);
+                let threshold = server.config.latency_monitor_threshold.max(0) as u64;
+                server.latency.add_if_slow("expire-cycle", spent / 1000, threshold, server.now.unix().seconds());
+                return;
+            }
+        }
+    }
+
+    /// Runs what is due `hz` times a second.
+    pub fn cron(&mut self) {
+        let now = self.server.now;
+        if self.cron.last.is_some_and(|last| now.mono.since(last) < self.cron_period_us()) {
+            return;
+        }
+        self.cron.last = Some(now.mono);
+        self.cron.runs += 1;
+        let server = &mut self.server;
+        if server.debug.pause_cron {
+            return;
+        }
+        let ms = now.unix().0;
+        let stats = &mut server.stats;
+        stats.ops_rate.sample(stats.total_commands_processed, ms);
+        stats.input_rate.sample(stats.total_net_input_bytes, ms);
+        stats.output_rate.sample(stats.total_net_output_bytes, ms);
+        stats.cycle_rate.sample(stats.eventloop_cycles, ms);
+        let used = server.used_memory();
+        server.stats.peak_memory = server.stats.peak_memory.max(used);
+        if self.cron.runs.is_multiple_of(10) {
+            server.keyspace.sample_avg_ttl();
+        }
+        if server.config.maxmemory > 0 {
+            memory::make_room(server);
+            settle(server);
+        }
+        self.clients_cron();
+    }
+
+    /// Looks at a share of the clients: closes idle ones, counts memory, enforces soft limits.
+    fn clients_cron(&mut self) {
+        let hz = self.server.config.hz.clamp(1, 500) as usize;
+        let count = (self.server.clients.len() / hz + 5).min(CLIENTS_PER_CRON.max(self.server.clients.len() / hz));
+        let timeout = self.server.config.timeout.max(0) as u64;
+        let now = self.server.now.mono;
+        for _ in 0..count.min(self.server.clients.len()) {
+            let server = &mut self.server;
+            let Some(id) = server.clients.next_after(self.cron.next_client) else { return };
+            self.cron.next_client = id;
+            let Some(place) = server.clients.place(id) else { continue };
+            crate::dispatch::deliver::check_output_limit(server, place);
+            memory::count_client(server, place);
+            let Some(client) = server.clients.at(place) else { continue };
+            let spared = ClientFlags::BLOCKED.or(ClientFlags::MONITOR).or(ClientFlags::CLOSING);
+            let output = client.out.len();
+            if timeout > 0
+                && !client.flags.has(spared)
+                && !client.is_subscriber()
+                && now.since(client.last_interaction) / 1_000_000 > timeout
+            {
+                super::log_closing(client, "idle");
+                server.close_client(id, false);
+            }
+            server.stats.client_recent_max_output_buffer = server.stats.client_recent_max_output_buffer.max(output);
+        }
+    }
+}

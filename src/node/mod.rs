@@ -1,0 +1,238 @@
+//! One whole server as a value: time, chance and the machine are handed to it, bytes go in, bytes come out. The reactor
+//! drives it with sockets, tests and the simulator without. Deliberately absent: sockets, threads, clocks.
+//!
+//! One turn: `begin_turn`, then `receive` for each connection that has bytes, `end_turn`; then the owner writes the
+//! outputs of `pending_writes` and carries out `actions`.
+
+mod cron;
+mod input;
+
+use crate::base::host::Host;
+use crate::base::log;
+use crate::base::rng::Rng;
+use crate::base::time::Now;
+use crate::commands;
+use crate::config::{Config, MaxmemoryPolicy};
+use crate::dispatch::{deliver, memory, transaction, unblock};
+use crate::keyspace::lazyfree::Waste;
+use crate::keyspace::{AccessPolicy, Keyspace, Notify};
+use crate::pubsub::Kind;
+use crate::server::{
+    Action, Blocking, Client, ClientFlags, ClientId, Clients, CommandTable, DebugSwitches, Identity, Pause, Propagation,
+    Server, Stats,
+};
+
+/// A new connection, as the reactor accepted it.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)]
+pub struct NewConnection {
+    pub addr: String,
+    pub laddr: String,
+    pub fd: i64,
+    pub is_unix: bool,
+    /// Does it come from this machine?
+    pub is_loopback: bool,
+}
+
+/// A server.
+pub struct Node {
+    /// Its state.
+    pub server: Server,
+    batch: input::Batch,
+    cron: cron::Cron,
+}
+
+const PROTECTED_MODE: &str = "DENIED Redis is running in protected mode because protected mode is enabled and no password \
+     is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to \
+     connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode \
+     sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same \
+     host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG \
+     REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis \
+     configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started \
+     the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an authentication \
+     password for the default user. NOTE: You only need to do one of the above things in order for the server to start \
+     accepting connections from the outside.";
+
+impl Node {
+    /// A server with an empty keyspace.
+    pub fn new(config: Config, seed: u64, now: Now, identity: Identity, host: Box<dyn Host>) -> Node {
+        let keyspace = Keyspace::new(config.databases as usize, seed);
+        let mut server = Server {
+            keyspace,
+            commands: CommandTable::new(commands::FAMILIES),
+            clients: Clients::default(),
+            pubsub: Default::default(),
+            blocking: Blocking::default(),
+            watches: Default::default(),
+            propagation: Propagation::default(),
+            stats: Stats::default(),
+            commandlog: Default::default(),
+            latency: Default::default(),
+            monitors: Vec::new(),
+            pause: Pause::default(),
+            debug: DebugSwitches::default(),
+            identity,
+            host,
+            rng: Rng::new(seed ^ 0x00dd),
+            now,
+            actions: Vec::new(),
+            pending_writes: Vec::new(),
+            unblocked: Vec::new(),
+            shutdown: None,
+            client_memory: 0,
+            config,
+        };
+        server.keyspace.now = now.unix();
+        apply_config(&mut server);
+        Node { server, batch: input::Batch::default(), cron: cron::Cron::default() }
+    }
+
+    /// Takes a new connection in.
+    ///
+    /// # Errors
+    /// The line to send before closing it, if it cannot be served.
+    pub fn accept(&mut self, connection: NewConnection) -> Result<(ClientId, u32), String> {
+        let server = &mut self.server;
+        if server.clients.len() >= server.config.maxclients as usize {
+            server.stats.rejected_connections += 1;
+            return Err("-ERR max number of clients reached\r\n".to_owned());
+        }
+        let has_password = !server.config.requirepass.is_empty();
+        if server.config.protected_mode && !has_password && !connection.is_unix && !connection.is_loopback {
+            server.stats.rejected_connections += 1;
+            return Err(format!("-{PROTECTED_MODE}\r\n"));
+        }
+        server.stats.total_connections_received += 1;
+        let mut flags = ClientFlags::NONE;
+        if connection.is_unix {
+            flags = flags.or(ClientFlags::UNIX_SOCKET);
+        }
+        if !has_password {
+            flags = flags.or(ClientFlags::AUTHENTICATED);
+        }
+        let proto = if server.config.client_default_resp == 3 {
+            crate::resp::Proto::Resp3
+        } else {
+            crate::resp::Proto::Resp2
+        };
+        Ok(server.clients.add(Client {
+            flags,
+            proto,
+            user: b"default".to_vec(),
+            addr: connection.addr,
+            laddr: connection.laddr,
+            fd: connection.fd,
+            created: server.now.mono,
+            last_interaction: server.now.mono,
+            ..Client::default()
+        }))
+    }
+
+    /// Forgets a connection that is gone.
+    pub fn disconnect(&mut self, id: ClientId) {
+        let server = &mut self.server;
+        let Some(place) = server.clients.place(id) else { return };
+        unblock::forget_blocked(server, id);
+        transaction::discard(server, place);
+        memory::forget_memory(server, id);
+        server.monitors.retain(|&monitor| monitor != id);
+        let Some(client) = server.clients.remove(id) else { return };
+        if let Some(subscriptions) = client.subscriptions {
+            let kinds = [
+                (Kind::Channel, subscriptions.channels),
+                (Kind::Pattern, subscriptions.patterns),
+                (Kind::Shard, subscriptions.shard_channels),
+            ];
+            for (kind, names) in kinds {
+                names.iter().for_each(|name| server.pubsub.unsubscribe(kind, name, id.0));
+            }
+        }
+    }
+
+    /// Begins a turn at this time.
+    pub fn begin_turn(&mut self, now: Now) {
+        self.server.now = now;
+        self.server.keyspace.now = now.unix();
+        self.server.stats.eventloop_cycles += 1;
+    }
+
+    /// Ends a turn: clients whose waiting ended go on, due keys go, limits are enforced.
+    pub fn end_turn(&mut self) {
+        let now = self.server.now.mono;
+        unblock::handle_deadlines(&mut self.server, now);
+        self.expire_due();
+        self.end_pause();
+        // A client that goes on may unblock others: until nobody is left, but for a bound per turn.
+        for _ in 0..1000 {
+            let ids = std::mem::take(&mut self.server.unblocked);
+            if ids.is_empty() {
+                break;
+            }
+            for id in ids {
+                if let Some(place) = self.server.clients.place(id) {
+                    self.resume(place);
+                }
+            }
+        }
+        memory::evict_clients(&mut self.server);
+    }
+
+    /// Lets clients that a pause held back go on once it is over.
+    fn end_pause(&mut self) {
+        let server = &mut self.server;
+        if server.pause.until_ms == 0 || server.now.unix().0 < server.pause.until_ms {
+            return;
+        }
+        server.pause = Pause::default();
+        for id in server.clients.ids() {
+            if let Some(client) = server.clients.get_mut(id)
+                && client.flags.has(ClientFlags::PAUSED)
+            {
+                client.flags = client.flags.without(ClientFlags::PAUSED);
+                server.unblocked.push(id);
+            }
+        }
+    }
+
+    /// Values to be freed by another thread.
+    pub fn take_garbage(&mut self) -> Vec<Waste> {
+        self.server.keyspace.garbage.take()
+    }
+
+    /// What the owner is to do.
+    pub fn take_actions(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.server.actions)
+    }
+}
+
+/// Brings what follows from the configuration in line with it: at the start and after CONFIG SET.
+pub fn apply_config(server: &mut Server) {
+    let config = &server.config;
+    let policy = &mut server.keyspace.policy;
+    let access = match config.maxmemory_policy {
+        MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu => AccessPolicy::Lfu,
+        MaxmemoryPolicy::AllkeysLrm | MaxmemoryPolicy::VolatileLrm => AccessPolicy::Lrm,
+        _ => AccessPolicy::Lru,
+    };
+    policy.access = access;
+    policy.lfu_log_factor = config.lfu_log_factor as u32;
+    policy.lfu_decay_time = config.lfu_decay_time as u32;
+    policy.lazyfree_lazy_expire = config.lazyfree_lazy_expire;
+    policy.lazyfree_lazy_eviction = config.lazyfree_lazy_eviction;
+    policy.lazyfree_lazy_server_del = config.lazyfree_lazy_server_del;
+    policy.lazyfree_lazy_user_del = config.lazyfree_lazy_user_del;
+    server.keyspace.events.notify_flags = Notify::parse(&config.notify_keyspace_events.letters()).unwrap_or_default();
+    server.keyspace.reset_eviction_pool();
+}
+
+/// Carries on what background work left in the keyspace's queues.
+fn settle(server: &mut Server) {
+    if !server.keyspace.events.is_quiet() {
+        deliver::after_command(server);
+    }
+}
+
+/// Logs that a client is closed, and why.
+fn log_closing(client: &Client, why: &str) {
+    log::verbose(&format!("Closing client id={} addr={}: {why}", client.id.0, client.addr));
+}
