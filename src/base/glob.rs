@@ -12,7 +12,8 @@ pub enum Case {
     Ignored,
 }
 
-/// Whether the whole of `text` matches `pattern`.
+/// Whether the whole of `text` matches `pattern`. Stars match the empty text too, where Redis lets only an empty
+/// pattern match it.
 pub fn is_match(pattern: &[u8], text: &[u8], case: Case) -> bool {
     let (mut p, mut t) = (0, 0);
     // The pattern after the last star, and the text position at which it is being tried.

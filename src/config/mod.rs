@@ -25,6 +25,7 @@ impl Config {
     /// Pulls values to where the server can honour them: what Redis takes and silently bounds.
     pub(crate) fn settle(&mut self) {
         self.hz = self.hz.clamp(1, 500);
+        self.repl_backlog_size = self.repl_backlog_size.max(16 << 10);
     }
 
     /// Checks that each value lies within what its own directive would take.

@@ -148,10 +148,12 @@ number_settings! {
 /// Reads a number and holds it against its bounds. Unsigned fields word a negative value differently.
 fn read_number(word: &[u8], shape: &Shape, is_unsigned: bool) -> Result<i64, String> {
     let (value, min, max) = match *shape {
+        // Redis reads no digits as zero here.
+        Shape::Memory { min, max } if word.is_empty() => (0, min, max),
         Shape::Memory { min, max } => match parse_memory(word) {
             // Beyond 63 bits Redis sees a negative number; so does the check below.
-            Ok(bytes) => (i64::try_from(bytes).unwrap_or(-1), min, max),
-            Err(MemoryError::TooLarge) => (-1, min, max),
+            Ok(bytes) => (i64::try_from(bytes).unwrap_or(i64::MIN), min, max),
+            Err(MemoryError::TooLarge) => (i64::MIN, min, max),
             Err(MemoryError::Malformed) => match parse_i64(word) {
                 Some(value) if min < 0 => (value, min, max),
                 _ => return Err("argument must be a memory value".to_owned()),
@@ -175,7 +177,7 @@ fn read_number(word: &[u8], shape: &Shape, is_unsigned: bool) -> Result<i64, Str
         _ => return Err("argument couldn't be parsed into an integer".to_owned()),
     };
     if value < 0 && min >= 0 && is_unsigned {
-        return Err(format!("argument must be greater or equal to {min}"));
+        return Err("argument must be greater or equal to 0".to_owned());
     }
     if value < min || value > max {
         return Err(format!("argument must be between {min} and {max} inclusive"));
@@ -350,6 +352,9 @@ pub(super) mod check {
         const VARIABLES: [&[u8]; 7] =
             [b"title", b"listen-addr", b"server-mode", b"port", b"tls-port", b"unixsocket", b"config-file"];
         const REFUSED: &str = "template format is invalid or contains unknown variables";
+        if word.is_empty() {
+            return Err(REFUSED);
+        }
         let mut rest = word;
         while let Some(open) = rest.iter().position(|byte| *byte == b'{') {
             let inside = &rest[open + 1..];

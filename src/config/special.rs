@@ -113,6 +113,9 @@ impl Setting for OutputBufferLimits {
     const IS_LIST: bool = true;
 
     fn read(&mut self, words: &[&[u8]], _: &Shape, _: Origin) -> Result<(), String> {
+        if words == [b""] {
+            return Ok(());
+        }
         let (groups, rest) = words.as_chunks::<4>();
         if !rest.is_empty() || groups.is_empty() {
             return Err("Wrong number of arguments in buffer limit configuration.".to_owned());
@@ -460,6 +463,8 @@ impl Setting for MemoryOrPercent {
             }
             if percent == 0 { MemoryOrPercent::Bytes(0) } else { MemoryOrPercent::Percent(percent as u8) }
         } else {
+            // Redis reads no digits as zero here.
+            let word = if word.is_empty() { b"0" } else { word };
             MemoryOrPercent::Bytes(parse_memory(word).ok().filter(|bytes| *bytes <= i64::MAX as u64).ok_or(REFUSED)?)
         };
         Ok(())

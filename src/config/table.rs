@@ -54,9 +54,9 @@ directives! {
         /// Mark of the server's sockets for packet filters (0 sets none).
         "socket-mark-id" => socket_mark_id: u32 = 0, IMMUTABLE, int(0, UINT_MAX);
         /// Plain connections accepted in one turn of the event loop.
-        "max-new-connections-per-cycle" => max_new_connections_per_cycle: i32 = 10, MODIFIABLE, int(1, 1000);
+        "max-new-connections-per-cycle" => max_new_connections_per_cycle: u32 = 10, MODIFIABLE, int(1, 1000);
         /// TLS connections accepted in one turn of the event loop.
-        "max-new-tls-connections-per-cycle" => max_new_tls_connections_per_cycle: i32 = 1, MODIFIABLE, int(1, 1000);
+        "max-new-tls-connections-per-cycle" => max_new_tls_connections_per_cycle: u32 = 1, MODIFIABLE, int(1, 1000);
         /// Clients served at the same time.
         "maxclients" => maxclients: u32 = 10_000, MODIFIABLE, int(1, UINT_MAX);
         /// Listen with multipath TCP.
@@ -242,7 +242,7 @@ directives! {
         /// Move data to undo fragmentation.
         "activedefrag" => activedefrag: bool = false, MODIFIABLE;
         /// Fragmented bytes below which nothing is moved.
-        "active-defrag-ignore-bytes" => active_defrag_ignore_bytes: u64 = 100 << 20, MODIFIABLE, memory(0, LONG_MAX);
+        "active-defrag-ignore-bytes" => active_defrag_ignore_bytes: u64 = 100 << 20, MODIFIABLE, memory(1, LONG_MAX);
         /// Percent of fragmentation at which moving starts.
         "active-defrag-threshold-lower" => active_defrag_threshold_lower: i32 = 10, MODIFIABLE, int(0, 1000);
         /// Percent of fragmentation at which moving takes most effort.
@@ -306,7 +306,7 @@ directives! {
         /// Rewrite when the file has grown by this percentage (0 disables).
         "auto-aof-rewrite-percentage" => auto_aof_rewrite_percentage: i32 = 100, MODIFIABLE, int(0, INT_MAX);
         /// Size below which the file is not rewritten.
-        "auto-aof-rewrite-min-size" => auto_aof_rewrite_min_size: u64 = 64 << 20, MODIFIABLE, memory(0, LONG_MAX);
+        "auto-aof-rewrite-min-size" => auto_aof_rewrite_min_size: i64 = 64 << 20, MODIFIABLE, memory(0, LONG_MAX);
         /// Load a file whose end is cut off, and go on.
         "aof-load-truncated" => aof_load_truncated: bool = true, MODIFIABLE;
         /// Bytes of a corrupt end that may be cut off at load (0 refuses).
@@ -352,11 +352,11 @@ directives! {
         /// Save packets on the replication link at the price of delay.
         "repl-disable-tcp-nodelay" => repl_disable_tcp_nodelay: bool = false, MODIFIABLE;
         /// Bytes of history kept for partial resynchronisation.
-        "repl-backlog-size" => repl_backlog_size: u64 = 1 << 20, MODIFIABLE, memory(1, LONG_MAX);
+        "repl-backlog-size" => repl_backlog_size: i64 = 1 << 20, MODIFIABLE, memory(1, LONG_MAX);
         /// Seconds the history is kept without replicas (0 is for ever).
         "repl-backlog-ttl" => repl_backlog_ttl: i64 = 3600, MODIFIABLE, int(0, LONG_MAX);
         /// Bytes a replica may gather during a full sync (0 follows the output limit).
-        "replica-full-sync-buffer-limit" => replica_full_sync_buffer_limit: u64 = 0, MODIFIABLE, memory(0, LONG_MAX);
+        "replica-full-sync-buffer-limit" => replica_full_sync_buffer_limit: i64 = 0, MODIFIABLE, memory(0, LONG_MAX);
         /// Sentinel promotes the lowest first; 0 is never promoted.
         "replica-priority" | "slave-priority" => replica_priority: i32 = 100, MODIFIABLE, int(0, INT_MAX);
         /// Let Sentinel know of this replica.
@@ -440,7 +440,7 @@ directives! {
         /// What redirections name: address, host name, or nothing.
         "cluster-preferred-endpoint-type" => cluster_preferred_endpoint_type: EndpointType = EndpointType::Ip, MODIFIABLE;
         /// Seconds that a forgotten node stays forgotten.
-        "cluster-blacklist-ttl" => cluster_blacklist_ttl: i32 = 60, MODIFIABLE, int(0, INT_MAX);
+        "cluster-blacklist-ttl" => cluster_blacklist_ttl: i64 = 60, MODIFIABLE, int(i64::MIN, LONG_MAX);
         /// Let only known nodes speak on the bus.
         "cluster-bus-port-protected-mode" => cluster_bus_port_protected_mode: bool = false, MODIFIABLE;
         /// Percent of commands checked for use that a cluster would refuse.
@@ -550,7 +550,7 @@ directives! {
         /// Let idle time grow and shrink the tables.
         "activerehashing" => activerehashing: bool = true, MODIFIABLE;
         /// Threads for reading and writing sockets; taken for compatibility.
-        "io-threads" => io_threads: i32 = 1, IMMUTABLE, int(1, 128);
+        "io-threads" => io_threads: i32 = 1, IMMUTABLE, int(1, 256);
         /// Whether those threads read as well; taken for compatibility.
         "io-threads-do-reads" => io_threads_do_reads: bool = false, IMMUTABLE;
         /// Whether those threads never rest; taken for compatibility.
