@@ -3,14 +3,17 @@
 #![deny(unsafe_code)]
 
 pub mod base;
+pub mod commands;
 pub mod config;
 pub mod dispatch;
 pub mod keyspace;
+pub mod node;
 pub mod pubsub;
 pub mod resp;
 pub mod server;
 pub mod spec;
 pub mod storage;
+pub mod types;
 
 #[cfg(not(any(miri, fuzzing)))]
 #[global_allocator]

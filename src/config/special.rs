@@ -3,6 +3,7 @@
 use super::choice::not_one_of;
 use super::setting::{Line, Origin, Setting, Shape, Text, only_word};
 use super::words::quote;
+use crate::base::notify::Notify;
 use crate::base::number::{format_f64, parse_f64, parse_i64, parse_memory};
 
 /// One point of the `save` rule: save after `seconds` if at least `changes` keys changed.
@@ -260,79 +261,18 @@ impl Setting for Percentiles {
     }
 }
 
-/// `notify-keyspace-events`: a set of classes, one bit each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NotifyFlags(pub u16);
-
-impl NotifyFlags {
-    /// The letters, the bit of each being its place. The first ten are what `A` stands for.
-    const LETTERS: &[u8; 14] = b"g$lshzxetdKEmn";
-    /// Messages on `__keyspace@<db>__:<key>` channels.
-    pub const KEYSPACE: NotifyFlags = NotifyFlags(1 << 10);
-    /// Messages on `__keyevent@<db>__:<event>` channels.
-    pub const KEYEVENT: NotifyFlags = NotifyFlags(1 << 11);
-    /// Commands of no particular type: DEL, EXPIRE, RENAME.
-    pub const GENERIC: NotifyFlags = NotifyFlags(1);
-    /// String commands.
-    pub const STRING: NotifyFlags = NotifyFlags(1 << 1);
-    /// List commands.
-    pub const LIST: NotifyFlags = NotifyFlags(1 << 2);
-    /// Set commands.
-    pub const SET: NotifyFlags = NotifyFlags(1 << 3);
-    /// Hash commands.
-    pub const HASH: NotifyFlags = NotifyFlags(1 << 4);
-    /// Sorted set commands.
-    pub const ZSET: NotifyFlags = NotifyFlags(1 << 5);
-    /// A key that expired.
-    pub const EXPIRED: NotifyFlags = NotifyFlags(1 << 6);
-    /// A key that was evicted.
-    pub const EVICTED: NotifyFlags = NotifyFlags(1 << 7);
-    /// Stream commands.
-    pub const STREAM: NotifyFlags = NotifyFlags(1 << 8);
-    /// Events of modules' types.
-    pub const MODULE: NotifyFlags = NotifyFlags(1 << 9);
-    /// A read of a key that is not there.
-    pub const KEY_MISS: NotifyFlags = NotifyFlags(1 << 12);
-    /// A key that is new.
-    pub const NEW: NotifyFlags = NotifyFlags(1 << 13);
-    /// All classes of `A`.
-    pub const ALL: NotifyFlags = NotifyFlags((1 << 10) - 1);
-
-    /// Whether any class of `other` is in the set.
-    pub fn intersects(self, other: NotifyFlags) -> bool {
-        self.0 & other.0 != 0
-    }
-}
-
-impl Setting for NotifyFlags {
-    const SHAPE: Shape = Shape::Words("letters out of Ag$lshzxeKEtmdn");
+impl Setting for Notify {
+    const SHAPE: Shape = Shape::Words("letters out of Ag$lshzxeKEtmdnocSTIV");
 
     fn read(&mut self, words: &[&[u8]], _: &Shape, _: Origin) -> Result<(), String> {
-        self.0 = 0;
-        for letter in only_word(words)? {
-            self.0 |= match NotifyFlags::LETTERS.iter().position(|known| known == letter) {
-                Some(place) => 1 << place,
-                None if *letter == b'A' => NotifyFlags::ALL.0,
-                None => return Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".to_owned()),
-            };
-        }
+        let refusal = || "Invalid event class character. Use 'Ag$lshzxeKEtmdnocaSTIV'.".to_owned();
+        let letters = std::str::from_utf8(only_word(words)?).map_err(|_| refusal())?;
+        *self = Notify::parse(letters).ok_or_else(refusal)?;
         Ok(())
     }
 
     fn show(&self, _: &Shape) -> Vec<u8> {
-        let is_all = self.0 & NotifyFlags::ALL.0 == NotifyFlags::ALL.0;
-        let mut letters = if is_all { b"A".to_vec() } else { Vec::new() };
-        for (place, letter) in NotifyFlags::LETTERS.iter().enumerate() {
-            let bit = 1 << place;
-            if self.0 & bit != 0 && !(is_all && NotifyFlags::ALL.0 & bit != 0) {
-                letters.push(*letter);
-            }
-        }
-        letters
-    }
-
-    fn lines(&self, default: &Self, shape: &Shape) -> Vec<Line> {
-        vec![Line { words: quote(&self.show(shape)), is_forced: self != default }]
+        self.letters().into_bytes()
     }
 }
 

@@ -2,6 +2,8 @@
 //! samples. Defaults are those of Redis 8; names that only Valkey or older servers know are here too, so that their
 //! files load. What is "taken for compatibility" changes nothing.
 
+use crate::base::notify::Notify;
+
 use super::choice::*;
 use super::directive::{Directive, Flags, directives, shape_or};
 use super::setting::{Setting, Shape, Text, check};
@@ -231,6 +233,8 @@ directives! {
         "client-query-buffer-limit" => client_query_buffer_limit: u64 = 1 << 30, MODIFIABLE, memory(1 << 20, LONG_MAX);
         /// Bytes of replies that may wait for a client before it is closed.
         "client-output-buffer-limit" => client_output_buffer_limit: OutputBufferLimits = OutputBufferLimits::DEFAULT, MODIFIABLE;
+        /// Protocol version that new connections speak, 2 or 3.
+        "client-default-resp" => client_default_resp: i32 = 2, HIDDEN, int(2, 3);
         /// Longest string in a request or a value, in bytes.
         "proto-max-bulk-len" => proto_max_bulk_len: u64 = 512 << 20, MODIFIABLE, memory(1 << 20, LONG_MAX);
         /// Tell the kernel's out-of-memory killer whom to spare.
@@ -492,7 +496,7 @@ directives! {
         /// Milliseconds after which a stall is logged (0 disables).
         "watchdog-period" => watchdog_period: i32 = 0, HIDDEN, int(0, INT_MAX);
         /// Classes of keyspace events to publish.
-        "notify-keyspace-events" => notify_keyspace_events: NotifyFlags = NotifyFlags(0), MODIFIABLE;
+        "notify-keyspace-events" => notify_keyspace_events: Notify = Notify::NONE, MODIFIABLE;
     }
     section "Encodings" {
         /// Fields up to which a hash is a listpack.

@@ -46,5 +46,3 @@ pub fn discard(server: &mut Server, place: u32) {
     }
     unwatch(server, place);
 }
-
-

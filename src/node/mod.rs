@@ -15,11 +15,11 @@ use crate::commands;
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::dispatch::{deliver, memory, transaction, unblock};
 use crate::keyspace::lazyfree::Waste;
-use crate::keyspace::{AccessPolicy, Keyspace, Notify};
+use crate::keyspace::{AccessPolicy, Keyspace};
 use crate::pubsub::Kind;
 use crate::server::{
-    Action, Blocking, Client, ClientFlags, ClientId, Clients, CommandTable, DebugSwitches, Identity, Pause, Propagation,
-    Server, Stats,
+    Action, Blocking, Client, ClientFlags, ClientId, Clients, CommandTable, DebugSwitches, Identity, Pause,
+    Propagation, Server, Stats,
 };
 
 /// A new connection, as the reactor accepted it.
@@ -110,11 +110,8 @@ impl Node {
         if !has_password {
             flags = flags.or(ClientFlags::AUTHENTICATED);
         }
-        let proto = if server.config.client_default_resp == 3 {
-            crate::resp::Proto::Resp3
-        } else {
-            crate::resp::Proto::Resp2
-        };
+        let proto =
+            if server.config.client_default_resp == 3 { crate::resp::Proto::Resp3 } else { crate::resp::Proto::Resp2 };
         Ok(server.clients.add(Client {
             flags,
             proto,
@@ -221,7 +218,7 @@ pub fn apply_config(server: &mut Server) {
     policy.lazyfree_lazy_eviction = config.lazyfree_lazy_eviction;
     policy.lazyfree_lazy_server_del = config.lazyfree_lazy_server_del;
     policy.lazyfree_lazy_user_del = config.lazyfree_lazy_user_del;
-    server.keyspace.events.notify_flags = Notify::parse(&config.notify_keyspace_events.letters()).unwrap_or_default();
+    server.keyspace.events.notify_flags = config.notify_keyspace_events;
     server.keyspace.reset_eviction_pool();
 }
 

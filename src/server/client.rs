@@ -1,10 +1,10 @@
 //! A client: one connection with what it said of itself, what it subscribed to, and what it waits for.
 
+use crate::base::bits::bits;
 use crate::base::time::MonoTime;
 use crate::keyspace::DbIndex;
 use crate::pubsub::Subscriptions;
 use crate::resp::{Output, Parser, Proto};
-use crate::spec::bits;
 use crate::storage::Shared;
 
 use super::blocking::Blocked;

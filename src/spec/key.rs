@@ -1,6 +1,6 @@
 //! Key specifications: where in a request the keys stand. <https://redis.io/docs/latest/develop/reference/key-specs/>
 
-use super::bits;
+use crate::base::bits::bits;
 
 bits! {
     /// What a command does with a key, and how sure the specification is.

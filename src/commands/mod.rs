@@ -1,0 +1,10 @@
+//! The commands: one file per family; each command declared beside its handler. Deliberately absent: when a command may run
+//! and what follows it (`dispatch`), how values are stored (`types`, `keyspace`). Called by `dispatch` through the table.
+
+pub mod connection;
+pub mod string;
+
+use crate::server::Command;
+
+/// Every command of the server, by family.
+pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, string::COMMANDS];

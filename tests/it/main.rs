@@ -1,0 +1,4 @@
+//! Tests of the server as clients see it. The modules mirror `src`.
+
+mod commands;
+mod runner;
