@@ -5,6 +5,7 @@
 
 pub mod block;
 pub mod dict;
+pub mod dict_entry;
 pub mod dict_segment;
 pub mod directory;
 pub mod large;
