@@ -85,8 +85,9 @@ impl Keys {
 }
 
 fn keys(prefix: &str, order: &[u32]) -> Keys {
-    let flat = order.iter().flat_map(|n| format!("{prefix}:{n:06}").into_bytes()).collect();
-    Keys { flat, width: prefix.len() + 7 }
+    let digits = (order.len() - 1).to_string().len().max(6);
+    let flat = order.iter().flat_map(|n| format!("{prefix}:{n:0digits$}").into_bytes()).collect();
+    Keys { flat, width: prefix.len() + 1 + digits }
 }
 
 fn dicts(count: usize, seed: HashSeed, rng: &mut Rng) {

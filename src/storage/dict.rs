@@ -11,10 +11,12 @@ use super::score_tree::ScoreTree;
 use crate::base::hash::HashSeed;
 use crate::base::rng::Rng;
 
-pub use super::dict_segment::FieldRef;
+pub use super::dict_entry::FieldRef;
 
 /// Segments without a field to return that one call of `scan` passes at most, beyond the count asked for.
 const SCAN_EMPTY_MAX: usize = 16;
+/// The earliest expiry kept as given; earlier ones become this. The number below it means none to a segment.
+const EXPIRY_MIN: i64 = i64::MIN + 1;
 const POSITION_SHIFT: u32 = 64 - DEPTH_MAX;
 
 /// A dictionary of byte strings. Set elements are fields with an empty value.
@@ -61,6 +63,7 @@ impl Dict {
     /// Gives the field this value and expiry (milliseconds since the epoch; `None`: it stays). True if it is new.
     pub fn insert(&mut self, field: &[u8], value: &[u8], expire_at: Option<i64>) -> bool {
         let hash = self.seed.hash(field);
+        let expire_at = expire_at.map(|at| at.max(EXPIRY_MIN));
         let mut deepest = false;
         loop {
             match self.directory.segment_mut(hash).upsert(hash, field, value, expire_at, deepest) {
@@ -81,6 +84,7 @@ impl Dict {
     /// Gives the field another expiry, or none. False if there is no such field.
     pub fn set_expire(&mut self, field: &[u8], expire_at: Option<i64>) -> bool {
         let hash = self.seed.hash(field);
+        let expire_at = expire_at.map(|at| at.max(EXPIRY_MIN));
         let Some(old) = self.get(field).map(|entry| entry.expire_at) else { return false };
         if old == expire_at {
             return true;
@@ -172,7 +176,8 @@ impl Dict {
         Some(result)
     }
 
-    /// The earliest expiry of any field, in milliseconds since the epoch.
+    /// The earliest expiry of any field, in milliseconds since the epoch; rounded to 53 bits of precision, which is exact for
+    /// the next 285,000 years.
     pub fn next_expiry(&self) -> Option<i64> {
         self.due.as_ref()?.first().map(|(at, _)| at as i64)
     }

@@ -7,6 +7,7 @@ pub mod alloc;
 pub mod block;
 pub mod decimal;
 pub mod dict;
+pub mod dict_entry;
 pub mod dict_segment;
 pub mod directory;
 pub mod entry;

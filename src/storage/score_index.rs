@@ -297,3 +297,73 @@ fn put_u16(bytes: &mut [u8], at: usize, n: usize) {
     debug_assert!(n <= usize::from(u16::MAX));
     bytes[at..at + 2].copy_from_slice(&(n as u16).to_le_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::base::rng::Rng;
+
+    fn assert_same(index: &ScoreIndex, model: &BTreeMap<u32, Vec<f64>>) {
+        index.check_invariants();
+        assert_eq!(index.len(), model.values().map(|scores| scores.len() as u64).sum::<u64>());
+        for (&fingerprint, scores) in model {
+            let mut found: Vec<f64> = index.candidates(u64::from(fingerprint) << 32).collect();
+            found.sort_by(f64::total_cmp);
+            let mut scores = scores.clone();
+            scores.sort_by(f64::total_cmp);
+            assert_eq!(found, scores);
+        }
+    }
+
+    /// `mask` picks the bits in which fingerprints differ: few of them make many members share one.
+    fn run(seed: u64, steps: usize, mask: u32, whole: bool) {
+        let mut rng = Rng::new(seed);
+        let (mut index, mut model) = (ScoreIndex::new(), BTreeMap::<u32, Vec<f64>>::new());
+        for step in 0..steps {
+            let growing = (step / (steps / 4)).is_multiple_of(2);
+            let hash = rng.next_u64() & (u64::from(mask) << 32 | u64::from(u32::MAX));
+            let score = rng.below(1000) as f64 + if whole || rng.below(30) > 0 { 0.0 } else { 0.25 };
+            let bound = rng.next_u64() as u32 & mask;
+            let known = model.range(bound..).next().map(|(&fingerprint, scores)| (fingerprint, scores[0]));
+            match (rng.below(4), known) {
+                (0 | 1, _) if growing => {
+                    index.insert(hash, score);
+                    model.entry((hash >> 32) as u32).or_default().push(score);
+                }
+                (0..=2, Some((fingerprint, old))) => {
+                    assert!(index.remove(u64::from(fingerprint) << 32, old));
+                    let scores = model.get_mut(&fingerprint).unwrap();
+                    scores.swap_remove(0);
+                    if scores.is_empty() {
+                        model.remove(&fingerprint);
+                    }
+                }
+                (_, Some((fingerprint, old))) => {
+                    assert!(index.update(u64::from(fingerprint) << 32, old, score));
+                    model.get_mut(&fingerprint).unwrap()[0] = score;
+                }
+                _ => assert!(!index.remove(hash, 0.125) && !index.update(hash, 0.125, 1.0)),
+            }
+            if step % (steps / 50) == 0 {
+                assert_same(&index, &model);
+            }
+        }
+        assert_same(&index, &model);
+    }
+
+    #[test]
+    fn behaves_as_a_map_of_many_scores() {
+        let steps = if cfg!(miri) { 400 } else { 40_000 };
+        run(1, steps, u32::MAX, true);
+        run(2, steps, u32::MAX, false);
+    }
+
+    #[test]
+    fn members_that_share_a_fingerprint_go_to_the_deepest_segment() {
+        let steps = if cfg!(miri) { 400 } else { 8000 };
+        run(3, steps, 0b11, false);
+        run(4, steps, 0xc000_0001, false);
+    }
+}
