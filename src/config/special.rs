@@ -2,7 +2,6 @@
 
 use super::choice::not_one_of;
 use super::setting::{Line, Origin, Setting, Shape, Text, only_word};
-use super::words::quote;
 use crate::base::notify::Notify;
 use crate::base::number::{format_f64, parse_f64, parse_i64, parse_memory};
 

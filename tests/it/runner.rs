@@ -82,7 +82,7 @@ impl TestNode {
         let mut config = Config::default();
         for (name, value) in lines {
             let directive = russet::config::Directive::find(name.as_bytes()).expect("a known directive");
-            directive.read(&mut config, &[value.as_bytes()], russet::config::Origin::File).expect("a valid value");
+            directive.read(&mut config, &[value.as_bytes()], russet::config::Origin::Set).expect("a valid value");
         }
         let host = TestHost::default();
         *host.clock_us.borrow_mut() = 1_000_000;
