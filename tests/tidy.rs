@@ -122,7 +122,8 @@ fn every_unsafe_block_says_why_it_is_sound() {
 #[test]
 fn only_the_reactor_reads_clocks_and_draws_entropy() {
     let allowed = |name: &str| name.starts_with("src/reactor/");
-    let words = ["Instant::now", "SystemTime::now", "thread_rng", "getrandom", "/dev/urandom", "thread::spawn", "std::fs"];
+    let words =
+        ["Instant::now", "SystemTime::now", "thread_rng", "getrandom", "/dev/urandom", "thread::spawn", "std::fs"];
     forbid(&words, allowed, "clocks, entropy, threads or files outside the reactor");
 }
 
