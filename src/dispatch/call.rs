@@ -1,9 +1,10 @@
 //! Calling a command: freeze the time, run the handler, time it, count it, keep what it leaves behind.
 
 use crate::resp::{CommandError, Output, Reply};
-use crate::server::blocking::{Block, TimeoutReply};
+use crate::server::blocking::Block;
 use crate::server::commandlog::{self, LogEntry, LogKind};
 use crate::server::context::BigArg;
+use crate::server::wake::write_timeout;
 use crate::server::{ClientFlags, CommandId, DataContext, Handler, Outcome, Server, ServerContext};
 use crate::spec::Flags;
 
@@ -133,17 +134,6 @@ fn finish(server: &mut Server, place: u32, result: Result<Outcome, CommandError>
         };
     }
     called
-}
-
-/// Writes what a client reads that waited in vain.
-pub(super) fn write_timeout(server: &mut Server, place: u32, reply: TimeoutReply) {
-    let Some(client) = server.clients.at(place) else { return };
-    let mut writer = Reply::new(&mut client.out, client.proto);
-    match reply {
-        TimeoutReply::Null => writer.null(),
-        TimeoutReply::NullArray => writer.null_array(),
-        TimeoutReply::Int(number) => writer.int(number),
-    }
 }
 
 fn count(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]], us: u64, failed: bool, out_before: usize) {

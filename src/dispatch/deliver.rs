@@ -3,7 +3,8 @@
 use crate::keyspace::event::{Notification, Vanished};
 use crate::keyspace::{DbIndex, Notify};
 use crate::pubsub::Kind;
-use crate::resp::{Output, Proto, Reply};
+pub use crate::server::messages::{check_output_limit, note_output, note_output_at};
+use crate::server::messages::{publish, quoted, send};
 use crate::server::{ClientFlags, ClientId, CommandId, Server};
 
 use super::unblock;
@@ -139,104 +140,6 @@ fn publish_notification(server: &mut Server, notification: &Notification) {
     }
 }
 
-/// Sends a message to all who listen. Returns to how many clients.
-pub fn publish(server: &mut Server, kind: Kind, channel: &[u8], message: &[u8]) -> usize {
-    if server.pubsub.is_empty() {
-        return 0;
-    }
-    let mut receivers = 0;
-    let label: &[u8] = if kind == Kind::Shard { b"smessage" } else { b"message" };
-    for listener in server.pubsub.listeners(kind, channel) {
-        receivers += usize::from(send(server, ClientId(listener), |reply| {
-            reply.push(3);
-            reply.bulk(label);
-            reply.bulk(channel);
-            reply.bulk(message);
-        }));
-    }
-    if kind == Kind::Shard {
-        return receivers;
-    }
-    for (pattern, listeners) in server.pubsub.matching(channel) {
-        for listener in listeners {
-            receivers += usize::from(send(server, ClientId(listener), |reply| {
-                reply.push(4);
-                reply.bulk(b"pmessage");
-                reply.bulk(&pattern);
-                reply.bulk(channel);
-                reply.bulk(message);
-            }));
-        }
-    }
-    receivers
-}
-
-/// Writes something to any client outside the order of its requests. False if it is gone.
-pub fn send(server: &mut Server, id: ClientId, write: impl FnOnce(&mut Reply<'_>)) -> bool {
-    let Some(client) = server.clients.get_mut(id) else { return false };
-    if client.flags.has(ClientFlags::CLOSING) {
-        return false;
-    }
-    let mut silent = Output::default();
-    // CLIENT REPLY OFF mutes replies, not pushes.
-    let out = if client.flags.has(ClientFlags::REPLY_OFF) && client.proto == Proto::Resp2 {
-        &mut silent
-    } else {
-        &mut client.out
-    };
-    write(&mut Reply::new(out, client.proto));
-    note_output(server, id);
-    true
-}
-
-/// Puts a client on the list of those whose output is written at the end of the turn, and checks its limits.
-pub fn note_output(server: &mut Server, id: ClientId) {
-    let Some(place) = server.clients.place(id) else { return };
-    note_output_at(server, place);
-}
-
-/// As `note_output`, for the client at a place.
-#[inline]
-pub fn note_output_at(server: &mut Server, place: u32) {
-    let Some(client) = server.clients.at(place) else { return };
-    if client.out.is_empty() {
-        return;
-    }
-    if !client.pending_write {
-        client.pending_write = true;
-        server.pending_writes.push(place);
-    }
-    check_output_limit(server, place);
-}
-
-/// Closes a client whose output exceeds client-output-buffer-limit.
-#[inline]
-pub fn check_output_limit(server: &mut Server, place: u32) {
-    let now = server.now.mono;
-    let Some(client) = server.clients.at(place) else { return };
-    let bytes = client.out.len() as u64;
-    let limits = &server.config.client_output_buffer_limit;
-    let limit = if client.is_subscriber() { &limits.pubsub } else { &limits.normal };
-    let is_hard = limit.hard_bytes > 0 && bytes >= limit.hard_bytes;
-    let is_soft = limit.soft_bytes > 0 && bytes >= limit.soft_bytes;
-    if !is_hard && !is_soft {
-        client.soft_limit_since = None;
-        return;
-    }
-    let since = *client.soft_limit_since.get_or_insert(now);
-    let is_over = is_hard || now.since(since) / 1_000_000 >= limit.soft_seconds.max(0) as u64 && since != now;
-    if !is_over || client.flags.has(ClientFlags::CLOSING) {
-        return;
-    }
-    let id = client.id;
-    crate::base::log::warning(&format!(
-        "Client id={} addr={} omem={bytes} scheduled to be closed ASAP for overcoming of output buffer limits.",
-        id.0, client.addr
-    ));
-    server.stats.client_output_buffer_limit_disconnections += 1;
-    server.close_client(id, false);
-}
-
 /// Shows a command to all clients in MONITOR.
 pub(super) fn feed_monitors(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) {
     let info = server.commands.entry(id).info();
@@ -260,29 +163,6 @@ pub(super) fn feed_monitors(server: &mut Server, place: u32, id: CommandId, argv
     for monitor in server.monitors.clone() {
         send(server, monitor, |reply| reply.simple(&line));
     }
-}
-
-/// An argument in double quotes, with escapes for what is not printable.
-pub fn quoted(arg: &[u8]) -> String {
-    let mut text = String::with_capacity(arg.len() + 2);
-    text.push('"');
-    for &byte in arg {
-        match byte {
-            b'\\' | b'"' => {
-                text.push('\\');
-                text.push(char::from(byte));
-            }
-            b'\n' => text.push_str("\\n"),
-            b'\r' => text.push_str("\\r"),
-            b'\t' => text.push_str("\\t"),
-            7 => text.push_str("\\a"),
-            8 => text.push_str("\\b"),
-            0x20..=0x7e => text.push(char::from(byte)),
-            _ => text.push_str(&format!("\\x{byte:02x}")),
-        }
-    }
-    text.push('"');
-    text
 }
 
 /// Puts what a command leaves behind into the log of propagation: its rewriting, or itself if it changed anything.

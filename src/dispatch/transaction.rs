@@ -1,6 +1,7 @@
 //! EXEC: the queued commands run one after the other, with nothing in between.
 
 use crate::resp::Reply;
+pub use crate::server::transaction::discard;
 use crate::server::{ClientFlags, CommandId, Server};
 
 use super::call::{self, Called};
@@ -25,24 +26,4 @@ pub(super) fn run_queued(server: &mut Server, place: u32, _exec: CommandId, _arg
     if let Some(client) = server.clients.at(place) {
         client.flags = client.flags.without(ClientFlags::DENY_BLOCKING);
     }
-}
-
-/// Lets go of everything a client watches.
-pub fn unwatch(server: &mut Server, place: u32) {
-    let Some(client) = server.clients.at(place) else { return };
-    let id = client.id;
-    for (db, key) in std::mem::take(&mut client.watched) {
-        server.watches.remove(db, &key, id);
-    }
-    server.keyspace.events.track_touched = !server.watches.is_empty();
-}
-
-/// Ends a transaction without running it.
-pub fn discard(server: &mut Server, place: u32) {
-    if let Some(client) = server.clients.at(place) {
-        client.multi = None;
-        let ended = ClientFlags::MULTI.or(ClientFlags::DIRTY_CAS).or(ClientFlags::DIRTY_EXEC);
-        client.flags = client.flags.without(ended);
-    }
-    unwatch(server, place);
 }

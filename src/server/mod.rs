@@ -1,15 +1,19 @@
 //! The server's state: the rooms' states side by side, what a client is, what a command gets to see. Deliberately absent:
 //! logic beyond bookkeeping; dispatch and commands have it. Called by `dispatch`, `commands`, `node`.
 
+pub mod apply;
 pub mod blocking;
 pub mod client;
 pub mod command;
 pub mod commandlog;
 pub mod context;
 pub mod latency;
+pub mod messages;
 pub mod propagation;
 pub mod stats;
 pub mod table;
+pub mod transaction;
+pub mod wake;
 pub mod watch;
 
 pub use blocking::{Block, Blocking, TimeoutReply};
