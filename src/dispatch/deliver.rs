@@ -5,7 +5,8 @@ use crate::keyspace::{DbIndex, Notify};
 use crate::pubsub::Kind;
 pub use crate::server::messages::{check_output_limit, note_output, note_output_at};
 use crate::server::messages::{publish, quoted, send};
-use crate::server::{ClientFlags, ClientId, CommandId, Server};
+use crate::server::watch::Watched;
+use crate::server::{ClientFlags, ClientId, Server};
 
 use super::unblock;
 
@@ -13,14 +14,7 @@ use super::unblock;
 pub fn after_command(server: &mut Server) {
     // Serving a blocked client changes keys again: until nothing is left.
     while !server.keyspace.events.is_quiet() {
-        for (db, key, why) in std::mem::take(&mut server.keyspace.events.vanished) {
-            let lazy = match why {
-                Vanished::Expired => server.keyspace.policy.lazyfree_lazy_expire,
-                Vanished::Evicted => server.keyspace.policy.lazyfree_lazy_eviction,
-            };
-            let name: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
-            server.propagation.log.push((db, vec![name.to_vec(), key]));
-        }
+        propagate_vanished(server);
         for (db, key) in std::mem::take(&mut server.keyspace.events.touched) {
             touch_watched(server, db, &key);
         }
@@ -38,40 +32,53 @@ pub fn after_command(server: &mut Server) {
 }
 
 fn touch_watched(server: &mut Server, db: DbIndex, key: &[u8]) {
-    for &id in server.watches.of(db, key) {
-        if let Some(client) = server.clients.get_mut(id) {
-            client.flags = client.flags.or(ClientFlags::DIRTY_CAS);
-        }
+    for id in server.watches.of(db, key).to_vec() {
+        let after = Watched::of(&mut server.keyspace.db(db), key);
+        review_watch(server, id, db, key, |before| before == Watched::Due && after == Watched::Absent, after);
     }
     if server.blocking.nokey_count() > 0 {
         server.keyspace.events.ready(db, key);
     }
 }
 
-/// Watchers of a database whose keys are all gone. A key that did not exist when it was watched has not changed: such
-/// watchers were told so by the keyspace's own touch of each key only if it existed; here all watched keys count.
+/// Tells a watcher that its key is `after` now, unless that is no change to what it `is_same` as before.
+fn review_watch(
+    server: &mut Server,
+    id: ClientId,
+    db: DbIndex,
+    key: &[u8],
+    is_same: impl Fn(Watched) -> bool,
+    after: Watched,
+) {
+    let Some(client) = server.clients.get_mut(id) else { return };
+    let Some(watch) = client.watched.iter_mut().find(|watch| watch.db == db && watch.key == key) else { return };
+    if is_same(watch.state) {
+        watch.state = after;
+    } else {
+        client.flags = client.flags.or(ClientFlags::DIRTY_CAS);
+    }
+}
+
+/// Watchers of a database that was emptied: a key that was not there, or was due, has not changed.
 fn flush_watched(server: &mut Server, db: DbIndex) {
-    let ids: Vec<ClientId> = server.watches.in_db(db).flat_map(|(_, ids)| ids.iter().copied()).collect();
-    for id in ids {
-        if let Some(client) = server.clients.get_mut(id) {
-            client.flags = client.flags.or(ClientFlags::DIRTY_CAS);
+    for (key, ids) in watched_in(server, db) {
+        for id in ids {
+            review_watch(server, id, db, &key, |before| before != Watched::Present, Watched::Absent);
         }
     }
 }
 
+fn watched_in(server: &Server, db: DbIndex) -> Vec<(Vec<u8>, Vec<ClientId>)> {
+    server.watches.in_db(db).map(|(key, ids)| (key.to_vec(), ids.to_vec())).collect()
+}
+
 fn swap_watched(server: &mut Server, a: DbIndex, b: DbIndex) {
     for db in [a, b] {
-        let watched: Vec<(Vec<u8>, Vec<ClientId>)> =
-            server.watches.in_db(db).map(|(key, ids)| (key.to_vec(), ids.to_vec())).collect();
-        for (key, ids) in watched {
-            // The key changed if it exists on either side.
-            if !server.keyspace.db(a).exists(&key) && !server.keyspace.db(b).exists(&key) {
-                continue;
-            }
+        for (key, ids) in watched_in(server, db) {
+            let after = Watched::of(&mut server.keyspace.db(db), &key);
             for id in ids {
-                if let Some(client) = server.clients.get_mut(id) {
-                    client.flags = client.flags.or(ClientFlags::DIRTY_CAS);
-                }
+                let is_same = |before| before != Watched::Present && after != Watched::Present;
+                review_watch(server, id, db, &key, is_same, after);
             }
         }
         for key in server.blocking.keys_in(db) {
@@ -141,32 +148,41 @@ fn publish_notification(server: &mut Server, notification: &Notification) {
 }
 
 /// Shows a command to all clients in MONITOR.
-pub(super) fn feed_monitors(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) {
-    let info = server.commands.entry(id).info();
-    if info.flags.has(crate::spec::Flags::SKIP_MONITOR.or(crate::spec::Flags::ADMIN)) {
-        return;
-    }
+pub(super) fn feed_monitors(server: &mut Server, place: u32, db: DbIndex, argv: &[&[u8]]) {
     let Some(client) = server.clients.at(place) else { return };
     let us = server.now.unix_us;
     let mut line = format!(
         "{}.{:06} [{} {}]",
         us.div_euclid(1_000_000),
         us.rem_euclid(1_000_000),
-        client.db.0,
+        db.0,
         if client.flags.has(ClientFlags::UNIX_SOCKET) { format!("unix:{}", client.addr) } else { client.addr.clone() }
     );
-    let secret = ["auth", "hello"].contains(&info.name);
-    for (index, arg) in argv.iter().enumerate() {
+    for arg in argv {
         line.push(' ');
-        line.push_str(&if secret && index > 0 { "\"(redacted)\"".to_owned() } else { quoted(arg) });
+        line.push_str(&quoted(arg));
     }
     for monitor in server.monitors.clone() {
         send(server, monitor, |reply| reply.simple(&line));
     }
 }
 
+/// Repeats the deletion of keys that expired or were evicted.
+fn propagate_vanished(server: &mut Server) {
+    for (db, key, why) in std::mem::take(&mut server.keyspace.events.vanished) {
+        let lazy = match why {
+            Vanished::Expired => server.keyspace.policy.lazyfree_lazy_expire,
+            Vanished::Evicted => server.keyspace.policy.lazyfree_lazy_eviction,
+        };
+        let name: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
+        server.propagation.log.push((db, vec![name.to_vec(), key]));
+    }
+}
+
 /// Puts what a command leaves behind into the log of propagation: its rewriting, or itself if it changed anything.
 pub(super) fn propagate(server: &mut Server, db: DbIndex, argv: &[&[u8]], changed: bool) {
+    // A key that the command met due went before the command did anything.
+    propagate_vanished(server);
     let propagation = &mut server.propagation;
     if propagation.enabled {
         let instead = std::mem::take(&mut propagation.instead);

@@ -1,6 +1,5 @@
 //! What stands between a request and its command: one function per refusal, in Redis's order.
 
-use crate::keyspace::DbIndex;
 use crate::resp::{CommandError, Proto};
 use crate::server::{Client, ClientFlags, CommandId, Server};
 use crate::spec::{CommandInfo, Flags};
@@ -175,10 +174,4 @@ fn is_paused(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> 
 /// Commands that are no writes and yet leave something behind: publishing, and caching a cardinality.
 fn is_replicated_read(name: &str, _argv: &[&[u8]]) -> bool {
     matches!(name, "publish" | "spublish" | "pfcount")
-}
-
-/// Databases that a request may name.
-pub(crate) fn db_index(server: &Server, number: i64) -> Option<DbIndex> {
-    let index = u16::try_from(number).ok()?;
-    (usize::from(index) < server.keyspace.databases()).then_some(DbIndex(index))
 }

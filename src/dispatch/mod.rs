@@ -54,7 +54,7 @@ pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[
     match called {
         call::Called::Done => flow_of(server, place),
         call::Called::RunQueued => {
-            transaction::run_queued(server, place, id, argv);
+            transaction::run_queued(server, place, argv);
             deliver::after_command(server);
             flow_of(server, place)
         }

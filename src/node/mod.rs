@@ -80,6 +80,7 @@ impl Node {
             pending_writes: Vec::new(),
             unblocked: Vec::new(),
             shutdown: None,
+            redacted: Vec::new(),
             client_memory: 0,
             config,
         };
@@ -182,6 +183,7 @@ impl Node {
             return;
         }
         server.pause = Pause::default();
+        server.follow_pause();
         for id in server.clients.ids() {
             if let Some(client) = server.clients.get_mut(id)
                 && client.flags.has(ClientFlags::PAUSED)
