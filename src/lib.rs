@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod keyspace;
 pub mod node;
 pub mod pubsub;
+pub mod reactor;
 pub mod resp;
 pub mod server;
 pub mod spec;

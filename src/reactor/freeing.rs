@@ -1,0 +1,35 @@
+//! The lazy-free thread: drops what it is sent, away from the reactor.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::{Sender, channel};
+
+use crate::keyspace::lazyfree::Waste;
+use crate::storage::alloc;
+
+/// The reactor's end of the lazy-free thread.
+pub(super) struct Freeing {
+    sender: Sender<Vec<Waste>>,
+}
+
+impl Freeing {
+    /// Starts the thread. It lowers `pending` and raises `freed` as it goes.
+    pub(super) fn start(pending: Arc<AtomicU64>, freed: Arc<AtomicU64>) -> std::io::Result<Freeing> {
+        let (sender, receiver) = channel::<Vec<Waste>>();
+        std::thread::Builder::new().name("lazyfree".to_owned()).spawn(move || {
+            while let Ok(wastes) = receiver.recv() {
+                for waste in wastes {
+                    waste.free(&pending, &freed);
+                    alloc::publish_thread();
+                }
+            }
+        })?;
+        Ok(Freeing { sender })
+    }
+
+    /// Hands values over.
+    pub(super) fn send(&self, wastes: Vec<Waste>) {
+        // If the thread is gone, dropping here frees all the same.
+        drop(self.sender.send(wastes));
+    }
+}

@@ -1,0 +1,493 @@
+//! The loop: poll, read and execute, write, accept, sleep. One thread, one turn at a time.
+
+use std::cell::RefCell;
+use std::io::{self, Read};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::net::UnixStream;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::base::log;
+use crate::node::{NewConnection, Node};
+use crate::server::{Action, ClientId, ShutdownRequest};
+
+use super::connection::{Connection, Socket};
+use super::freeing::Freeing;
+use super::host::{Changes, Clock, os_text};
+use super::listener::{Listener, Stream};
+
+/// Bytes read from a connection at one go.
+const READ_BUFFER: usize = 64 * 1024;
+/// Output buffers kept for the next turn, and how large one may be to be kept.
+const POOL_MAX: usize = 256;
+const POOL_BUFFER_MAX: usize = 64 * 1024;
+const POOL_BUFFER_FIRST: usize = 1024;
+/// Slices of one vectored write.
+const SLICES: usize = 64;
+/// Turns longer than this are recorded with their cause, in microseconds.
+const STALL_US: u64 = 1000;
+
+const SIGNALS: Token = Token(usize::MAX);
+const FIRST_LISTENER: usize = usize::MAX - 1000;
+
+/// Everything the loop owns.
+pub(super) struct MainLoop {
+    node: Node,
+    poll: Poll,
+    clock: Clock,
+    listeners: Vec<Listener>,
+    connections: Vec<Option<Connection>>,
+    changes: Rc<RefCell<Changes>>,
+    signals: UnixStream,
+    freeing: Freeing,
+    freed: Arc<AtomicU64>,
+    read_buffer: Box<[u8]>,
+    /// Connections that have more to read than fitted the buffer.
+    unread: Vec<usize>,
+    /// Listeners whose queue was not emptied within the accept budget.
+    unaccepted: bool,
+    pool: Vec<Vec<u8>>,
+    interrupts: u32,
+    exit_code: Option<u8>,
+}
+
+impl MainLoop {
+    /// A loop over these listeners. `signals` yields one byte, its number, for each signal.
+    pub(super) fn new(
+        node: Node,
+        clock: Clock,
+        listeners: Vec<Listener>,
+        changes: Rc<RefCell<Changes>>,
+        signals: UnixStream,
+    ) -> io::Result<MainLoop> {
+        let freed = Arc::new(AtomicU64::new(0));
+        let freeing = Freeing::start(node.server.keyspace.garbage.pending.clone(), freed.clone())?;
+        let mut this = MainLoop {
+            node,
+            poll: Poll::new()?,
+            clock,
+            listeners: Vec::new(),
+            connections: Vec::new(),
+            changes,
+            signals,
+            freeing,
+            freed,
+            read_buffer: vec![0; READ_BUFFER].into_boxed_slice(),
+            unread: Vec::new(),
+            unaccepted: false,
+            pool: Vec::new(),
+            interrupts: 0,
+            exit_code: None,
+        };
+        this.poll.registry().register(&mut this.signals, SIGNALS, Interest::READABLE)?;
+        this.listen(listeners)?;
+        Ok(this)
+    }
+
+    fn listen(&mut self, listeners: Vec<Listener>) -> io::Result<()> {
+        for listener in listeners {
+            let token = Token(FIRST_LISTENER + self.listeners.len());
+            self.listeners.push(listener);
+            match self.listeners.last_mut() {
+                Some(Listener::Tcp(tcp)) => self.poll.registry().register(tcp, token, Interest::READABLE)?,
+                Some(Listener::Unix(unix, _)) => self.poll.registry().register(unix, token, Interest::READABLE)?,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Turns until the server is told to end. Returns the process's exit code.
+    pub(super) fn run(&mut self) -> u8 {
+        let mut events = Events::with_capacity(1024);
+        loop {
+            let now = self.clock.now();
+            let must_go_on = !self.unread.is_empty() || self.unaccepted;
+            let wait = if must_go_on { 0 } else { self.node.sleep_us(now.mono) };
+            // epoll counts in milliseconds: mio rounds up, so a wait is never cut short to a busy loop.
+            if let Err(error) = self.poll.poll(&mut events, Some(Duration::from_micros(wait)))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                log::warning(&format!("poll failed: {}", os_text(&error)));
+            }
+            self.turn(&events);
+            if let Some(code) = self.exit_code {
+                return code;
+            }
+        }
+    }
+
+    fn turn(&mut self, events: &Events) {
+        let start = self.clock.now();
+        self.node.begin_turn(start);
+        let mut phases = Phases { clock: self.clock, last: start.mono.0, worst: ("", 0) };
+        let mut accepts = std::mem::take(&mut self.unaccepted);
+        for place in std::mem::take(&mut self.unread) {
+            self.read(place);
+        }
+        for event in events {
+            match event.token() {
+                SIGNALS => self.handle_signals(),
+                Token(number) if number >= FIRST_LISTENER => accepts = true,
+                Token(place) => self.handle_event(place, event),
+            }
+        }
+        phases.end("command");
+        self.node.end_turn();
+        phases.end("expire-cycle");
+        self.node.cron();
+        phases.end("cron");
+        self.write_pending();
+        self.carry_out_actions();
+        phases.end("write");
+        // Established clients come before new ones.
+        if accepts {
+            self.accept();
+            phases.end("accept");
+        }
+        let garbage = self.node.take_garbage();
+        if !garbage.is_empty() {
+            self.freeing.send(garbage);
+        }
+        self.node.server.keyspace.stats.lazyfreed_objects = self.freed.load(Ordering::Relaxed);
+        self.take_over_changes();
+        self.finish_turn(start.mono.0, phases);
+    }
+
+    fn finish_turn(&mut self, start: u64, phases: Phases) {
+        let server = &mut self.node.server;
+        let us = phases.last - start;
+        server.stats.eventloop_duration_sum_us += us;
+        if us >= STALL_US {
+            server.stats.stalls.record(phases.worst.0, us);
+            let threshold = server.config.latency_monitor_threshold.max(0) as u64;
+            server.latency.add_if_slow("event-loop", us / 1000, threshold, server.now.unix().seconds());
+        }
+        if let Some(request) = server.shutdown.take() {
+            self.shut_down(request);
+        }
+    }
+
+    fn handle_event(&mut self, place: usize, event: &Event) {
+        if event.is_writable() {
+            self.write(place);
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            self.read(place);
+        }
+    }
+
+    /// Reads what a connection has and lets the node execute it.
+    fn read(&mut self, place: usize) {
+        let Some(Some(connection)) = self.connections.get_mut(place) else { return };
+        if connection.closing {
+            return;
+        }
+        connection.more_to_read = false;
+        let client = connection.client;
+        if let Some(client) = self.node.server.clients.at(place as u32)
+            && client.out.tail().capacity() == 0
+        {
+            let buffer = self.pool.pop().unwrap_or_else(|| Vec::with_capacity(POOL_BUFFER_FIRST));
+            client.out.lend(buffer);
+        }
+        let mut room = 0;
+        let socket = &mut connection.socket;
+        let in_place = self.node.fill_big(place as u32, |space| {
+            room = space.len();
+            socket.read(space)
+        });
+        let result = match in_place {
+            Some(result) => result,
+            None => {
+                room = self.read_buffer.len();
+                let result = connection.socket.read(&mut self.read_buffer);
+                if let Ok(count @ 1..) = result {
+                    self.node.receive(place as u32, &self.read_buffer[..count]);
+                }
+                result
+            }
+        };
+        match result {
+            Ok(0) => self.close(place, client),
+            // A stream socket that gave less than asked for is empty: the next bytes make a new event (epoll(7)).
+            Ok(count) if count < room => self.reclaim(place),
+            Ok(_) => {
+                if let Some(Some(connection)) = self.connections.get_mut(place) {
+                    connection.more_to_read = true;
+                    self.unread.push(place);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.reclaim(place),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.unread.push(place),
+            Err(_) => self.close(place, client),
+        }
+    }
+
+    /// Takes the output buffer back from a client that has nothing to send.
+    fn reclaim(&mut self, place: usize) {
+        let Some(client) = self.node.server.clients.at(place as u32) else { return };
+        if let Some(buffer) = client.out.reclaim()
+            && self.pool.len() < POOL_MAX
+            && buffer.capacity() <= POOL_BUFFER_MAX
+        {
+            self.pool.push(buffer);
+        }
+    }
+
+    fn write_pending(&mut self) {
+        let places = std::mem::take(&mut self.node.server.pending_writes);
+        for &place in &places {
+            if let Some(client) = self.node.server.clients.at(place) {
+                client.pending_write = false;
+            }
+            self.write(place as usize);
+        }
+        if self.node.server.pending_writes.is_empty() {
+            // Keep the allocation.
+            self.node.server.pending_writes = places;
+            self.node.server.pending_writes.clear();
+        }
+    }
+
+    /// Writes as much of a client's output as its socket takes.
+    fn write(&mut self, place: usize) {
+        let Some(Some(connection)) = self.connections.get_mut(place) else { return };
+        let Some(client) = self.node.server.clients.at(place as u32) else { return };
+        let id = connection.client;
+        let mut failed = false;
+        let mut written = 0;
+        // A bound per turn, so that one fast reader of much does not hold up the others.
+        for _ in 0..16 {
+            let (slices, count) = client.out.slices::<SLICES>();
+            if count == 0 {
+                break;
+            }
+            let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
+            match connection.socket.write_vectored(&slices[..count]) {
+                Ok(sent) => {
+                    written += sent;
+                    client.out.advance(sent);
+                    if sent < offered {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    failed = true;
+                    break;
+                }
+            }
+        }
+        client.net_output_bytes += written as u64;
+        let waits = !client.out.is_empty();
+        self.node.server.stats.total_net_output_bytes += written as u64;
+        self.node.server.stats.total_writes_processed += 1;
+        let closing = connection.closing;
+        if failed || (closing && !waits) {
+            return self.close(place, id);
+        }
+        if connection.watch_write(self.poll.registry(), Token(place), waits).is_err() {
+            return self.close(place, id);
+        }
+        if !waits {
+            self.reclaim(place);
+        }
+    }
+
+    fn carry_out_actions(&mut self) {
+        for action in self.node.take_actions() {
+            match action {
+                Action::Close { client, flush } => {
+                    let Some(place) = self.node.server.clients.place(client) else { continue };
+                    let place = place as usize;
+                    let waits = self.node.server.clients.at(place as u32).is_some_and(|client| !client.out.is_empty());
+                    if !flush || !waits {
+                        self.close(place, client);
+                    } else if let Some(Some(connection)) = self.connections.get_mut(place) {
+                        connection.closing = true;
+                        self.write(place);
+                    }
+                }
+                Action::Exit { code } => self.exit_code = Some(code),
+            }
+        }
+    }
+
+    fn close(&mut self, place: usize, id: ClientId) {
+        let Some(slot) = self.connections.get_mut(place) else { return };
+        if slot.as_ref().is_none_or(|connection| connection.client != id) {
+            return;
+        }
+        if let Some(mut connection) = slot.take() {
+            // Closing the socket deregisters it in any case.
+            let _ = self.poll.registry().deregister(connection.socket.source());
+        }
+        self.node.disconnect(id);
+    }
+
+    fn accept(&mut self) {
+        let mut budget = self.node.server.config.max_new_connections_per_cycle.max(1);
+        for index in 0..self.listeners.len() {
+            loop {
+                if budget == 0 {
+                    self.unaccepted = true;
+                    return;
+                }
+                match self.listeners[index].accept() {
+                    Ok(stream) => {
+                        budget -= 1;
+                        self.add_connection(stream);
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => {
+                        log::warning(&format!("Accepting client connection: {}", os_text(&error)));
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_connection(&mut self, stream: Stream) {
+        use std::os::fd::AsRawFd;
+        let (mut socket, connection) = match stream {
+            Stream::Tcp(stream, addr) => {
+                // A reply that waits for more bytes helps nobody; failure costs only latency.
+                let _ = stream.set_nodelay(true);
+                let keepalive = self.node.server.config.tcp_keepalive;
+                if keepalive > 0 {
+                    let time = Duration::from_secs(keepalive as u64);
+                    let probes = socket2::TcpKeepalive::new()
+                        .with_time(time)
+                        .with_interval((time / 3).max(Duration::from_secs(1)))
+                        .with_retries(3);
+                    let _ = socket2::SockRef::from(&stream).set_tcp_keepalive(&probes);
+                }
+                let laddr = stream.local_addr().map(|addr| addr.to_string()).unwrap_or_default();
+                let connection = NewConnection {
+                    addr: addr.to_string(),
+                    laddr,
+                    fd: i64::from(stream.as_raw_fd()),
+                    is_unix: false,
+                    is_loopback: addr.ip().to_canonical().is_loopback(),
+                };
+                (Socket::Tcp(stream), connection)
+            }
+            Stream::Unix(stream, path) => {
+                let connection = NewConnection {
+                    addr: format!("{path}:0"),
+                    laddr: format!("{path}:0"),
+                    fd: i64::from(stream.as_raw_fd()),
+                    is_unix: true,
+                    is_loopback: true,
+                };
+                (Socket::Unix(stream), connection)
+            }
+        };
+        let (client, place) = match self.node.accept(connection) {
+            Ok(added) => added,
+            Err(line) => {
+                // The connection is closed whether or not the line gets through.
+                let _ = socket.write_vectored(&[io::IoSlice::new(line.as_bytes())]);
+                return;
+            }
+        };
+        let place = place as usize;
+        if let Err(error) = self.poll.registry().register(socket.source(), Token(place), Interest::READABLE) {
+            log::warning(&format!("Error registering fd event for the new client: {}", os_text(&error)));
+            self.node.disconnect(client);
+            return;
+        }
+        if self.connections.len() <= place {
+            self.connections.resize_with(place + 1, || None);
+        }
+        let connection = Connection { socket, client, wants_write: false, closing: false, more_to_read: false };
+        self.connections[place] = Some(connection);
+    }
+
+    /// Replaces the TCP listeners after CONFIG SET port or bind.
+    fn take_over_changes(&mut self) {
+        let Some(new) = self.changes.borrow_mut().listeners.take() else { return };
+        let old = std::mem::take(&mut self.listeners);
+        let mut kept = Vec::new();
+        for mut listener in old {
+            let deregistered = match &mut listener {
+                Listener::Tcp(tcp) => self.poll.registry().deregister(tcp),
+                Listener::Unix(unix, _) => self.poll.registry().deregister(unix),
+            };
+            if let Err(error) = deregistered {
+                log::warning(&format!("Closing a listening socket: {}", os_text(&error)));
+            }
+            if !listener.is_tcp() {
+                kept.push(listener);
+            }
+        }
+        if let Err(error) = self.listen(new.into_iter().chain(kept).collect()) {
+            log::warning(&format!("Listening after CONFIG SET: {}", os_text(&error)));
+        }
+        self.unaccepted = true;
+    }
+
+    fn handle_signals(&mut self) {
+        let mut bytes = [0; 16];
+        while let Ok(count @ 1..) = self.signals.read(&mut bytes) {
+            for &signal in &bytes[..count] {
+                let name = if i32::from(signal) == libc::SIGINT { "SIGINT" } else { "SIGTERM" };
+                self.interrupts += u32::from(i32::from(signal) == libc::SIGINT);
+                if self.interrupts > 1 {
+                    log::warning("You insist... exiting now.");
+                    self.exit_code = Some(1);
+                    return;
+                }
+                log::warning(&format!("Received {name} scheduling shutdown..."));
+                self.node.server.shutdown = Some(ShutdownRequest { nosave: true, ..ShutdownRequest::default() });
+            }
+        }
+    }
+
+    fn shut_down(&mut self, _request: ShutdownRequest) {
+        log::warning("User requested shutdown...");
+        let config = &self.node.server.config;
+        if !config.pidfile.is_empty() {
+            log::notice("Removing the pid file.");
+            // It may be gone already.
+            let _ = std::fs::remove_file(config.pidfile.display().as_ref());
+        }
+        for listener in &self.listeners {
+            if let Listener::Unix(_, path) = listener {
+                log::notice("Removing the unix socket file.");
+                let _ = std::fs::remove_file(path);
+            }
+        }
+        // What clients have been answered reaches them.
+        for place in 0..self.connections.len() {
+            self.write(place);
+        }
+        log::warning("Russet is now ready to exit, bye bye...");
+        self.exit_code = Some(0);
+    }
+}
+
+/// Which part of a turn took longest.
+struct Phases {
+    clock: Clock,
+    last: u64,
+    worst: (&'static str, u64),
+}
+
+impl Phases {
+    fn end(&mut self, name: &'static str) {
+        let now = self.clock.mono_us();
+        if now - self.last > self.worst.1 {
+            self.worst = (name, now - self.last);
+        }
+        self.last = now;
+    }
+}

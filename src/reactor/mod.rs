@@ -1,0 +1,13 @@
+//! The reactor: the program's entry, the loop over mio, sockets, signals, files and threads. The only room that touches the
+//! world. Deliberately absent: anything about commands and keys (`node` and below).
+
+mod connection;
+mod freeing;
+mod host;
+mod listener;
+mod logging;
+mod main_loop;
+mod start;
+mod sys;
+
+pub use start::main;

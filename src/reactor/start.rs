@@ -1,0 +1,298 @@
+//! From the command line to a running loop.
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use mio::net::UnixStream;
+
+use crate::base::log;
+use crate::base::sha;
+use crate::config::Config;
+use crate::config::file::{self, ConfigFiles, Loaded, Role, Sources};
+use crate::node::Node;
+use crate::server::Identity;
+
+use super::host::{Changes, Clock, RealHost, os_text, set_oom_score};
+use super::main_loop::MainLoop;
+use super::{listener, logging, sys};
+
+/// The version of Redis whose behaviour clients are told to expect.
+const PRODUCT: &str = "Redis 7.4.0";
+/// Descriptors needed beside those of clients.
+const RESERVED_FILES: u64 = 32;
+
+/// Runs the program. Under which name it was called decides what it is.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let called = arguments.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = Path::new(&called).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    for (part, what) in [("sentinel", "Sentinel"), ("check-aof", "AOF checking"), ("check-rdb", "RDB checking")] {
+        if name.ends_with(part) {
+            eprintln!("{what} is not available in this version of Russet.");
+            return ExitCode::FAILURE;
+        }
+    }
+    match arguments.get(1).map(|word| word.as_bytes()) {
+        Some(b"-v" | b"--version") => {
+            println!("Russet server v={} (compatible with {PRODUCT}) bits=64", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        Some(b"-h" | b"--help") => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
+    }
+    match start(&called, &arguments[1..]) {
+        Ok(code) => ExitCode::from(code),
+        Err(text) => {
+            eprintln!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+const USAGE: &str = "\
+Usage: russet [/path/to/redis.conf | /path/to/russet.toml | -] [options]
+       russet -v or --version
+       russet -h or --help
+
+Examples:
+       russet                                    serve on port 6379 with the defaults
+       russet /etc/redis/6379.conf               with the directives of a file
+       russet --port 7777 --maxmemory 700mb      with directives as options
+       echo 'maxmemory 128mb' | russet -         with directives from standard input
+";
+
+/// Files as the configuration reads them.
+struct RealFiles;
+
+impl ConfigFiles for RealFiles {
+    fn read(&mut self, path: &[u8]) -> io::Result<Vec<u8>> {
+        std::fs::read(std::ffi::OsStr::from_bytes(path))
+    }
+
+    fn expand(&mut self, pattern: &[u8]) -> Vec<Vec<u8>> {
+        let pattern = String::from_utf8_lossy(pattern);
+        let paths = glob::glob(&pattern).map(|paths| paths.flatten().collect::<Vec<_>>()).unwrap_or_default();
+        paths.into_iter().map(|path| path.into_os_string().into_vec()).collect()
+    }
+
+    fn enter(&mut self, dir: &[u8]) -> io::Result<()> {
+        std::env::set_current_dir(std::ffi::OsStr::from_bytes(dir))
+    }
+}
+
+fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
+    let words: Vec<&[u8]> = arguments.iter().map(|word| word.as_bytes()).collect();
+    let line = file::parse_command_line(&words);
+    let mut stdin = Vec::new();
+    if line.reads_stdin {
+        io::stdin().read_to_end(&mut stdin).map_err(|error| os_text(&error))?;
+    }
+    // Made absolute before `dir` changes where relative paths lead, so that CONFIG REWRITE finds the file again.
+    let config_file = line.path.as_ref().map(|path| {
+        let path = std::ffi::OsStr::from_bytes(path);
+        std::path::absolute(path).unwrap_or_else(|_| path.into())
+    });
+    let sources = Sources {
+        path: line.path.as_deref(),
+        stdin: line.reads_stdin.then_some(stdin.as_slice()),
+        options: &line.options,
+    };
+    let loaded = file::load(sources, Role::Server, &mut RealFiles).map_err(|error| error.report(PRODUCT))?;
+    let Loaded { mut config, rename_commands, .. } = loaded;
+    if config.dir.is_empty() {
+        let here = std::env::current_dir().map_err(|error| os_text(&error))?;
+        config.dir = crate::config::Text(here.into_os_string().into_vec());
+    }
+    if config.daemonize {
+        sys::daemonize().map_err(|error| format!("Can't daemonize: {}", os_text(&error)))?;
+    }
+    logging::start(&config);
+    let pid = std::process::id();
+    log::notice("oO0OoO0OoO0Oo Russet is starting oO0OoO0OoO0Oo");
+    log::notice(&format!("Russet version={}, bits=64, pid={pid}, just started", env!("CARGO_PKG_VERSION")));
+    match &config_file {
+        Some(_) => log::notice("Configuration loaded"),
+        None if line.options.is_empty() && !line.reads_stdin => log::warning(&format!(
+            "Warning: no config file specified, using the default config. In order to specify a config file use {called} \
+             /path/to/russet.conf"
+        )),
+        None => log::notice("Configuration loaded"),
+    }
+    adjust_open_files(&mut config);
+    if config.disable_thp {
+        sys::disable_thp();
+    }
+    let clock = Clock::new();
+    let (listeners, signals) = open_sockets(&config)?;
+    log::notice("monotonic clock: POSIX clock_gettime");
+    show_logo(&config, pid);
+    write_pidfile(&config, pid);
+    // The sink has told the operator already.
+    let _ = set_oom_score(&config);
+    if config.set_proc_title {
+        set_title(called, &config);
+    }
+    let seed = random_seed();
+    let identity = Identity {
+        run_id: sha::sha1_hex(&seed)[..40].to_owned(),
+        process_id: pid,
+        executable: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
+        config_file: config_file.map(|path| path.display().to_string()).unwrap_or_default(),
+        started_unix_us: clock.now().unix_us,
+        os: operating_system(),
+    };
+    let changes = Rc::new(RefCell::new(Changes::default()));
+    let host = Box::new(RealHost { clock, changes: changes.clone() });
+    let seed = u64::from_le_bytes(seed[..8].try_into().expect("eight of sixteen bytes"));
+    let (port, unixsocket) = (config.port, config.unixsocket.display().into_owned());
+    let mut node = Node::new(config, seed, clock.now(), identity, host);
+    for entry in &rename_commands {
+        let renamed = match entry.words.as_slice() {
+            [_, name, to] => node.server.commands.rename(name, to),
+            _ => false,
+        };
+        if !renamed {
+            return Err(entry.error("No such command in rename-command").report(PRODUCT));
+        }
+    }
+    let mut main_loop = MainLoop::new(node, clock, listeners, changes, signals).map_err(|error| os_text(&error))?;
+    log::notice("Server initialized");
+    if port != 0 {
+        log::notice("Ready to accept connections tcp");
+    }
+    if !unixsocket.is_empty() {
+        log::notice("Ready to accept connections unix");
+    }
+    Ok(main_loop.run())
+}
+
+fn open_sockets(config: &Config) -> Result<(Vec<listener::Listener>, UnixStream), String> {
+    let failed = |kind: &str, port: u16| {
+        let text = format!("Failed listening on port {port} ({kind}), aborting.");
+        log::warning(&text);
+        text
+    };
+    let mut listeners = listener::listen_tcp(config).map_err(|_| failed("tcp", config.port))?;
+    if config.port != 0 && listeners.is_empty() {
+        return Err(failed("tcp", config.port));
+    }
+    match listener::listen_unix(config) {
+        Ok(unix) => listeners.extend(unix),
+        Err(error) => {
+            log::warning(&format!("Failed opening Unix socket: bind: {}", os_text(&error)));
+            return Err("Failed opening Unix socket".to_owned());
+        }
+    }
+    let signals = (|| {
+        let (reader, writer) = std::os::unix::net::UnixStream::pair()?;
+        reader.set_nonblocking(true)?;
+        for signal in [libc::SIGTERM, libc::SIGINT] {
+            register_signal(signal, writer.try_clone()?)?;
+        }
+        io::Result::Ok(UnixStream::from_std(reader))
+    })();
+    let signals = signals.map_err(|error| os_text(&error))?;
+    Ok((listeners, signals))
+}
+
+/// Makes a signal write its number into the stream.
+fn register_signal(signal: i32, writer: std::os::unix::net::UnixStream) -> io::Result<()> {
+    let (mut reader, inner) = std::os::unix::net::UnixStream::pair()?;
+    signal_hook::low_level::pipe::register(signal, inner)?;
+    std::thread::Builder::new().name(format!("signal-{signal}")).spawn(move || {
+        use std::io::Write;
+        let mut writer = writer;
+        let mut byte = [0];
+        while reader.read_exact(&mut byte).is_ok() {
+            if writer.write_all(&[signal as u8]).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}
+
+fn adjust_open_files(config: &mut Config) {
+    let wanted = u64::from(config.maxclients) + RESERVED_FILES;
+    let limit = sys::raise_open_files(wanted);
+    if limit < wanted {
+        let old = config.maxclients;
+        config.maxclients = limit.saturating_sub(RESERVED_FILES).max(1) as u32;
+        log::warning(&format!(
+            "You requested maxclients of {old} requiring at least {wanted} max file descriptors. Current maximum open files \
+             is {limit}. maxclients has been reduced to {} to compensate for low ulimit.",
+            config.maxclients
+        ));
+    }
+}
+
+fn show_logo(config: &Config, pid: u32) {
+    let show = config.always_show_logo
+        || (!config.daemonize && config.logfile.is_empty() && !config.syslog_enabled && sys::stdout_is_terminal());
+    if !show {
+        log::notice(&format!("Running mode=standalone, port={}.", config.port));
+        return;
+    }
+    println!(
+        "\n    .--.      Russet {} ({PRODUCT} protocol)\n   /  \\ \\     Running in standalone mode\n  |    | |    Port: {}\n   \
+         \\  / /     PID: {pid}\n    `--'\n",
+        env!("CARGO_PKG_VERSION"),
+        config.port
+    );
+}
+
+fn write_pidfile(config: &Config, pid: u32) {
+    let path = match (config.pidfile.is_empty(), config.daemonize) {
+        (false, _) => config.pidfile.display().into_owned(),
+        (true, true) => "/var/run/redis.pid".to_owned(),
+        (true, false) => return,
+    };
+    if let Err(error) = std::fs::write(&path, format!("{pid}\n")) {
+        log::warning(&format!("Failed to write PID file: {}", os_text(&error)));
+    }
+}
+
+/// Shows in `ps` what this process is.
+fn set_title(called: &str, config: &Config) {
+    let Some(area) = sys::TitleArea::find() else { return };
+    let address = config.bind.0.first().map(|address| address.display().into_owned()).unwrap_or_default();
+    let port = config.port.to_string();
+    let mut title = config.proc_title_template.display().into_owned();
+    let listen = format!("{}:{port}", address.trim_start_matches('-'));
+    let parts = [
+        ("{title}", called),
+        ("{listen-addr}", listen.as_str()),
+        ("{port}", port.as_str()),
+        ("{server-mode}", ""),
+        ("{tls-port}", "0"),
+    ];
+    for (name, value) in parts {
+        title = title.replace(name, value);
+    }
+    title = title.replace("{unixsocket}", &config.unixsocket.display()).replace("{config-file}", "");
+    area.set(title.trim_end());
+}
+
+fn random_seed() -> [u8; 16] {
+    let mut seed = [0; 16];
+    let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut seed));
+    if read.is_err() {
+        // Without a source of entropy the address of a fresh stack and the time are what there is.
+        let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        seed.copy_from_slice(&time.as_nanos().to_le_bytes());
+    }
+    seed
+}
+
+fn operating_system() -> String {
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
+    format!("{} {} {}", read("ostype").trim(), read("osrelease").trim(), std::env::consts::ARCH)
+}

@@ -1,0 +1,136 @@
+//! System calls that std lacks. The only unsafe code outside storage.
+#![allow(unsafe_code)]
+
+use std::ffi::CString;
+
+/// The local time of a moment: year, month (0-11), day, hour, minute, second.
+pub fn local_time(unix_seconds: i64) -> [i32; 6] {
+    // SAFETY: tm is plain data for which zeros are valid.
+    let mut tm: libc::tm = unsafe { std::mem::zeroed() };
+    let seconds: libc::time_t = unix_seconds;
+    // SAFETY: both pointers are to live values of the right types.
+    unsafe { libc::localtime_r(&seconds, &mut tm) };
+    [tm.tm_year + 1900, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec]
+}
+
+/// Raises the limit of open files to `wanted` if it is lower. Returns the limit in force.
+pub fn raise_open_files(wanted: u64) -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a live rlimit.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 {
+        return 1024;
+    }
+    if limit.rlim_cur >= wanted {
+        return limit.rlim_cur;
+    }
+    let raised = libc::rlimit { rlim_cur: wanted, rlim_max: limit.rlim_max.max(wanted) };
+    // SAFETY: the pointer is to a live rlimit.
+    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raised) } == 0 {
+        return wanted;
+    }
+    let most = libc::rlimit { rlim_cur: limit.rlim_max.min(wanted), rlim_max: limit.rlim_max };
+    // SAFETY: the pointer is to a live rlimit.
+    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &most) } == 0 { most.rlim_cur } else { limit.rlim_cur }
+}
+
+/// CPU seconds of the process, this thread, and ended children: kernel and user mode of each.
+pub fn cpu_seconds() -> [f64; 6] {
+    let mut all = [0.0; 6];
+    let whos = [libc::RUSAGE_SELF, libc::RUSAGE_THREAD, libc::RUSAGE_CHILDREN];
+    for (index, who) in whos.into_iter().enumerate() {
+        // SAFETY: rusage is plain data for which zeros are valid; the pointer is to a live one.
+        let usage = unsafe {
+            let mut usage: libc::rusage = std::mem::zeroed();
+            libc::getrusage(who, &mut usage);
+            usage
+        };
+        let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+        all[index * 2] = seconds(usage.ru_stime);
+        all[index * 2 + 1] = seconds(usage.ru_utime);
+    }
+    all
+}
+
+/// Detaches from the terminal: forks, ends the parent, starts a session, points the standard streams to /dev/null.
+/// Must be called before any thread is started.
+///
+/// # Errors
+/// As fork's.
+pub fn daemonize() -> std::io::Result<()> {
+    // SAFETY: no other thread exists, so the child is a whole copy; the parent leaves without running destructors.
+    unsafe {
+        match libc::fork() {
+            -1 => return Err(std::io::Error::last_os_error()),
+            0 => {}
+            _ => libc::_exit(0),
+        }
+        libc::setsid();
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+        if null >= 0 {
+            for stream in 0..3 {
+                libc::dup2(null, stream);
+            }
+            if null > 2 {
+                libc::close(null);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sends a line to syslog.
+pub fn syslog(priority: i32, text: &str) {
+    if let Ok(text) = CString::new(text) {
+        // SAFETY: the format takes one string, which is NUL-terminated.
+        unsafe { libc::syslog(priority, c"%s".as_ptr(), text.as_ptr()) };
+    }
+}
+
+/// Opens syslog under a name that lives as long as the process.
+pub fn open_syslog(ident: &str, facility: i32) {
+    if let Ok(ident) = CString::new(ident) {
+        // SAFETY: openlog keeps the pointer, so the string is leaked.
+        unsafe { libc::openlog(ident.into_raw(), libc::LOG_PID | libc::LOG_NDELAY | libc::LOG_NOWAIT, facility) };
+    }
+}
+
+/// Keeps transparent huge pages away from this process.
+pub fn disable_thp() {
+    // SAFETY: prctl with these constants takes plain integers.
+    unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
+}
+
+/// Is standard output a terminal?
+pub fn stdout_is_terminal() -> bool {
+    use std::io::IsTerminal;
+    std::io::stdout().is_terminal()
+}
+
+/// The memory where the process's arguments and environment lie, which `ps` shows.
+pub struct TitleArea {
+    start: *mut u8,
+    len: usize,
+}
+
+impl TitleArea {
+    /// Finds the area from /proc, moving nothing: only the arguments' own bytes are used. None where there is no /proc.
+    pub fn find() -> Option<TitleArea> {
+        let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        // Fields 48 to 51 of proc(5): arg_start, arg_end, env_start, env_end; the third field is the first here.
+        let at = |number: usize| fields.get(number - 3)?.parse::<usize>().ok();
+        let (start, end) = (at(48)?, at(49)?);
+        (end > start).then(|| TitleArea { start: std::ptr::with_exposed_provenance_mut(start), len: end - start })
+    }
+
+    /// Writes the title, cut to the room there is.
+    pub fn set(&self, title: &str) {
+        let bytes = &title.as_bytes()[..title.len().min(self.len - 1)];
+        // SAFETY: the kernel placed the arguments there for the life of the process; nobody else reads or writes them once
+        // std has copied them, which it did before main.
+        unsafe {
+            std::ptr::write_bytes(self.start, 0, self.len);
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.start, bytes.len());
+        }
+    }
+}
