@@ -145,6 +145,12 @@ impl Keyspace {
         self.seed
     }
 
+    /// The database of this number, if there is one.
+    pub fn index_of(&self, number: i64) -> Option<DbIndex> {
+        let index = u16::try_from(number).ok()?;
+        (usize::from(index) < self.dbs.len()).then_some(DbIndex(index))
+    }
+
     /// One database.
     ///
     /// # Panics

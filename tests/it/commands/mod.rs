@@ -1,2 +1,4 @@
 mod connection;
+mod pubsub;
 mod string;
+mod transactions;
