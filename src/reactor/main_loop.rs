@@ -124,7 +124,7 @@ impl MainLoop {
     fn turn(&mut self, events: &Events) {
         let start = self.clock.now();
         self.node.begin_turn(start);
-        let mut phases = Phases { clock: self.clock, last: start.mono.0, worst: ("", 0) };
+        let mut phases = Phases { clock: self.clock.clone(), last: start.mono.0, worst: ("", 0) };
         let mut accepts = std::mem::take(&mut self.unaccepted);
         for place in std::mem::take(&mut self.unread) {
             self.read(place);
