@@ -1,6 +1,7 @@
 //! The commands: one file per family; each command declared beside its handler. Deliberately absent: when a command may run
 //! and what follows it (`dispatch`), how values are stored (`types`, `keyspace`). Called by `dispatch` through the table.
 
+pub mod bitmap;
 pub mod connection;
 mod help;
 pub mod pubsub;
@@ -10,4 +11,5 @@ pub mod transactions;
 use crate::server::Command;
 
 /// Every command of the server, by family.
-pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, pubsub::COMMANDS, string::COMMANDS, transactions::COMMANDS];
+pub const FAMILIES: &[&[Command]] =
+    &[bitmap::COMMANDS, connection::COMMANDS, pubsub::COMMANDS, string::COMMANDS, transactions::COMMANDS];

@@ -1,3 +1,4 @@
+mod bitmap;
 mod connection;
 mod pubsub;
 mod string;
