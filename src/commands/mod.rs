@@ -4,6 +4,7 @@
 pub mod bitmap;
 pub mod connection;
 mod help;
+pub mod hyperloglog;
 pub mod pubsub;
 pub mod string;
 pub mod transactions;
@@ -11,5 +12,11 @@ pub mod transactions;
 use crate::server::Command;
 
 /// Every command of the server, by family.
-pub const FAMILIES: &[&[Command]] =
-    &[bitmap::COMMANDS, connection::COMMANDS, pubsub::COMMANDS, string::COMMANDS, transactions::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[
+    bitmap::COMMANDS,
+    connection::COMMANDS,
+    hyperloglog::COMMANDS,
+    pubsub::COMMANDS,
+    string::COMMANDS,
+    transactions::COMMANDS,
+];

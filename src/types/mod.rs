@@ -2,4 +2,5 @@
 //! `keyspace` and `commands`.
 
 pub mod bitmap;
+pub mod hyperloglog;
 pub mod string;

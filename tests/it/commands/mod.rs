@@ -1,5 +1,6 @@
 mod bitmap;
 mod connection;
+mod hyperloglog;
 mod pubsub;
 mod string;
 mod transactions;
