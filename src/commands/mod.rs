@@ -4,10 +4,12 @@
 pub mod connection;
 mod help;
 pub mod pubsub;
+pub mod server;
 pub mod string;
 pub mod transactions;
 
 use crate::server::Command;
 
 /// Every command of the server, by family.
-pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, pubsub::COMMANDS, string::COMMANDS, transactions::COMMANDS];
+pub const FAMILIES: &[&[Command]] =
+    &[connection::COMMANDS, pubsub::COMMANDS, server::COMMANDS, string::COMMANDS, transactions::COMMANDS];

@@ -1,4 +1,5 @@
 //! The types of values: their encodings and when they change. Deliberately absent: keys, commands, replies, clocks. Called by
 //! `keyspace` and `commands`.
 
+pub mod digest;
 pub mod string;
