@@ -6,6 +6,7 @@ pub mod connection;
 mod help;
 pub mod hyperloglog;
 pub mod pubsub;
+pub mod server;
 pub mod string;
 pub mod transactions;
 
@@ -17,6 +18,7 @@ pub const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     hyperloglog::COMMANDS,
     pubsub::COMMANDS,
+    server::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
 ];

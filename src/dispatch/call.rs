@@ -70,7 +70,7 @@ pub(super) fn call(
                 bigs,
             })
         }
-        Handler::Server(run) => {
+        Handler::Server(run) | Handler::ContainerOr(_, run) => {
             // The client's output is lent to the reply, since the handler may look at any client.
             let mut out = std::mem::take(&mut client.out);
             let now = server.now;

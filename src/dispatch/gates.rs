@@ -73,7 +73,7 @@ fn protected_command(server: &mut Server, place: u32, id: CommandId) -> Option<C
     let allowed = match server.config.enable_debug_command {
         crate::config::ProtectedFrom::Yes => true,
         crate::config::ProtectedFrom::No => false,
-        crate::config::ProtectedFrom::Local => server.clients.at(place).is_some_and(|client| is_local(client)),
+        crate::config::ProtectedFrom::Local => server.clients.at(place).is_some_and(|client| client.is_local()),
     };
     (!allowed).then(|| {
         CommandError::err(
@@ -82,10 +82,6 @@ fn protected_command(server: &mut Server, place: u32, id: CommandId) -> Option<C
              server.",
         )
     })
-}
-
-fn is_local(client: &Client) -> bool {
-    client.flags.has(ClientFlags::UNIX_SOCKET) || client.addr.starts_with("127.") || client.addr.starts_with("[::1]")
 }
 
 #[inline]

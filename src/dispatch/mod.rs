@@ -12,7 +12,7 @@ use crate::resp::CommandError;
 use crate::server::client::QueuedCommand;
 use crate::server::context::BigArg;
 pub(crate) use crate::server::messages::write_error;
-use crate::server::{ClientFlags, CommandId, Handler, Server};
+use crate::server::{ClientFlags, CommandId, Server};
 
 /// What the connection does after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,9 @@ fn flow_of(server: &mut Server, place: u32) -> Flow {
 pub fn find_command(server: &Server, argv: &[&[u8]]) -> Result<CommandId, CommandError> {
     let table = &server.commands;
     let Some(mut id) = table.lookup(argv[0]) else { return Err(unknown_command(argv)) };
-    if let (Handler::Container(_), Some(sub)) = (table.entry(id).command.handler, argv.get(1)) {
+    if !table.entry(id).subcommands.is_empty()
+        && let Some(sub) = argv.get(1)
+    {
         let container = table.entry(id);
         id = table.lookup_sub(id, sub).ok_or_else(|| CommandError::unknown_subcommand(&container.full_name, sub))?;
     }

@@ -81,10 +81,14 @@ impl Node {
             unblocked: Vec::new(),
             shutdown: None,
             redacted: Vec::new(),
+            replid: String::new(),
+            startup_memory: 0,
             client_memory: 0,
             config,
         };
         server.keyspace.now = now.unix();
+        server.replid = server.rng.hex_digits(40);
+        server.startup_memory = server.used_memory();
         apply_config(&mut server);
         Node { server, batch: input::Batch::default(), cron: cron::Cron::default() }
     }

@@ -162,6 +162,7 @@ impl MainLoop {
         let server = &mut self.node.server;
         let us = phases.last - start;
         server.stats.eventloop_duration_sum_us += us;
+        server.stats.eventloop_duration_max_us = server.stats.eventloop_duration_max_us.max(us);
         if us >= STALL_US {
             server.stats.stalls.record(phases.worst.0, us);
             let threshold = server.config.latency_monitor_threshold.max(0) as u64;

@@ -3,7 +3,23 @@
 use crate::config::MaxmemoryPolicy;
 use crate::keyspace::AccessPolicy;
 
-use super::Server;
+use super::{ClientFlags, Server};
+
+/// Brings everything in line after CONFIG SET changed these directives.
+pub fn apply_changes(server: &mut Server, changed: &[&str]) {
+    apply_config(server);
+    if changed.contains(&"requirepass") && server.config.requirepass.is_empty() {
+        // Without a password everybody is who they say they are.
+        for id in server.clients.ids() {
+            if let Some(client) = server.clients.get_mut(id) {
+                client.flags = client.flags.or(ClientFlags::AUTHENTICATED);
+            }
+        }
+    }
+    if changed.contains(&"latency-tracking") && !server.config.latency_tracking {
+        server.commands.forget_histograms();
+    }
+}
 
 /// Brings what follows from the configuration in line with it: at the start and after CONFIG SET.
 pub fn apply_config(server: &mut Server) {

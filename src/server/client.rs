@@ -162,6 +162,12 @@ impl Client {
         self.subscriptions.as_ref().is_some_and(|subscriptions| !subscriptions.is_empty())
     }
 
+    /// Does it come from this machine?
+    pub fn is_local(&self) -> bool {
+        let is_loopback = self.addr.starts_with("127.") || self.addr.starts_with("[::1]");
+        self.flags.has(ClientFlags::UNIX_SOCKET) || is_loopback
+    }
+
     /// Has it said who it is, or need not?
     pub fn is_authenticated(&self) -> bool {
         self.flags.has(ClientFlags::AUTHENTICATED)

@@ -8,6 +8,7 @@ pub mod command;
 pub mod commandlog;
 pub mod context;
 pub mod describe;
+pub mod info;
 pub mod latency;
 pub mod messages;
 pub mod propagation;
@@ -137,6 +138,10 @@ pub struct Server {
     pub unblocked: Vec<ClientId>,
     /// Set by SHUTDOWN or a signal until it is carried out.
     pub shutdown: Option<ShutdownRequest>,
+    /// The name of this data's history, 40 hexadecimal digits.
+    pub replid: String,
+    /// Bytes in use when the server began.
+    pub startup_memory: usize,
     /// Arguments of the command in hand that logs and monitors must not show.
     pub redacted: Vec<usize>,
     /// Bytes of client output and input that `maxmemory` does not count, and all that maxmemory-clients does.

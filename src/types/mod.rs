@@ -2,5 +2,6 @@
 //! `keyspace` and `commands`.
 
 pub mod bitmap;
+pub mod digest;
 pub mod hyperloglog;
 pub mod string;
