@@ -2,9 +2,11 @@
 //! and what follows it (`dispatch`), how values are stored (`types`, `keyspace`). Called by `dispatch` through the table.
 
 pub mod connection;
+mod elements;
+pub mod hash;
 pub mod string;
 
 use crate::server::Command;
 
 /// Every command of the server, by family.
-pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, string::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, hash::COMMANDS, string::COMMANDS];

@@ -12,14 +12,7 @@ use super::unblock;
 pub fn after_command(server: &mut Server) {
     // Serving a blocked client changes keys again: until nothing is left.
     while !server.keyspace.events.is_quiet() {
-        for (db, key, why) in std::mem::take(&mut server.keyspace.events.vanished) {
-            let lazy = match why {
-                Vanished::Expired => server.keyspace.policy.lazyfree_lazy_expire,
-                Vanished::Evicted => server.keyspace.policy.lazyfree_lazy_eviction,
-            };
-            let name: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
-            server.propagation.log.push((db, vec![name.to_vec(), key]));
-        }
+        propagate_vanished(server);
         for (db, key) in std::mem::take(&mut server.keyspace.events.touched) {
             touch_watched(server, db, &key);
         }
@@ -33,6 +26,22 @@ pub fn after_command(server: &mut Server) {
             publish_notification(server, &notification);
         }
         unblock::serve_ready_keys(server);
+    }
+}
+
+/// Repeats what vanished by itself as deletions. They precede the command that met them: it may have made the key anew.
+fn propagate_vanished(server: &mut Server) {
+    for (db, key, why) in std::mem::take(&mut server.keyspace.events.vanished) {
+        let lazy = match why {
+            Vanished::Expired => server.keyspace.policy.lazyfree_lazy_expire,
+            Vanished::Evicted => server.keyspace.policy.lazyfree_lazy_eviction,
+            Vanished::FieldExpired(field) => {
+                server.propagation.log.push((db, vec![b"HDEL".to_vec(), key, field]));
+                continue;
+            }
+        };
+        let name: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
+        server.propagation.log.push((db, vec![name.to_vec(), key]));
     }
 }
 
@@ -287,6 +296,7 @@ pub fn quoted(arg: &[u8]) -> String {
 
 /// Puts what a command leaves behind into the log of propagation: its rewriting, or itself if it changed anything.
 pub(super) fn propagate(server: &mut Server, db: DbIndex, argv: &[&[u8]], changed: bool) {
+    propagate_vanished(server);
     let propagation = &mut server.propagation;
     if propagation.enabled {
         let instead = std::mem::take(&mut propagation.instead);

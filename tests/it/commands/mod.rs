@@ -1,2 +1,3 @@
 mod connection;
+mod hash;
 mod string;
