@@ -4,9 +4,10 @@
 pub mod connection;
 mod elements;
 pub mod hash;
+pub mod set;
 pub mod string;
 
 use crate::server::Command;
 
 /// Every command of the server, by family.
-pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, hash::COMMANDS, string::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, hash::COMMANDS, set::COMMANDS, string::COMMANDS];

@@ -104,6 +104,13 @@ impl Db<'_> {
         self.peek(key).is_some()
     }
 
+    /// The entry of a key that was looked up before: expires and counts nothing, so that several can be held at a time.
+    pub fn view(&self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let table = &self.keyspace.dbs[usize::from(self.index.0)].table;
+        let entry = table.get(table.hash(key), key)?;
+        (self.keyspace.policy.on_due == OnDue::Ignore || !self.is_due(entry)).then_some(entry)
+    }
+
     /// The entry of a key even if it is due; nothing is expired, counted or touched (DEBUG).
     pub fn inspect(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
         let table = &self.state().table;

@@ -2,6 +2,7 @@
 //! `keyspace` and `commands`.
 
 pub mod hash;
+pub mod set;
 pub mod string;
 
 /// Up to where a collection is packed.

@@ -1,3 +1,4 @@
 mod connection;
 mod hash;
+mod set;
 mod string;
