@@ -3,10 +3,13 @@
 
 pub mod bitmap;
 pub mod connection;
+mod elements;
+pub mod hash;
 mod help;
 pub mod hyperloglog;
 pub mod pubsub;
 pub mod server;
+pub mod set;
 pub mod string;
 pub mod transactions;
 
@@ -16,9 +19,11 @@ use crate::server::Command;
 pub const FAMILIES: &[&[Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    hash::COMMANDS,
     hyperloglog::COMMANDS,
     pubsub::COMMANDS,
     server::COMMANDS,
+    set::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
 ];
