@@ -6,8 +6,10 @@ mod elements;
 pub mod hash;
 pub mod set;
 pub mod string;
+pub mod zset;
 
 use crate::server::Command;
 
 /// Every command of the server, by family.
-pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, hash::COMMANDS, set::COMMANDS, string::COMMANDS];
+pub const FAMILIES: &[&[Command]] =
+    &[connection::COMMANDS, hash::COMMANDS, set::COMMANDS, zset::COMMANDS, string::COMMANDS];

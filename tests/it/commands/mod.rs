@@ -2,3 +2,4 @@ mod connection;
 mod hash;
 mod set;
 mod string;
+mod zset;
