@@ -6,3 +6,4 @@ mod pubsub;
 mod set;
 mod string;
 mod transactions;
+mod zset;
