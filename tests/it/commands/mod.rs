@@ -1,4 +1,6 @@
 mod connection;
 mod pubsub;
+mod server;
 mod string;
+mod table;
 mod transactions;
