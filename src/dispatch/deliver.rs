@@ -31,6 +31,22 @@ pub fn after_command(server: &mut Server) {
     }
 }
 
+/// Repeats what vanished by itself as deletions. They precede the command that met them: it may have made the key anew.
+fn propagate_vanished(server: &mut Server) {
+    for (db, key, why) in std::mem::take(&mut server.keyspace.events.vanished) {
+        let lazy = match why {
+            Vanished::Expired => server.keyspace.policy.lazyfree_lazy_expire,
+            Vanished::Evicted => server.keyspace.policy.lazyfree_lazy_eviction,
+            Vanished::FieldExpired(field) => {
+                server.propagation.log.push((db, vec![b"HDEL".to_vec(), key, field]));
+                continue;
+            }
+        };
+        let name: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
+        server.propagation.log.push((db, vec![name.to_vec(), key]));
+    }
+}
+
 fn touch_watched(server: &mut Server, db: DbIndex, key: &[u8]) {
     for id in server.watches.of(db, key).to_vec() {
         let after = Watched::of(&mut server.keyspace.db(db), key);
@@ -164,18 +180,6 @@ pub(super) fn feed_monitors(server: &mut Server, place: u32, db: DbIndex, argv: 
     }
     for monitor in server.monitors.clone() {
         send(server, monitor, |reply| reply.simple(&line));
-    }
-}
-
-/// Repeats the deletion of keys that expired or were evicted.
-fn propagate_vanished(server: &mut Server) {
-    for (db, key, why) in std::mem::take(&mut server.keyspace.events.vanished) {
-        let lazy = match why {
-            Vanished::Expired => server.keyspace.policy.lazyfree_lazy_expire,
-            Vanished::Evicted => server.keyspace.policy.lazyfree_lazy_eviction,
-        };
-        let name: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
-        server.propagation.log.push((db, vec![name.to_vec(), key]));
     }
 }
 

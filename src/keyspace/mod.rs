@@ -11,6 +11,7 @@ pub mod db;
 pub mod event;
 pub mod evict;
 pub mod expire;
+pub mod fields;
 pub mod lazyfree;
 pub mod lru;
 

@@ -33,7 +33,7 @@ impl Node {
             wait = wait.min(deadline.0.saturating_sub(now.0));
         }
         if server.debug.active_expire
-            && let Some(at) = server.keyspace.next_due()
+            && let Some(at) = [server.keyspace.next_due(), server.keyspace.next_field_due()].into_iter().flatten().min()
         {
             // The index knows the time of a leaf, not of its first key: look again in a millisecond at the soonest.
             wait = wait.min(((at - server.now.unix().0).max(0) as u64 * 1000).max(1000));
@@ -44,10 +44,10 @@ impl Node {
         wait
     }
 
-    /// Deletes keys whose time has come, for a slice of time.
+    /// Deletes keys and fields of hashes whose time has come, for a slice of time.
     pub(super) fn expire_due(&mut self) {
         let server = &mut self.server;
-        if !server.debug.active_expire || server.keyspace.next_due().is_none_or(|at| at >= server.now.unix().0) {
+        if !server.debug.active_expire || !server.keyspace.is_any_due() {
             return;
         }
         // While CLIENT PAUSE holds writes back, keys stay too.
@@ -56,7 +56,10 @@ impl Node {
         }
         let start = server.host.mono_us();
         loop {
-            let removed = server.keyspace.active_expire_slice(EXPIRE_SLICE_KEYS);
+            let removed = server
+                .keyspace
+                .active_expire_slice(EXPIRE_SLICE_KEYS)
+                .max(server.keyspace.active_expire_fields_slice(EXPIRE_SLICE_KEYS));
             settle(server);
             let spent = server.host.mono_us() - start;
             if removed < EXPIRE_SLICE_KEYS || spent >= EXPIRE_SLICE_US {

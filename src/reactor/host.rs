@@ -36,7 +36,9 @@ impl Clock {
     pub(super) fn new() -> Clock {
         let start = Instant::now();
         let cycles_per_us = if sys::has_steady_cycles() { measure_cycles_per_us() } else { 0 };
-        Clock { state: Rc::new(ClockState { start, cycles_per_us, us: Cell::new(1), cycles: Cell::new(sys::cycles()) }) }
+        Clock {
+            state: Rc::new(ClockState { start, cycles_per_us, us: Cell::new(1), cycles: Cell::new(sys::cycles()) }),
+        }
     }
 
     /// Microseconds since the program's start, never zero, never going back.

@@ -1,6 +1,10 @@
+mod bitmap;
 mod connection;
+mod hash;
+mod hyperloglog;
 mod pubsub;
 mod server;
+mod set;
 mod string;
 mod table;
 mod transactions;
