@@ -12,6 +12,7 @@ pub mod server;
 pub mod set;
 pub mod string;
 pub mod transactions;
+pub mod zset;
 
 use crate::server::Command;
 
@@ -26,4 +27,5 @@ pub const FAMILIES: &[&[Command]] = &[
     set::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
+    zset::COMMANDS,
 ];

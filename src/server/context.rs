@@ -155,6 +155,22 @@ pub fn integer(arg: &[u8]) -> Result<i64, CommandError> {
     crate::base::number::parse_i64(arg).ok_or(CommandError::NotInteger)
 }
 
+/// The timeout of a blocking command, given in seconds: milliseconds, rounded up; 0 for none.
+///
+/// # Errors
+/// If it is no number, negative, or reaches beyond the end of time.
+pub fn timeout_ms(arg: &[u8], now: UnixMillis) -> Result<u64, CommandError> {
+    let seconds = crate::base::number::parse_f64(arg).ok_or(CommandError::TimeoutNotFloat)?;
+    if seconds < 0.0 {
+        return Err(CommandError::TimeoutNegative);
+    }
+    let ms = (seconds * 1000.0).ceil();
+    if ms >= (i64::MAX - now.0.max(0)) as f64 {
+        return Err(CommandError::TimeoutRange);
+    }
+    Ok(ms as u64)
+}
+
 /// An argument that must be a number.
 ///
 /// # Errors

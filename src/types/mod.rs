@@ -7,6 +7,7 @@ pub mod hash;
 pub mod hyperloglog;
 pub mod set;
 pub mod string;
+pub mod zset;
 
 /// Up to where a collection is packed.
 #[derive(Clone, Copy, Debug)]

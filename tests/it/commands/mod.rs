@@ -8,3 +8,4 @@ mod set;
 mod string;
 mod table;
 mod transactions;
+mod zset;
