@@ -8,10 +8,11 @@ pub mod memory;
 pub mod transaction;
 pub mod unblock;
 
-use crate::resp::{CommandError, Reply};
+use crate::resp::CommandError;
 use crate::server::client::QueuedCommand;
 use crate::server::context::BigArg;
-use crate::server::{ClientFlags, CommandId, Handler, Server};
+pub(crate) use crate::server::messages::write_error;
+use crate::server::{ClientFlags, CommandId, Server};
 
 /// What the connection does after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[
     match called {
         call::Called::Done => flow_of(server, place),
         call::Called::RunQueued => {
-            transaction::run_queued(server, place, id, argv);
+            transaction::run_queued(server, place, argv);
             deliver::after_command(server);
             flow_of(server, place)
         }
@@ -79,7 +80,9 @@ fn flow_of(server: &mut Server, place: u32) -> Flow {
 pub fn find_command(server: &Server, argv: &[&[u8]]) -> Result<CommandId, CommandError> {
     let table = &server.commands;
     let Some(mut id) = table.lookup(argv[0]) else { return Err(unknown_command(argv)) };
-    if let (Handler::Container(_), Some(sub)) = (table.entry(id).command.handler, argv.get(1)) {
+    if !table.entry(id).subcommands.is_empty()
+        && let Some(sub) = argv.get(1)
+    {
         let container = table.entry(id);
         id = table.lookup_sub(id, sub).ok_or_else(|| CommandError::unknown_subcommand(&container.full_name, sub))?;
     }
@@ -115,23 +118,6 @@ pub(crate) fn reject(server: &mut Server, place: u32, id: Option<CommandId>, err
         client.flags = client.flags.or(ClientFlags::DIRTY_EXEC);
     }
     write_error(server, place, &error.to_string());
-}
-
-/// Writes an error line to a client and counts it.
-pub(crate) fn write_error(server: &mut Server, place: u32, line: &str) {
-    if server.stats.count_error(line) {
-        crate::base::log::warning(
-            "Errorstats stopped adding new errors because the number of errors reached the limit (128). \
-             Current errors code list: see INFO errorstats",
-        );
-    }
-    if let Some(client) = server.clients.at(place) {
-        let muted = ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP);
-        if !client.flags.has(muted) {
-            Reply::new(&mut client.out, client.proto).error(line);
-        }
-        client.flags = client.flags.without(ClientFlags::REPLY_SKIP);
-    }
 }
 
 fn queue(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> Flow {

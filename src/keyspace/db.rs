@@ -539,14 +539,20 @@ mod tests {
     #[test]
     fn every_change_is_announced_before_it_happens() {
         let mut keyspace = keyspace();
-        let mut steps: Vec<(&str, Box<dyn FnMut(&mut Keyspace)>)> = vec![
-            ("add", Box::new(|k| drop(k.db(DbIndex(0)).add(b"a", Type::String, NewValue::Int(1), None)))),
+        type Step = (&'static str, Box<dyn FnMut(&mut Keyspace)>);
+        let mut steps: Vec<Step> = vec![
+            (
+                "add",
+                Box::new(|k| {
+                    k.db(DbIndex(0)).add(b"a", Type::String, NewValue::Int(1), None);
+                }),
+            ),
             (
                 "set_value",
                 Box::new(|k| k.db(DbIndex(0)).set_value(b"a", Type::String, NewValue::Int(2), KeepTtl::Clear)),
             ),
-            ("lookup_write", Box::new(|k| drop(k.db(DbIndex(0)).lookup_write(b"a")))),
-            ("set_expire", Box::new(|k| drop(k.db(DbIndex(0)).set_expire(b"a", Some(9999))))),
+            ("lookup_write", Box::new(|k| assert!(k.db(DbIndex(0)).lookup_write(b"a").is_some()))),
+            ("set_expire", Box::new(|k| assert!(k.db(DbIndex(0)).set_expire(b"a", Some(9999))))),
             (
                 "take and put_back",
                 Box::new(|k| {

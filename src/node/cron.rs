@@ -84,12 +84,14 @@ impl Node {
         if server.debug.pause_cron {
             return;
         }
+        let start = server.host.mono_us();
         let ms = now.unix().0;
         let stats = &mut server.stats;
         stats.ops_rate.sample(stats.total_commands_processed, ms);
         stats.input_rate.sample(stats.total_net_input_bytes, ms);
         stats.output_rate.sample(stats.total_net_output_bytes, ms);
         stats.cycle_rate.sample(stats.eventloop_cycles, ms);
+        stats.busy_rate.sample(stats.eventloop_duration_sum_us, ms);
         let used = server.used_memory();
         server.stats.peak_memory = server.stats.peak_memory.max(used);
         if self.cron.runs.is_multiple_of(10) {
@@ -100,6 +102,8 @@ impl Node {
             settle(server);
         }
         self.clients_cron();
+        let server = &mut self.server;
+        server.stats.eventloop_duration_cron_sum_us += server.host.mono_us().saturating_sub(start);
     }
 
     /// Looks at a share of the clients: closes idle ones, counts memory, enforces soft limits.

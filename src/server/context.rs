@@ -81,6 +81,11 @@ impl ServerContext<'_> {
         self.server.clients.get_mut(self.client).expect("the asking client is connected")
     }
 
+    /// Keeps an argument out of logs and from monitors.
+    pub fn redact(&mut self, index: usize) {
+        self.server.redacted.push(index);
+    }
+
     /// The selected database.
     pub fn db_index(&mut self) -> DbIndex {
         self.client().db
