@@ -4,6 +4,7 @@
 pub mod bitmap;
 pub mod connection;
 mod elements;
+pub mod geo;
 pub mod hash;
 mod help;
 pub mod hyperloglog;
@@ -20,6 +21,7 @@ use crate::server::Command;
 pub const FAMILIES: &[&[Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    geo::COMMANDS,
     hash::COMMANDS,
     hyperloglog::COMMANDS,
     pubsub::COMMANDS,
