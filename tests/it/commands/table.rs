@@ -11,7 +11,10 @@ use russet::spec::{ArgKind, Argument, Arity, Begin, CommandInfo, Find, KeySpec};
 fn all() -> Vec<(String, &'static CommandInfo, bool)> {
     let table = CommandTable::new(FAMILIES);
     let is_container = |handler| !matches!(handler, Handler::Data(_) | Handler::Server(_));
-    table.iter().map(|(_, entry)| (entry.full_name.clone(), entry.info(), is_container(entry.command.handler))).collect()
+    table
+        .iter()
+        .map(|(_, entry)| (entry.full_name.clone(), entry.info(), is_container(entry.command.handler)))
+        .collect()
 }
 
 #[test]
@@ -180,9 +183,7 @@ fn spec_json(spec: &KeySpec) -> (Vec<String>, Json, Json) {
     let number = Json::Number;
     let begin = match spec.begin {
         Begin::Index(index) => typed("index", map(&[("index", number(index))])),
-        Begin::Keyword(word, from) => {
-            typed("keyword", map(&[("keyword", text(word)), ("startfrom", number(from))]))
-        }
+        Begin::Keyword(word, from) => typed("keyword", map(&[("keyword", text(word)), ("startfrom", number(from))])),
         Begin::Unknown => typed("unknown", map(&[])),
     };
     let find = match spec.find {
@@ -204,11 +205,8 @@ fn compare_arguments(name: &str, ours: &[Argument], theirs: &Json, wrong: &mut V
         return;
     }
     for (our, their) in ours.iter().zip(theirs.items()) {
-        let flags = [
-            (our.is_optional, "optional"),
-            (our.is_multiple, "multiple"),
-            (our.is_multiple_token, "multiple_token"),
-        ];
+        let flags =
+            [(our.is_optional, "optional"), (our.is_multiple, "multiple"), (our.is_multiple_token, "multiple_token")];
         let flags = sorted(flags.iter().filter(|(set, _)| *set).map(|(_, flag)| *flag));
         let spec = our.key_spec.map_or(Json::Null, |spec| Json::Number(i64::from(spec)));
         let pairs = [
