@@ -3,6 +3,7 @@
 
 pub mod bitmap;
 pub mod connection;
+pub mod dump;
 mod elements;
 pub mod hash;
 mod help;
@@ -20,6 +21,7 @@ use crate::server::Command;
 pub const FAMILIES: &[&[Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    dump::COMMANDS,
     hash::COMMANDS,
     hyperloglog::COMMANDS,
     pubsub::COMMANDS,

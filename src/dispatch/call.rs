@@ -66,6 +66,7 @@ pub(super) fn call(
                 now: server.now.unix(),
                 config: &server.config,
                 deny_blocking,
+                debug: &server.debug,
                 propagation: &mut server.propagation,
                 bigs,
             })

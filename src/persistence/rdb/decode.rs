@@ -8,7 +8,7 @@ use crate::base::{crc, lzf};
 use crate::storage::listpack::{self, Element};
 use crate::storage::{Type, intset};
 
-use super::{BadFormat, VERSION_MAX, code, legacy};
+use super::{BadFormat, VERSION_MAX, VERSION_VALKEY, code, legacy};
 
 /// A value, taken apart.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +58,8 @@ pub fn has_valid_footer(payload: &[u8], skip_checksum: bool) -> bool {
     let Some((_, footer)) = payload.split_last_chunk::<10>() else { return false };
     let version = u16::from_le_bytes([footer[0], footer[1]]);
     let Some((body, checksum)) = payload.split_last_chunk::<8>() else { return false };
-    version <= VERSION_MAX && (skip_checksum || crc::crc64(0, body).to_le_bytes() == *checksum)
+    let known = version <= VERSION_MAX || version == VERSION_VALKEY;
+    known && (skip_checksum || crc::crc64(0, body).to_le_bytes() == *checksum)
 }
 
 /// The value of a DUMP payload whose footer is valid.

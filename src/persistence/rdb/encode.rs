@@ -1,4 +1,4 @@
-//! Values to RDB bytes, in types that every server of version 11 reads (hashes with field expiry: 12).
+//! Values to RDB bytes, in the oldest types that hold them.
 
 use crate::base::{crc, lzf};
 use crate::storage::listpack::{self, Element};
@@ -8,7 +8,7 @@ use crate::types::hash::HashRef;
 use crate::types::set::SetRef;
 use crate::types::zset::{Direction, ZsetRef};
 
-use super::{VERSION, VERSION_FIELD_TTL, code};
+use super::{code, version_of};
 
 /// Strings shorter than this are not worth compressing.
 const COMPRESS_MIN: usize = 21;
@@ -24,8 +24,7 @@ pub enum Compression {
 pub fn dump(entry: EntryRef<'_>) -> Vec<u8> {
     let mut out = vec![0];
     out[0] = value(&mut out, entry, Compression::Lzf);
-    let needs_ttl = [code::HASH_METADATA, code::HASH_LISTPACK_EX].contains(&out[0]);
-    let version = if needs_ttl { VERSION_FIELD_TTL } else { VERSION };
+    let version = version_of(out[0]);
     out.extend_from_slice(&version.to_le_bytes());
     let checksum = crc::crc64(0, &out);
     out.extend_from_slice(&checksum.to_le_bytes());

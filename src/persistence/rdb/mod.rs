@@ -5,12 +5,25 @@ pub mod decode;
 pub mod encode;
 pub mod legacy;
 
-/// The version written unless the value needs a newer one: every current server reads it.
-pub const VERSION: u16 = 11;
+/// The oldest version that a value may be written in: every server since Redis 7.0 reads it.
+pub const VERSION_OLDEST: u16 = 10;
+/// The version that knows sets as listpacks.
+pub const VERSION_SET_LISTPACK: u16 = 11;
 /// The version that knows fields with an expiry.
 pub const VERSION_FIELD_TTL: u16 = 12;
-/// The newest version that is read.
-pub const VERSION_MAX: u16 = 12;
+/// The newest version of Redis's that is read.
+pub const VERSION_MAX: u16 = 15;
+/// The version of Valkey 9's that is read.
+pub const VERSION_VALKEY: u16 = 80;
+
+/// The oldest version that has this type byte.
+pub fn version_of(kind: u8) -> u16 {
+    match kind {
+        code::HASH_METADATA | code::HASH_LISTPACK_EX => VERSION_FIELD_TTL,
+        code::SET_LISTPACK => VERSION_SET_LISTPACK,
+        _ => VERSION_OLDEST,
+    }
+}
 
 /// Type bytes.
 #[allow(missing_docs)]

@@ -1,5 +1,6 @@
 mod bitmap;
 mod connection;
+mod dump;
 mod hash;
 mod hyperloglog;
 mod pubsub;
