@@ -36,6 +36,11 @@ impl Rng {
         result
     }
 
+    /// This many random hexadecimal digits.
+    pub fn hex_digits(&mut self, count: usize) -> String {
+        (0..count).filter_map(|_| char::from_digit(self.below(16) as u32, 16)).collect()
+    }
+
     /// A number below `bound`, each equally likely to within 2^-64. `bound` must be positive.
     pub fn below(&mut self, bound: u64) -> u64 {
         debug_assert!(bound > 0);

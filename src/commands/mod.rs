@@ -1,10 +1,35 @@
 //! The commands: one file per family; each command declared beside its handler. Deliberately absent: when a command may run
 //! and what follows it (`dispatch`), how values are stored (`types`, `keyspace`). Called by `dispatch` through the table.
 
+pub mod bitmap;
 pub mod connection;
+pub mod dump;
+mod elements;
+pub mod geo;
+pub mod hash;
+mod help;
+pub mod hyperloglog;
+pub mod pubsub;
+pub mod server;
+pub mod set;
 pub mod string;
+pub mod transactions;
+pub mod zset;
 
 use crate::server::Command;
 
 /// Every command of the server, by family.
-pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, string::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[
+    bitmap::COMMANDS,
+    connection::COMMANDS,
+    dump::COMMANDS,
+    geo::COMMANDS,
+    hash::COMMANDS,
+    hyperloglog::COMMANDS,
+    pubsub::COMMANDS,
+    server::COMMANDS,
+    set::COMMANDS,
+    string::COMMANDS,
+    transactions::COMMANDS,
+    zset::COMMANDS,
+];

@@ -1,13 +1,17 @@
 //! Calling a command: freeze the time, run the handler, time it, count it, keep what it leaves behind.
 
 use crate::resp::{CommandError, Output, Reply};
-use crate::server::blocking::{Block, TimeoutReply};
+use crate::server::blocking::Block;
 use crate::server::commandlog::{self, LogEntry, LogKind};
 use crate::server::context::BigArg;
+use crate::server::wake::write_timeout;
 use crate::server::{ClientFlags, CommandId, DataContext, Handler, Outcome, Server, ServerContext};
 use crate::spec::Flags;
 
 use super::{deliver, write_error};
+
+/// Commands that monitors do not see, or see by other means.
+const UNSHOWN: Flags = Flags::SKIP_MONITOR.or(Flags::ADMIN);
 
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +44,6 @@ pub(super) fn call(
     bigs: &[BigArg],
     mode: Mode,
 ) -> Called {
-    if !server.monitors.is_empty() && mode != Mode::Unblocked {
-        deliver::feed_monitors(server, place, id, argv);
-    }
     let command = server.commands.entry(id).command;
     let Some(client) = server.clients.at(place) else { return Called::Done };
     client.last_command = Some(id);
@@ -65,11 +66,12 @@ pub(super) fn call(
                 now: server.now.unix(),
                 config: &server.config,
                 deny_blocking,
+                debug: &server.debug,
                 propagation: &mut server.propagation,
                 bigs,
             })
         }
-        Handler::Server(run) => {
+        Handler::Server(run) | Handler::ContainerOr(_, run) => {
             // The client's output is lent to the reply, since the handler may look at any client.
             let mut out = std::mem::take(&mut client.out);
             let now = server.now;
@@ -79,6 +81,10 @@ pub(super) fn call(
             if let Some(client) = server.clients.at(place) {
                 // What others sent to this client meanwhile comes after its reply.
                 let mut others = std::mem::replace(&mut client.out, out);
+                if muted && !client.flags.has(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP)) {
+                    // CLIENT REPLY ON is the first to be answered again.
+                    client.out.append(&mut silent);
+                }
                 if !others.is_empty() {
                     client.out.append(&mut others);
                 }
@@ -90,6 +96,12 @@ pub(super) fn call(
     let us = server.host.mono_us() - start_us;
     let failed = result.is_err();
     let called = finish(server, place, result, deny_blocking);
+    let shown = shown_argv(server, argv);
+    let argv = shown.as_deref().unwrap_or(argv);
+    let is_shown = mode != Mode::Unblocked && !matches!(called, Called::RunQueued);
+    if !server.monitors.is_empty() && is_shown && !command.info.flags.has(UNSHOWN) {
+        deliver::feed_monitors(server, place, db, argv);
+    }
     if matches!(called, Called::Block(_)) {
         return called;
     }
@@ -98,6 +110,20 @@ pub(super) fn call(
         deliver::propagate(server, db, argv, server.keyspace.dirty != dirty_before && !failed);
     }
     called
+}
+
+/// The request without what must not be seen, if there is such.
+fn shown_argv<'a>(server: &mut Server, argv: &[&'a [u8]]) -> Option<Vec<&'a [u8]>> {
+    if server.redacted.is_empty() {
+        return None;
+    }
+    let mut shown = argv.to_vec();
+    for index in std::mem::take(&mut server.redacted) {
+        if let Some(arg) = shown.get_mut(index) {
+            *arg = b"(redacted)";
+        }
+    }
+    Some(shown)
 }
 
 fn finish(server: &mut Server, place: u32, result: Result<Outcome, CommandError>, deny_blocking: bool) -> Called {
@@ -133,17 +159,6 @@ fn finish(server: &mut Server, place: u32, result: Result<Outcome, CommandError>
         };
     }
     called
-}
-
-/// Writes what a client reads that waited in vain.
-pub(super) fn write_timeout(server: &mut Server, place: u32, reply: TimeoutReply) {
-    let Some(client) = server.clients.at(place) else { return };
-    let mut writer = Reply::new(&mut client.out, client.proto);
-    match reply {
-        TimeoutReply::Null => writer.null(),
-        TimeoutReply::NullArray => writer.null_array(),
-        TimeoutReply::Int(number) => writer.int(number),
-    }
 }
 
 fn count(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]], us: u64, failed: bool, out_before: usize) {

@@ -3,8 +3,10 @@
 use crate::keyspace::event::{Notification, Vanished};
 use crate::keyspace::{DbIndex, Notify};
 use crate::pubsub::Kind;
-use crate::resp::{Output, Proto, Reply};
-use crate::server::{ClientFlags, ClientId, CommandId, Server};
+pub use crate::server::messages::{check_output_limit, note_output, note_output_at};
+use crate::server::messages::{publish, quoted, send};
+use crate::server::watch::Watched;
+use crate::server::{ClientFlags, ClientId, Server};
 
 use super::unblock;
 
@@ -12,14 +14,7 @@ use super::unblock;
 pub fn after_command(server: &mut Server) {
     // Serving a blocked client changes keys again: until nothing is left.
     while !server.keyspace.events.is_quiet() {
-        for (db, key, why) in std::mem::take(&mut server.keyspace.events.vanished) {
-            let lazy = match why {
-                Vanished::Expired => server.keyspace.policy.lazyfree_lazy_expire,
-                Vanished::Evicted => server.keyspace.policy.lazyfree_lazy_eviction,
-            };
-            let name: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
-            server.propagation.log.push((db, vec![name.to_vec(), key]));
-        }
+        propagate_vanished(server);
         for (db, key) in std::mem::take(&mut server.keyspace.events.touched) {
             touch_watched(server, db, &key);
         }
@@ -36,41 +31,82 @@ pub fn after_command(server: &mut Server) {
     }
 }
 
+/// Ends what must be repeated as one: if it is several commands, they become a transaction. `start` is the length of the
+/// log before them.
+#[inline]
+pub(super) fn close_unit(server: &mut Server, start: usize) {
+    let log = &mut server.propagation.log;
+    if log.len() > start + 1 {
+        let (first, last) = (log[start].0, log[log.len() - 1].0);
+        log.insert(start, (first, vec![b"MULTI".to_vec()]));
+        log.push((last, vec![b"EXEC".to_vec()]));
+    }
+}
+
+/// Repeats what vanished by itself as deletions. They precede the command that met them: it may have made the key anew.
+fn propagate_vanished(server: &mut Server) {
+    for (db, key, why) in std::mem::take(&mut server.keyspace.events.vanished) {
+        let lazy = match why {
+            Vanished::Expired => server.keyspace.policy.lazyfree_lazy_expire,
+            Vanished::Evicted => server.keyspace.policy.lazyfree_lazy_eviction,
+            Vanished::FieldExpired(field) => {
+                server.propagation.log.push((db, vec![b"HDEL".to_vec(), key, field]));
+                continue;
+            }
+        };
+        let name: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
+        server.propagation.log.push((db, vec![name.to_vec(), key]));
+    }
+}
+
 fn touch_watched(server: &mut Server, db: DbIndex, key: &[u8]) {
-    for &id in server.watches.of(db, key) {
-        if let Some(client) = server.clients.get_mut(id) {
-            client.flags = client.flags.or(ClientFlags::DIRTY_CAS);
-        }
+    for id in server.watches.of(db, key).to_vec() {
+        let after = Watched::of(&mut server.keyspace.db(db), key);
+        review_watch(server, id, db, key, |before| before == Watched::Due && after == Watched::Absent, after);
     }
     if server.blocking.nokey_count() > 0 {
         server.keyspace.events.ready(db, key);
     }
 }
 
-/// Watchers of a database whose keys are all gone. A key that did not exist when it was watched has not changed: such
-/// watchers were told so by the keyspace's own touch of each key only if it existed; here all watched keys count.
+/// Tells a watcher that its key is `after` now, unless that is no change to what it `is_same` as before.
+fn review_watch(
+    server: &mut Server,
+    id: ClientId,
+    db: DbIndex,
+    key: &[u8],
+    is_same: impl Fn(Watched) -> bool,
+    after: Watched,
+) {
+    let Some(client) = server.clients.get_mut(id) else { return };
+    let Some(watch) = client.watched.iter_mut().find(|watch| watch.db == db && watch.key == key) else { return };
+    if is_same(watch.state) {
+        watch.state = after;
+    } else {
+        client.flags = client.flags.or(ClientFlags::DIRTY_CAS);
+    }
+}
+
+/// Watchers of a database that was emptied: a key that was not there, or was due, has not changed.
 fn flush_watched(server: &mut Server, db: DbIndex) {
-    let ids: Vec<ClientId> = server.watches.in_db(db).flat_map(|(_, ids)| ids.iter().copied()).collect();
-    for id in ids {
-        if let Some(client) = server.clients.get_mut(id) {
-            client.flags = client.flags.or(ClientFlags::DIRTY_CAS);
+    for (key, ids) in watched_in(server, db) {
+        for id in ids {
+            review_watch(server, id, db, &key, |before| before != Watched::Present, Watched::Absent);
         }
     }
 }
 
+fn watched_in(server: &Server, db: DbIndex) -> Vec<(Vec<u8>, Vec<ClientId>)> {
+    server.watches.in_db(db).map(|(key, ids)| (key.to_vec(), ids.to_vec())).collect()
+}
+
 fn swap_watched(server: &mut Server, a: DbIndex, b: DbIndex) {
     for db in [a, b] {
-        let watched: Vec<(Vec<u8>, Vec<ClientId>)> =
-            server.watches.in_db(db).map(|(key, ids)| (key.to_vec(), ids.to_vec())).collect();
-        for (key, ids) in watched {
-            // The key changed if it exists on either side.
-            if !server.keyspace.db(a).exists(&key) && !server.keyspace.db(b).exists(&key) {
-                continue;
-            }
+        for (key, ids) in watched_in(server, db) {
+            let after = Watched::of(&mut server.keyspace.db(db), &key);
             for id in ids {
-                if let Some(client) = server.clients.get_mut(id) {
-                    client.flags = client.flags.or(ClientFlags::DIRTY_CAS);
-                }
+                let is_same = |before| before != Watched::Present && after != Watched::Present;
+                review_watch(server, id, db, &key, is_same, after);
             }
         }
         for key in server.blocking.keys_in(db) {
@@ -139,154 +175,30 @@ fn publish_notification(server: &mut Server, notification: &Notification) {
     }
 }
 
-/// Sends a message to all who listen. Returns to how many clients.
-pub fn publish(server: &mut Server, kind: Kind, channel: &[u8], message: &[u8]) -> usize {
-    if server.pubsub.is_empty() {
-        return 0;
-    }
-    let mut receivers = 0;
-    let label: &[u8] = if kind == Kind::Shard { b"smessage" } else { b"message" };
-    for listener in server.pubsub.listeners(kind, channel) {
-        receivers += usize::from(send(server, ClientId(listener), |reply| {
-            reply.push(3);
-            reply.bulk(label);
-            reply.bulk(channel);
-            reply.bulk(message);
-        }));
-    }
-    if kind == Kind::Shard {
-        return receivers;
-    }
-    for (pattern, listeners) in server.pubsub.matching(channel) {
-        for listener in listeners {
-            receivers += usize::from(send(server, ClientId(listener), |reply| {
-                reply.push(4);
-                reply.bulk(b"pmessage");
-                reply.bulk(&pattern);
-                reply.bulk(channel);
-                reply.bulk(message);
-            }));
-        }
-    }
-    receivers
-}
-
-/// Writes something to any client outside the order of its requests. False if it is gone.
-pub fn send(server: &mut Server, id: ClientId, write: impl FnOnce(&mut Reply<'_>)) -> bool {
-    let Some(client) = server.clients.get_mut(id) else { return false };
-    if client.flags.has(ClientFlags::CLOSING) {
-        return false;
-    }
-    let mut silent = Output::default();
-    // CLIENT REPLY OFF mutes replies, not pushes.
-    let out = if client.flags.has(ClientFlags::REPLY_OFF) && client.proto == Proto::Resp2 {
-        &mut silent
-    } else {
-        &mut client.out
-    };
-    write(&mut Reply::new(out, client.proto));
-    note_output(server, id);
-    true
-}
-
-/// Puts a client on the list of those whose output is written at the end of the turn, and checks its limits.
-pub fn note_output(server: &mut Server, id: ClientId) {
-    let Some(place) = server.clients.place(id) else { return };
-    note_output_at(server, place);
-}
-
-/// As `note_output`, for the client at a place.
-#[inline]
-pub fn note_output_at(server: &mut Server, place: u32) {
-    let Some(client) = server.clients.at(place) else { return };
-    if client.out.is_empty() {
-        return;
-    }
-    if !client.pending_write {
-        client.pending_write = true;
-        server.pending_writes.push(place);
-    }
-    check_output_limit(server, place);
-}
-
-/// Closes a client whose output exceeds client-output-buffer-limit.
-#[inline]
-pub fn check_output_limit(server: &mut Server, place: u32) {
-    let now = server.now.mono;
-    let Some(client) = server.clients.at(place) else { return };
-    let bytes = client.out.len() as u64;
-    let limits = &server.config.client_output_buffer_limit;
-    let limit = if client.is_subscriber() { &limits.pubsub } else { &limits.normal };
-    let is_hard = limit.hard_bytes > 0 && bytes >= limit.hard_bytes;
-    let is_soft = limit.soft_bytes > 0 && bytes >= limit.soft_bytes;
-    if !is_hard && !is_soft {
-        client.soft_limit_since = None;
-        return;
-    }
-    let since = *client.soft_limit_since.get_or_insert(now);
-    let is_over = is_hard || now.since(since) / 1_000_000 >= limit.soft_seconds.max(0) as u64 && since != now;
-    if !is_over || client.flags.has(ClientFlags::CLOSING) {
-        return;
-    }
-    let id = client.id;
-    crate::base::log::warning(&format!(
-        "Client id={} addr={} omem={bytes} scheduled to be closed ASAP for overcoming of output buffer limits.",
-        id.0, client.addr
-    ));
-    server.stats.client_output_buffer_limit_disconnections += 1;
-    server.close_client(id, false);
-}
-
 /// Shows a command to all clients in MONITOR.
-pub(super) fn feed_monitors(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) {
-    let info = server.commands.entry(id).info();
-    if info.flags.has(crate::spec::Flags::SKIP_MONITOR.or(crate::spec::Flags::ADMIN)) {
-        return;
-    }
+pub(super) fn feed_monitors(server: &mut Server, place: u32, db: DbIndex, argv: &[&[u8]]) {
     let Some(client) = server.clients.at(place) else { return };
     let us = server.now.unix_us;
     let mut line = format!(
         "{}.{:06} [{} {}]",
         us.div_euclid(1_000_000),
         us.rem_euclid(1_000_000),
-        client.db.0,
+        db.0,
         if client.flags.has(ClientFlags::UNIX_SOCKET) { format!("unix:{}", client.addr) } else { client.addr.clone() }
     );
-    let secret = ["auth", "hello"].contains(&info.name);
-    for (index, arg) in argv.iter().enumerate() {
+    for arg in argv {
         line.push(' ');
-        line.push_str(&if secret && index > 0 { "\"(redacted)\"".to_owned() } else { quoted(arg) });
+        line.push_str(&quoted(arg));
     }
     for monitor in server.monitors.clone() {
         send(server, monitor, |reply| reply.simple(&line));
     }
 }
 
-/// An argument in double quotes, with escapes for what is not printable.
-pub fn quoted(arg: &[u8]) -> String {
-    let mut text = String::with_capacity(arg.len() + 2);
-    text.push('"');
-    for &byte in arg {
-        match byte {
-            b'\\' | b'"' => {
-                text.push('\\');
-                text.push(char::from(byte));
-            }
-            b'\n' => text.push_str("\\n"),
-            b'\r' => text.push_str("\\r"),
-            b'\t' => text.push_str("\\t"),
-            7 => text.push_str("\\a"),
-            8 => text.push_str("\\b"),
-            0x20..=0x7e => text.push(char::from(byte)),
-            _ => text.push_str(&format!("\\x{byte:02x}")),
-        }
-    }
-    text.push('"');
-    text
-}
-
 /// Puts what a command leaves behind into the log of propagation: its rewriting, or itself if it changed anything.
 pub(super) fn propagate(server: &mut Server, db: DbIndex, argv: &[&[u8]], changed: bool) {
+    // A key that the command met due went before the command did anything.
+    propagate_vanished(server);
     let propagation = &mut server.propagation;
     if propagation.enabled {
         let instead = std::mem::take(&mut propagation.instead);

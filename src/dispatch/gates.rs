@@ -1,6 +1,5 @@
 //! What stands between a request and its command: one function per refusal, in Redis's order.
 
-use crate::keyspace::DbIndex;
 use crate::resp::{CommandError, Proto};
 use crate::server::{Client, ClientFlags, CommandId, Server};
 use crate::spec::{CommandInfo, Flags};
@@ -74,7 +73,7 @@ fn protected_command(server: &mut Server, place: u32, id: CommandId) -> Option<C
     let allowed = match server.config.enable_debug_command {
         crate::config::ProtectedFrom::Yes => true,
         crate::config::ProtectedFrom::No => false,
-        crate::config::ProtectedFrom::Local => server.clients.at(place).is_some_and(|client| is_local(client)),
+        crate::config::ProtectedFrom::Local => server.clients.at(place).is_some_and(|client| client.is_local()),
     };
     (!allowed).then(|| {
         CommandError::err(
@@ -83,10 +82,6 @@ fn protected_command(server: &mut Server, place: u32, id: CommandId) -> Option<C
              server.",
         )
     })
-}
-
-fn is_local(client: &Client) -> bool {
-    client.flags.has(ClientFlags::UNIX_SOCKET) || client.addr.starts_with("127.") || client.addr.starts_with("[::1]")
 }
 
 #[inline]
@@ -175,10 +170,4 @@ fn is_paused(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> 
 /// Commands that are no writes and yet leave something behind: publishing, and caching a cardinality.
 fn is_replicated_read(name: &str, _argv: &[&[u8]]) -> bool {
     matches!(name, "publish" | "spublish" | "pfcount")
-}
-
-/// Databases that a request may name.
-pub(crate) fn db_index(server: &Server, number: i64) -> Option<DbIndex> {
-    let index = u16::try_from(number).ok()?;
-    (usize::from(index) < server.keyspace.databases()).then_some(DbIndex(index))
 }

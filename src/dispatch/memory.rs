@@ -50,7 +50,7 @@ pub fn make_room(server: &mut Server) -> Room {
             return if freeing { Room::Coming } else { Room::None };
         }
         evicted += 1;
-        if evicted % 16 == 0 && server.host.mono_us() - start > SLICE_US {
+        if evicted.is_multiple_of(16) && server.host.mono_us() - start > SLICE_US {
             return Room::Coming;
         }
     }

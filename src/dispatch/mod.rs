@@ -8,10 +8,11 @@ pub mod memory;
 pub mod transaction;
 pub mod unblock;
 
-use crate::resp::{CommandError, Reply};
+use crate::resp::CommandError;
 use crate::server::client::QueuedCommand;
 use crate::server::context::BigArg;
-use crate::server::{ClientFlags, CommandId, Handler, Server};
+pub(crate) use crate::server::messages::write_error;
+use crate::server::{ClientFlags, CommandId, Server};
 
 /// What the connection does after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +30,17 @@ pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[
     let Some(client) = server.clients.at(place) else { return Flow::Stop };
     client.last_interaction = server.now.mono;
     client.commands_processed += 1;
-    let id = match find_command(server, argv) {
+    let id = match lookup_command(server, argv) {
         Ok(id) => id,
         Err(error) => {
             reject(server, place, None, &error);
             return Flow::Next;
         }
     };
+    if let Err(error) = check_arity(server, id, argv) {
+        reject(server, place, Some(id), &error);
+        return Flow::Next;
+    }
     match gates::check(server, place, id, argv) {
         gates::Verdict::Pass => {}
         gates::Verdict::Queue => return queue(server, place, id, argv),
@@ -46,14 +51,19 @@ pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[
             return Flow::Next;
         }
     }
+    let unit = server.propagation.log.len();
     let called = call::call(server, place, id, argv, bigs, call::Mode::Client);
+    if !matches!(called, call::Called::RunQueued) {
+        deliver::close_unit(server, unit);
+    }
     if !server.keyspace.events.is_quiet() || !server.keyspace.garbage.is_empty() {
         deliver::after_command(server);
     }
     match called {
         call::Called::Done => flow_of(server, place),
         call::Called::RunQueued => {
-            transaction::run_queued(server, place, id, argv);
+            transaction::run_queued(server, place, argv);
+            deliver::close_unit(server, unit);
             deliver::after_command(server);
             flow_of(server, place)
         }
@@ -77,15 +87,28 @@ fn flow_of(server: &mut Server, place: u32) -> Flow {
 /// # Errors
 /// If there is no such command or the number of arguments is wrong.
 pub fn find_command(server: &Server, argv: &[&[u8]]) -> Result<CommandId, CommandError> {
+    let id = lookup_command(server, argv)?;
+    check_arity(server, id, argv)?;
+    Ok(id)
+}
+
+#[inline]
+fn check_arity(server: &Server, id: CommandId, argv: &[&[u8]]) -> Result<(), CommandError> {
+    let entry = server.commands.entry(id);
+    if entry.info().arity.allows(argv.len()) {
+        return Ok(());
+    }
+    Err(CommandError::Arity(entry.full_name.clone().into()))
+}
+
+fn lookup_command(server: &Server, argv: &[&[u8]]) -> Result<CommandId, CommandError> {
     let table = &server.commands;
     let Some(mut id) = table.lookup(argv[0]) else { return Err(unknown_command(argv)) };
-    if let (Handler::Container(_), Some(sub)) = (table.entry(id).command.handler, argv.get(1)) {
+    if !table.entry(id).subcommands.is_empty()
+        && let Some(sub) = argv.get(1)
+    {
         let container = table.entry(id);
         id = table.lookup_sub(id, sub).ok_or_else(|| CommandError::unknown_subcommand(&container.full_name, sub))?;
-    }
-    let entry = table.entry(id);
-    if !entry.info().arity.allows(argv.len()) {
-        return Err(CommandError::Arity(entry.full_name.clone().into()));
     }
     Ok(id)
 }
@@ -115,23 +138,6 @@ pub(crate) fn reject(server: &mut Server, place: u32, id: Option<CommandId>, err
         client.flags = client.flags.or(ClientFlags::DIRTY_EXEC);
     }
     write_error(server, place, &error.to_string());
-}
-
-/// Writes an error line to a client and counts it.
-pub(crate) fn write_error(server: &mut Server, place: u32, line: &str) {
-    if server.stats.count_error(line) {
-        crate::base::log::warning(
-            "Errorstats stopped adding new errors because the number of errors reached the limit (128). \
-             Current errors code list: see INFO errorstats",
-        );
-    }
-    if let Some(client) = server.clients.at(place) {
-        let muted = ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP);
-        if !client.flags.has(muted) {
-            Reply::new(&mut client.out, client.proto).error(line);
-        }
-        client.flags = client.flags.without(ClientFlags::REPLY_SKIP);
-    }
 }
 
 fn queue(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> Flow {

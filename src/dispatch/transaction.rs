@@ -1,13 +1,14 @@
 //! EXEC: the queued commands run one after the other, with nothing in between.
 
 use crate::resp::Reply;
-use crate::server::{ClientFlags, CommandId, Server};
+pub use crate::server::transaction::discard;
+use crate::server::{ClientFlags, Server};
 
 use super::call::{self, Called};
-use super::write_error;
+use super::{deliver, write_error};
 
 /// Runs what MULTI queued. EXEC's handler has checked that it may.
-pub(super) fn run_queued(server: &mut Server, place: u32, _exec: CommandId, _argv: &[&[u8]]) {
+pub(super) fn run_queued(server: &mut Server, place: u32, argv: &[&[u8]]) {
     let Some(client) = server.clients.at(place) else { return };
     let queue = client.multi.take().map(|multi| multi.queue).unwrap_or_default();
     client.flags = client.flags.without(ClientFlags::MULTI.or(ClientFlags::DIRTY_EXEC).or(ClientFlags::DIRTY_CAS));
@@ -22,27 +23,11 @@ pub(super) fn run_queued(server: &mut Server, place: u32, _exec: CommandId, _arg
             Called::RunQueued => write_error(server, place, "ERR Command not allowed inside a transaction"),
         }
     }
-    if let Some(client) = server.clients.at(place) {
-        client.flags = client.flags.without(ClientFlags::DENY_BLOCKING);
-    }
-}
-
-/// Lets go of everything a client watches.
-pub fn unwatch(server: &mut Server, place: u32) {
     let Some(client) = server.clients.at(place) else { return };
-    let id = client.id;
-    for (db, key) in std::mem::take(&mut client.watched) {
-        server.watches.remove(db, &key, id);
+    client.flags = client.flags.without(ClientFlags::DENY_BLOCKING);
+    let db = client.db;
+    // Monitors see EXEC after what it ran.
+    if !server.monitors.is_empty() {
+        deliver::feed_monitors(server, place, db, argv);
     }
-    server.keyspace.events.track_touched = !server.watches.is_empty();
-}
-
-/// Ends a transaction without running it.
-pub fn discard(server: &mut Server, place: u32) {
-    if let Some(client) = server.clients.at(place) {
-        client.multi = None;
-        let ended = ClientFlags::MULTI.or(ClientFlags::DIRTY_CAS).or(ClientFlags::DIRTY_EXEC);
-        client.flags = client.flags.without(ended);
-    }
-    unwatch(server, place);
 }

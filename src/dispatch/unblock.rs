@@ -7,10 +7,12 @@
 use crate::base::time::MonoTime;
 use crate::keyspace::DbIndex;
 use crate::server::blocking::{Block, Blocked};
+pub use crate::server::wake::forget_blocked;
+use crate::server::wake::{unblock_client, woken};
 use crate::server::{ClientFlags, ClientId, Server};
 
 use super::call::{self, Called};
-use super::{deliver, find_command, write_error};
+use super::{deliver, find_command};
 
 /// Rounds of serving one command's keys may cause, each a chain of moves: a bound against endless circles.
 const ROUNDS_MAX: usize = 1_000_000;
@@ -64,10 +66,12 @@ fn run_again(server: &mut Server, id: ClientId) {
     let Some(blocked) = client.blocked.take() else { return };
     client.flags = client.flags.without(ClientFlags::BLOCKED);
     let argv: Vec<&[u8]> = blocked.argv.iter().map(Vec::as_slice).collect();
+    let unit = server.propagation.log.len();
     let called = match find_command(server, &argv) {
         Ok(command) => call::call(server, place, command, &argv, &[], call::Mode::Unblocked),
         Err(_) => Called::Done,
     };
+    deliver::close_unit(server, unit);
     let Some(client) = server.clients.at(place) else { return };
     if matches!(called, Called::Block(_)) {
         client.flags = client.flags.or(ClientFlags::BLOCKED);
@@ -76,37 +80,6 @@ fn run_again(server: &mut Server, id: ClientId) {
     }
     server.blocking.remove(id, &blocked);
     woken(server, id);
-}
-
-/// What follows when a client no longer waits: its output is sent, its further requests are executed.
-fn woken(server: &mut Server, id: ClientId) {
-    server.keyspace.events.blocked_keys = server.blocking.key_count();
-    deliver::note_output(server, id);
-    server.unblocked.push(id);
-}
-
-/// Wakes a client without serving it. `error` instead of the timeout's reply, if given. False if it does not wait.
-pub fn unblock_client(server: &mut Server, id: ClientId, error: Option<&str>) -> bool {
-    let Some(place) = server.clients.place(id) else { return false };
-    let Some(client) = server.clients.at(place) else { return false };
-    let Some(blocked) = client.blocked.take() else { return false };
-    client.flags = client.flags.without(ClientFlags::BLOCKED);
-    server.blocking.remove(id, &blocked);
-    match error {
-        Some(line) => write_error(server, place, line),
-        None => call::write_timeout(server, place, blocked.block.timeout_reply),
-    }
-    woken(server, id);
-    true
-}
-
-/// Lets a client forget what it waits for, because it goes away.
-pub fn forget_blocked(server: &mut Server, id: ClientId) {
-    let blocked = server.clients.get_mut(id).and_then(|client| client.blocked.take());
-    if let Some(blocked) = blocked {
-        server.blocking.remove(id, &blocked);
-        server.keyspace.events.blocked_keys = server.blocking.key_count();
-    }
 }
 
 /// Wakes the clients whose time is up.

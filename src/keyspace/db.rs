@@ -3,6 +3,7 @@
 use crate::storage::alloc::good_size;
 use crate::storage::table::{Lookup, OwnedEntry, prefix_of_hash};
 use crate::storage::{Encoding, EntryMut, EntryRef, NewValue, Type, Value};
+use crate::types::hash::next_field_expiry;
 
 use super::event::Vanished;
 use super::lazyfree::LAZYFREE_EFFORT_MIN;
@@ -66,7 +67,7 @@ impl Db<'_> {
     }
 
     #[inline]
-    fn state(&mut self) -> &mut DbState {
+    pub(super) fn state(&mut self) -> &mut DbState {
         &mut self.keyspace.dbs[usize::from(self.index.0)]
     }
 
@@ -103,6 +104,13 @@ impl Db<'_> {
         self.peek(key).is_some()
     }
 
+    /// The entry of a key that was looked up before: expires and counts nothing, so that several can be held at a time.
+    pub fn view(&self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let table = &self.keyspace.dbs[usize::from(self.index.0)].table;
+        let entry = table.get(table.hash(key), key)?;
+        (self.keyspace.policy.on_due == OnDue::Ignore || !self.is_due(entry)).then_some(entry)
+    }
+
     /// The entry of a key even if it is due; nothing is expired, counted or touched (DEBUG).
     pub fn inspect(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
         let table = &self.state().table;
@@ -120,8 +128,8 @@ impl Db<'_> {
     #[inline]
     fn find(&mut self, key: &[u8], count: bool) -> Option<EntryMut<'_>> {
         let index = self.index;
-        let Keyspace { dbs, now, no_touch, policy, stats, events, rng, garbage, dirty, .. } = &mut *self.keyspace;
-        let DbState { table, expires, .. } = &mut dbs[usize::from(index.0)];
+        let Keyspace { dbs, now, no_touch, policy, stats, events, rng, garbage, .. } = &mut *self.keyspace;
+        let DbState { table, expires, field_expires, .. } = &mut dbs[usize::from(index.0)];
         let hash = table.hash(key);
         let found = table.lookup(hash, key, |entry| {
             let read = entry.read();
@@ -158,8 +166,10 @@ impl Db<'_> {
                     if let Some(at) = entry.read().expire_at() {
                         expires.remove(at, prefix_of_hash(hash));
                     }
+                    if let Some(at) = next_field_expiry(entry.read()) {
+                        field_expires.remove(at, prefix_of_hash(hash));
+                    }
                     stats.expired_keys += 1;
-                    *dirty += 1;
                     events.vanished(index, key, Vanished::Expired);
                     events.notify(Notify::EXPIRED, "expired", key, index);
                     events.touched(index, key);
@@ -188,7 +198,6 @@ impl Db<'_> {
         let Some(entry) = self.take(key) else { return };
         let keyspace = &mut *self.keyspace;
         keyspace.stats.expired_keys += 1;
-        keyspace.dirty += 1;
         keyspace.events.vanished(self.index, key, Vanished::Expired);
         keyspace.events.notify(Notify::EXPIRED, "expired", key, self.index);
         keyspace.events.touched(self.index, key);
@@ -200,7 +209,6 @@ impl Db<'_> {
         let Some(entry) = self.take(key) else { return false };
         let keyspace = &mut *self.keyspace;
         keyspace.stats.evicted_keys += 1;
-        keyspace.dirty += 1;
         keyspace.events.vanished(self.index, key, Vanished::Evicted);
         keyspace.events.notify(Notify::EVICTED, "evicted", key, self.index);
         keyspace.events.touched(self.index, key);
@@ -214,8 +222,13 @@ impl Db<'_> {
         let hash = self.state().table.hash(key);
         self.keyspace.before_change(index, hash);
         let Keyspace { dbs, now, policy, events, .. } = &mut *self.keyspace;
-        let DbState { table, expires, .. } = &mut dbs[usize::from(index.0)];
-        add_to(table, expires, events, index, hash, key, type_, value, expire, lru::initial(policy, *now))
+        let DbState { table, expires, field_expires, .. } = &mut dbs[usize::from(index.0)];
+        let clock = lru::initial(policy, *now);
+        let entry = add_to(table, expires, events, index, hash, key, type_, value, expire, clock);
+        if let Some(at) = next_field_expiry(entry.read()) {
+            field_expires.insert(at, prefix_of_hash(hash));
+        }
+        entry
     }
 
     /// Gives a key this value, whether it exists or not (SET and all commands that store a result).
@@ -224,16 +237,18 @@ impl Db<'_> {
         let hash = self.state().table.hash(key);
         self.keyspace.before_change(index, hash);
         let Keyspace { dbs, now, no_touch, policy, events, garbage, rng, .. } = &mut *self.keyspace;
-        let DbState { table, expires, .. } = &mut dbs[usize::from(index.0)];
+        let DbState { table, expires, field_expires, .. } = &mut dbs[usize::from(index.0)];
         let mut entry = match table.lookup(hash, key, |_| true) {
             Lookup::Found(entry) => entry,
             Lookup::Absent(table) | Lookup::Refused(table) => {
                 let expire = if let KeepTtl::At(at) = ttl { Some(at) } else { None };
                 let clock = lru::initial(policy, *now);
-                add_to(table, expires, events, index, hash, key, type_, value, expire, clock);
+                let entry = add_to(table, expires, events, index, hash, key, type_, value, expire, clock);
+                change_expire(field_expires, prefix_of_hash(hash), None, next_field_expiry(entry.read()));
                 return;
             }
         };
+        let old_field_expiry = next_field_expiry(entry.read());
         if entry.type_() != type_ {
             events.notify(Notify::TYPE_CHANGED, "type_changed", key, index);
             if is_waited_for(type_) {
@@ -258,7 +273,12 @@ impl Db<'_> {
             change_expire(expires, prefix_of_hash(hash), old, new);
             entry.set_expire(new);
         }
-        if let Some(object) = entry.set_value(type_, value)
+        let object = entry.set_value(type_, value);
+        let new_field_expiry = next_field_expiry(entry.read());
+        if old_field_expiry != new_field_expiry {
+            change_expire(field_expires, prefix_of_hash(hash), old_field_expiry, new_field_expiry);
+        }
+        if let Some(object) = object
             && policy.lazyfree_lazy_server_del
             && object.free_effort() >= LAZYFREE_EFFORT_MIN
         {
@@ -305,10 +325,13 @@ impl Db<'_> {
     pub fn take(&mut self, key: &[u8]) -> Option<OwnedEntry> {
         let hash = self.state().table.hash(key);
         self.keyspace.before_change(self.index, hash);
-        let DbState { table, expires, .. } = self.state();
+        let DbState { table, expires, field_expires, .. } = self.state();
         let entry = table.remove(hash, key)?;
         if let Some(at) = entry.read().expire_at() {
             expires.remove(at, prefix_of_hash(hash));
+        }
+        if let Some(at) = next_field_expiry(entry.read()) {
+            field_expires.remove(at, prefix_of_hash(hash));
         }
         Some(entry)
     }
@@ -319,9 +342,13 @@ impl Db<'_> {
         self.keyspace.before_change(self.index, hash);
         let entry = if entry.read().key() == key { entry } else { entry.with_key(key) };
         let (type_, expire) = (entry.read().type_(), entry.read().expire_at());
-        let DbState { table, expires, .. } = self.state();
+        let field_expiry = next_field_expiry(entry.read());
+        let DbState { table, expires, field_expires, .. } = self.state();
         if let Some(at) = expire {
             expires.insert(at, prefix_of_hash(hash));
+        }
+        if let Some(at) = field_expiry {
+            field_expires.insert(at, prefix_of_hash(hash));
         }
         table.reinsert(entry);
         self.keyspace.events.notify(Notify::NEW, "new", key, self.index);
@@ -348,6 +375,24 @@ impl Db<'_> {
     #[inline]
     pub fn notify(&mut self, class: Notify, event: &'static str, key: &[u8]) {
         self.keyspace.events.notify(class, event, key, self.index);
+    }
+
+    /// As `notify`, of an event that concerns members or fields.
+    #[inline]
+    pub fn notify_subkeys(
+        &mut self,
+        class: Notify,
+        event: &'static str,
+        key: &[u8],
+        subkeys: impl FnOnce() -> Vec<Vec<u8>>,
+    ) {
+        self.keyspace.events.notify_subkeys(class, event, key, self.index, subkeys);
+    }
+
+    /// Does anyone want to know the members or fields that events of this class concern?
+    #[inline]
+    pub fn wants_subkeys(&self, class: Notify) -> bool {
+        self.keyspace.events.wants_subkeys(class)
     }
 
     /// Tells blocked clients that this key may serve them.
@@ -391,12 +436,6 @@ impl Db<'_> {
         is_due(entry.expire_at(), self.keyspace.now.0)
     }
 
-    /// The expiry index of hash fields: notes that the earliest field expiry of a hash changed.
-    pub fn set_field_expire(&mut self, key: &[u8], old: Option<i64>, new: Option<i64>) {
-        let DbState { table, field_expires, .. } = self.state();
-        change_expire(field_expires, prefix_of_hash(table.hash(key)), old, new);
-    }
-
     /// Bytes that this entry takes outside its value's object.
     pub fn entry_overhead(entry: EntryRef<'_>) -> usize {
         // A slot and a tag, at the mean load of a segment.
@@ -416,7 +455,12 @@ pub fn is_due(expire: Option<i64>, now: i64) -> bool {
     expire.is_some_and(|at| now > at)
 }
 
-fn change_expire(expires: &mut crate::storage::expiry::ExpiryIndex, prefix: u64, old: Option<i64>, new: Option<i64>) {
+pub(super) fn change_expire(
+    expires: &mut crate::storage::expiry::ExpiryIndex,
+    prefix: u64,
+    old: Option<i64>,
+    new: Option<i64>,
+) {
     if let Some(at) = old {
         expires.remove(at, prefix);
     }
@@ -495,14 +539,20 @@ mod tests {
     #[test]
     fn every_change_is_announced_before_it_happens() {
         let mut keyspace = keyspace();
-        let mut steps: Vec<(&str, Box<dyn FnMut(&mut Keyspace)>)> = vec![
-            ("add", Box::new(|k| drop(k.db(DbIndex(0)).add(b"a", Type::String, NewValue::Int(1), None)))),
+        type Step = (&'static str, Box<dyn FnMut(&mut Keyspace)>);
+        let mut steps: Vec<Step> = vec![
+            (
+                "add",
+                Box::new(|k| {
+                    k.db(DbIndex(0)).add(b"a", Type::String, NewValue::Int(1), None);
+                }),
+            ),
             (
                 "set_value",
                 Box::new(|k| k.db(DbIndex(0)).set_value(b"a", Type::String, NewValue::Int(2), KeepTtl::Clear)),
             ),
-            ("lookup_write", Box::new(|k| drop(k.db(DbIndex(0)).lookup_write(b"a")))),
-            ("set_expire", Box::new(|k| drop(k.db(DbIndex(0)).set_expire(b"a", Some(9999))))),
+            ("lookup_write", Box::new(|k| assert!(k.db(DbIndex(0)).lookup_write(b"a").is_some()))),
+            ("set_expire", Box::new(|k| assert!(k.db(DbIndex(0)).set_expire(b"a", Some(9999))))),
             (
                 "take and put_back",
                 Box::new(|k| {

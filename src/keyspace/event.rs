@@ -20,13 +20,15 @@ pub struct Notification {
     pub subkeys: Vec<Vec<u8>>,
 }
 
-/// Why a key vanished without a command that named it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a key, or a field of a hash, vanished without a command that named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Vanished {
     /// Its time came.
     Expired,
     /// Memory was short.
     Evicted,
+    /// The time of this field came; the hash went with its last one.
+    FieldExpired(Vec<u8>),
 }
 
 /// The queues. Bounded by what one command (or one slice of background work) can change; dispatch empties them after it.
@@ -84,11 +86,16 @@ impl Events {
         subkeys: impl FnOnce() -> Vec<Vec<u8>>,
     ) {
         if self.notify_flags.has(class) {
-            let any =
-                Notify::SUBKEYSPACE.or(Notify::SUBKEYEVENT).or(Notify::SUBKEYSPACEITEM).or(Notify::SUBKEYSPACEEVENT);
-            let subkeys = if self.notify_flags.has(any) { subkeys() } else { Vec::new() };
+            let subkeys = if self.wants_subkeys(class) { subkeys() } else { Vec::new() };
             self.notify_slow(class, event, key, db, subkeys);
         }
+    }
+
+    /// Does anyone want to know the members or fields that events of this class concern?
+    #[inline]
+    pub fn wants_subkeys(&self, class: Notify) -> bool {
+        let any = Notify::SUBKEYSPACE.or(Notify::SUBKEYEVENT).or(Notify::SUBKEYSPACEITEM).or(Notify::SUBKEYSPACEEVENT);
+        self.notify_flags.has(class) && self.notify_flags.has(any)
     }
 
     #[cold]

@@ -11,6 +11,7 @@ pub mod db;
 pub mod event;
 pub mod evict;
 pub mod expire;
+pub mod fields;
 pub mod lazyfree;
 pub mod lru;
 
@@ -22,8 +23,8 @@ pub use lru::AccessPolicy;
 use crate::base::hash::HashSeed;
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
-use crate::storage::Table;
 use crate::storage::expiry::ExpiryIndex;
+use crate::storage::{EntryRef, Table};
 
 /// One database.
 pub(crate) struct DbState {
@@ -145,6 +146,12 @@ impl Keyspace {
         self.seed
     }
 
+    /// The database of this number, if there is one.
+    pub fn index_of(&self, number: i64) -> Option<DbIndex> {
+        let index = u16::try_from(number).ok()?;
+        (usize::from(index) < self.dbs.len()).then_some(DbIndex(index))
+    }
+
     /// One database.
     ///
     /// # Panics
@@ -153,6 +160,17 @@ impl Keyspace {
     pub fn db(&mut self, index: DbIndex) -> Db<'_> {
         assert!(usize::from(index.0) < self.dbs.len());
         Db { keyspace: self, index }
+    }
+
+    /// The entry of a key even if it is due; nothing is expired, counted or touched.
+    pub fn inspect(&self, index: DbIndex, key: &[u8]) -> Option<EntryRef<'_>> {
+        let table = &self.dbs.get(usize::from(index.0))?.table;
+        table.get(table.hash(key), key)
+    }
+
+    /// Keys in one database some of whose fields expire.
+    pub fn keys_with_field_expiry(&self, index: DbIndex) -> usize {
+        self.dbs[usize::from(index.0)].field_expires.len()
     }
 
     /// Keys in one database, with those that expire and the average time to live in milliseconds.

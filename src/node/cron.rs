@@ -33,7 +33,7 @@ impl Node {
             wait = wait.min(deadline.0.saturating_sub(now.0));
         }
         if server.debug.active_expire
-            && let Some(at) = server.keyspace.next_due()
+            && let Some(at) = [server.keyspace.next_due(), server.keyspace.next_field_due()].into_iter().flatten().min()
         {
             // The index knows the time of a leaf, not of its first key: look again in a millisecond at the soonest.
             wait = wait.min(((at - server.now.unix().0).max(0) as u64 * 1000).max(1000));
@@ -44,10 +44,10 @@ impl Node {
         wait
     }
 
-    /// Deletes keys whose time has come, for a slice of time.
+    /// Deletes keys and fields of hashes whose time has come, for a slice of time.
     pub(super) fn expire_due(&mut self) {
         let server = &mut self.server;
-        if !server.debug.active_expire || server.keyspace.next_due().is_none_or(|at| at >= server.now.unix().0) {
+        if !server.debug.active_expire || !server.keyspace.is_any_due() {
             return;
         }
         // While CLIENT PAUSE holds writes back, keys stay too.
@@ -56,7 +56,10 @@ impl Node {
         }
         let start = server.host.mono_us();
         loop {
-            let removed = server.keyspace.active_expire_slice(EXPIRE_SLICE_KEYS);
+            let removed = server
+                .keyspace
+                .active_expire_slice(EXPIRE_SLICE_KEYS)
+                .max(server.keyspace.active_expire_fields_slice(EXPIRE_SLICE_KEYS));
             settle(server);
             let spent = server.host.mono_us() - start;
             if removed < EXPIRE_SLICE_KEYS || spent >= EXPIRE_SLICE_US {
@@ -81,12 +84,14 @@ impl Node {
         if server.debug.pause_cron {
             return;
         }
+        let start = server.host.mono_us();
         let ms = now.unix().0;
         let stats = &mut server.stats;
         stats.ops_rate.sample(stats.total_commands_processed, ms);
         stats.input_rate.sample(stats.total_net_input_bytes, ms);
         stats.output_rate.sample(stats.total_net_output_bytes, ms);
         stats.cycle_rate.sample(stats.eventloop_cycles, ms);
+        stats.busy_rate.sample(stats.eventloop_duration_sum_us, ms);
         let used = server.used_memory();
         server.stats.peak_memory = server.stats.peak_memory.max(used);
         if self.cron.runs.is_multiple_of(10) {
@@ -97,6 +102,8 @@ impl Node {
             settle(server);
         }
         self.clients_cron();
+        let server = &mut self.server;
+        server.stats.eventloop_duration_cron_sum_us += server.host.mono_us().saturating_sub(start);
     }
 
     /// Looks at a share of the clients: closes idle ones, counts memory, enforces soft limits.

@@ -173,11 +173,11 @@ impl Node {
                     }
                 }
             }
-            if !self.batch.requests.is_empty() {
-                if let Some(used) = self.execute_batch(place, buf) {
-                    parser.reset();
-                    return Used::Stopped(used);
-                }
+            if !self.batch.requests.is_empty()
+                && let Some(used) = self.execute_batch(place, buf)
+            {
+                parser.reset();
+                return Used::Stopped(used);
             }
             match ending {
                 None => {}

@@ -12,11 +12,12 @@ use crate::base::log;
 use crate::base::rng::Rng;
 use crate::base::time::Now;
 use crate::commands;
-use crate::config::{Config, MaxmemoryPolicy};
+use crate::config::Config;
 use crate::dispatch::{deliver, memory, transaction, unblock};
+use crate::keyspace::Keyspace;
 use crate::keyspace::lazyfree::Waste;
-use crate::keyspace::{AccessPolicy, Keyspace};
 use crate::pubsub::Kind;
+use crate::server::apply::apply_config;
 use crate::server::{
     Action, Blocking, Client, ClientFlags, ClientId, Clients, CommandTable, DebugSwitches, Identity, Pause,
     Propagation, Server, Stats,
@@ -79,10 +80,15 @@ impl Node {
             pending_writes: Vec::new(),
             unblocked: Vec::new(),
             shutdown: None,
+            redacted: Vec::new(),
+            replid: String::new(),
+            startup_memory: 0,
             client_memory: 0,
             config,
         };
         server.keyspace.now = now.unix();
+        server.replid = server.rng.hex_digits(40);
+        server.startup_memory = server.used_memory();
         apply_config(&mut server);
         Node { server, batch: input::Batch::default(), cron: cron::Cron::default() }
     }
@@ -181,6 +187,7 @@ impl Node {
             return;
         }
         server.pause = Pause::default();
+        server.follow_pause();
         for id in server.clients.ids() {
             if let Some(client) = server.clients.get_mut(id)
                 && client.flags.has(ClientFlags::PAUSED)
@@ -200,26 +207,6 @@ impl Node {
     pub fn take_actions(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.server.actions)
     }
-}
-
-/// Brings what follows from the configuration in line with it: at the start and after CONFIG SET.
-pub fn apply_config(server: &mut Server) {
-    let config = &server.config;
-    let policy = &mut server.keyspace.policy;
-    let access = match config.maxmemory_policy {
-        MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu => AccessPolicy::Lfu,
-        MaxmemoryPolicy::AllkeysLrm | MaxmemoryPolicy::VolatileLrm => AccessPolicy::Lrm,
-        _ => AccessPolicy::Lru,
-    };
-    policy.access = access;
-    policy.lfu_log_factor = config.lfu_log_factor as u32;
-    policy.lfu_decay_time = config.lfu_decay_time as u32;
-    policy.lazyfree_lazy_expire = config.lazyfree_lazy_expire;
-    policy.lazyfree_lazy_eviction = config.lazyfree_lazy_eviction;
-    policy.lazyfree_lazy_server_del = config.lazyfree_lazy_server_del;
-    policy.lazyfree_lazy_user_del = config.lazyfree_lazy_user_del;
-    server.keyspace.events.notify_flags = config.notify_keyspace_events;
-    server.keyspace.reset_eviction_pool();
 }
 
 /// Carries on what background work left in the keyspace's queues.

@@ -32,6 +32,14 @@ impl Subscriptions {
         }
     }
 
+    /// How many subscriptions count together with this kind: shard channels alone, the others as one.
+    pub fn count_like(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Shard => self.shard_channels.len(),
+            Kind::Channel | Kind::Pattern => self.channels.len() + self.patterns.len(),
+        }
+    }
+
     /// Bytes of memory held.
     pub fn memory_bytes(&self) -> usize {
         let all = self.channels.iter().chain(&self.patterns).chain(&self.shard_channels);

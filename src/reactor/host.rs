@@ -1,11 +1,12 @@
 //! The real machine, as a node may touch it.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::base::host::{Host, ProcessFacts};
@@ -16,27 +17,69 @@ use crate::config::{Config, OomScoreAdj};
 use super::listener::{self, Listener};
 use super::{logging, sys};
 
-/// The clocks.
-#[derive(Clone, Copy, Debug)]
+/// The clocks. Between two readings of the system's clock (once a turn) the processor's cycle counter tells how time goes
+/// on: a command is timed at a fraction of the cost of a system clock.
+#[derive(Clone)]
 pub(super) struct Clock {
+    state: Rc<ClockState>,
+}
+
+struct ClockState {
     start: Instant,
+    /// Cycles a microsecond; zero where the counter cannot be trusted.
+    cycles_per_us: u64,
+    /// The last reading: microseconds, and the counter then.
+    us: Cell<u64>,
+    cycles: Cell<u64>,
 }
 
 impl Clock {
     pub(super) fn new() -> Clock {
-        Clock { start: Instant::now() }
+        let start = Instant::now();
+        let cycles_per_us = if sys::has_steady_cycles() { measure_cycles_per_us() } else { 0 };
+        Clock {
+            state: Rc::new(ClockState { start, cycles_per_us, us: Cell::new(1), cycles: Cell::new(sys::cycles()) }),
+        }
     }
 
-    /// Microseconds since the program's start, never zero.
+    /// Microseconds since the program's start, never zero, never going back.
     #[inline]
-    pub(super) fn mono_us(self) -> u64 {
-        self.start.elapsed().as_micros() as u64 + 1
+    pub(super) fn mono_us(&self) -> u64 {
+        let state = &*self.state;
+        if state.cycles_per_us == 0 {
+            return state.start.elapsed().as_micros() as u64 + 1;
+        }
+        // A reading may lag behind the counter a little, so time is taken from whichever is later.
+        let passed = sys::cycles().wrapping_sub(state.cycles.get()) / state.cycles_per_us;
+        state.us.get() + passed
     }
 
-    pub(super) fn now(self) -> Now {
+    pub(super) fn now(&self) -> Now {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now { mono: MonoTime(self.mono_us()), unix_us: unix.as_micros() as i64 }
+        let state = &*self.state;
+        let us = (state.start.elapsed().as_micros() as u64 + 1).max(self.mono_us());
+        state.us.set(us);
+        state.cycles.set(sys::cycles());
+        Now { mono: MonoTime(us), unix_us: unix.as_micros() as i64 }
     }
+
+    /// What the log says of the clock.
+    pub(super) fn describe(&self) -> String {
+        match self.state.cycles_per_us {
+            0 => "monotonic clock: POSIX clock_gettime".to_owned(),
+            cycles => format!("monotonic clock: X86 TSC @ {cycles} ticks/us"),
+        }
+    }
+}
+
+fn measure_cycles_per_us() -> u64 {
+    let (start, first) = (Instant::now(), sys::cycles());
+    while start.elapsed() < Duration::from_millis(2) {
+        std::hint::spin_loop();
+    }
+    let (elapsed, last) = (start.elapsed(), sys::cycles());
+    // Rounded up: the counter then never runs ahead of the system's clock by more than a turn's rounding.
+    (last.wrapping_sub(first) as u128 * 1000).div_ceil(elapsed.as_nanos()) as u64
 }
 
 /// What CONFIG SET changed in the world and the loop has yet to take over.
@@ -88,8 +131,11 @@ impl Host for RealHost {
         for &name in directives {
             match name {
                 "port" | "bind" => {
-                    let listeners = listener::listen_tcp(config)
-                        .map_err(|_| "Unable to listen on this port, check server logs.".to_owned())?;
+                    let refusal = match name {
+                        "bind" => "Failed to bind to specified addresses.",
+                        _ => "Unable to listen on this port, check server logs.",
+                    };
+                    let listeners = listener::listen_tcp(config).map_err(|_| refusal.to_owned())?;
                     self.changes.borrow_mut().listeners = Some(listeners);
                 }
                 "maxclients" => {
@@ -139,19 +185,28 @@ pub(super) fn os_text(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
-/// Tells the kernel's out-of-memory killer how to treat this process.
+/// The process's own score before this server changed it, while it has.
+static OOM_SCORE_BEFORE: Mutex<Option<i32>> = Mutex::new(None);
+
+/// Tells the kernel's out-of-memory killer how to treat this process; takes it back where the operator turned it off.
 pub(super) fn set_oom_score(config: &Config) -> Result<(), String> {
     let path = "/proc/self/oom_score_adj";
-    let base = match config.oom_score_adj {
-        OomScoreAdj::No => return Ok(()),
-        OomScoreAdj::Absolute => 0,
-        OomScoreAdj::Relative | OomScoreAdj::Yes => {
-            fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    let mut before = OOM_SCORE_BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+    let read = || fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    let ours = config.oom_score_adj_values.0[0];
+    let score = match config.oom_score_adj {
+        OomScoreAdj::No => match before.take() {
+            Some(base) => base,
+            None => return Ok(()),
+        },
+        OomScoreAdj::Absolute => {
+            before.get_or_insert_with(read);
+            ours
         }
+        OomScoreAdj::Relative | OomScoreAdj::Yes => *before.get_or_insert_with(read) + ours,
     };
-    let score = (base + config.oom_score_adj_values.0[0]).clamp(-1000, 1000);
-    fs::write(path, score.to_string()).map_err(|error| {
+    fs::write(path, score.clamp(-1000, 1000).to_string()).map_err(|error| {
         log::warning(&format!("Unable to write oom_score_adj: {}", os_text(&error)));
-        "Failed to apply new oom_score_adj configuration, check server logs.".to_owned()
+        "Failed to set current oom_score_adj. Check server logs.".to_owned()
     })
 }

@@ -124,7 +124,7 @@ impl MainLoop {
     fn turn(&mut self, events: &Events) {
         let start = self.clock.now();
         self.node.begin_turn(start);
-        let mut phases = Phases { clock: self.clock, last: start.mono.0, worst: ("", 0) };
+        let mut phases = Phases { clock: self.clock.clone(), last: start.mono.0, worst: ("", 0) };
         let mut accepts = std::mem::take(&mut self.unaccepted);
         for place in std::mem::take(&mut self.unread) {
             self.read(place);
@@ -162,6 +162,7 @@ impl MainLoop {
         let server = &mut self.node.server;
         let us = phases.last - start;
         server.stats.eventloop_duration_sum_us += us;
+        server.stats.eventloop_duration_max_us = server.stats.eventloop_duration_max_us.max(us);
         if us >= STALL_US {
             server.stats.stalls.record(phases.worst.0, us);
             let threshold = server.config.latency_monitor_threshold.max(0) as u64;

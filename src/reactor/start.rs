@@ -132,7 +132,7 @@ fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
     }
     let clock = Clock::new();
     let (listeners, signals) = open_sockets(&config)?;
-    log::notice("monotonic clock: POSIX clock_gettime");
+    log::notice(&clock.describe());
     show_logo(&config, pid);
     write_pidfile(&config, pid);
     // The sink has told the operator already.
@@ -150,7 +150,7 @@ fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
         os: operating_system(),
     };
     let changes = Rc::new(RefCell::new(Changes::default()));
-    let host = Box::new(RealHost { clock, changes: changes.clone() });
+    let host = Box::new(RealHost { clock: clock.clone(), changes: changes.clone() });
     let seed = u64::from_le_bytes(seed[..8].try_into().expect("eight of sixteen bytes"));
     let (port, unixsocket) = (config.port, config.unixsocket.display().into_owned());
     let mut node = Node::new(config, seed, clock.now(), identity, host);

@@ -100,6 +100,25 @@ pub fn disable_thp() {
     unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
 }
 
+/// Does the processor count cycles at one rate, whatever its frequency and idle states?
+pub fn has_steady_cycles() -> bool {
+    cfg!(target_arch = "x86_64")
+        && std::fs::read_to_string("/proc/cpuinfo")
+            .is_ok_and(|text| text.contains(" constant_tsc") && text.contains(" nonstop_tsc"))
+}
+
+/// The processor's cycle counter; zero where there is none.
+#[inline]
+pub fn cycles() -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: rdtsc reads a counter and has no other effect; every x86_64 processor has it.
+    unsafe {
+        std::arch::x86_64::_rdtsc()
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    0
+}
+
 /// Is standard output a terminal?
 pub fn stdout_is_terminal() -> bool {
     use std::io::IsTerminal;

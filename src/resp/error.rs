@@ -56,6 +56,14 @@ impl CommandError {
         let shown = String::from_utf8_lossy(&given[..given.len().min(128)]).into_owned();
         CommandError::Err(format!("unknown subcommand '{shown}'. Try {} HELP.", container.to_ascii_uppercase()).into())
     }
+
+    /// The answer to a subcommand that exists but does not take these arguments.
+    pub fn subcommand_syntax(container: &str, given: &[u8]) -> CommandError {
+        let shown = String::from_utf8_lossy(&given[..given.len().min(128)]).into_owned();
+        CommandError::Err(
+            format!("unknown subcommand or wrong number of arguments for '{shown}'. Try {container} HELP.").into(),
+        )
+    }
 }
 
 impl fmt::Display for CommandError {

@@ -107,6 +107,11 @@ impl Blocking {
         self.on_nokey
     }
 
+    /// Number of clients that wait for a limited time.
+    pub fn deadline_count(&self) -> usize {
+        self.deadlines.len()
+    }
+
     /// The client whose time is up first.
     pub fn next_deadline(&self) -> Option<(MonoTime, ClientId)> {
         self.deadlines.first().copied()

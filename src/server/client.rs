@@ -9,6 +9,7 @@ use crate::storage::Shared;
 
 use super::blocking::Blocked;
 use super::table::CommandId;
+use super::watch::Watch;
 
 /// The number of a client: never used twice in a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,7 +91,7 @@ pub struct Client {
     pub out: Output,
     pub partial: Option<Box<Partial>>,
     pub multi: Option<Box<MultiState>>,
-    pub watched: Vec<(DbIndex, Vec<u8>)>,
+    pub watched: Vec<Watch>,
     pub subscriptions: Option<Box<Subscriptions>>,
     pub blocked: Option<Box<Blocked>>,
     pub name: Vec<u8>,
@@ -106,6 +107,8 @@ pub struct Client {
     pub net_input_bytes: u64,
     pub net_output_bytes: u64,
     pub commands_processed: u64,
+    /// Bytes of the request in hand, where a reply tells of them.
+    pub request_bytes: usize,
     /// When its output first exceeded the soft limit.
     pub soft_limit_since: Option<MonoTime>,
     /// Bytes last added to the sum that maxmemory-clients bounds.
@@ -139,7 +142,7 @@ impl Client {
     /// All bytes of memory that this client is the cause of.
     pub fn memory_bytes(&self) -> usize {
         let multi = self.multi.as_ref().map_or(0, |multi| multi.bytes + multi.queue.capacity() * 32);
-        let watched: usize = self.watched.iter().map(|(_, key)| key.capacity() + 64).sum();
+        let watched: usize = self.watched.iter().map(|watch| watch.key.capacity() + 64).sum();
         let subscribed = self.subscriptions.as_ref().map_or(0, |subscriptions| subscriptions.memory_bytes());
         size_of::<Client>()
             + self.query_capacity()
@@ -157,6 +160,12 @@ impl Client {
     /// Is it in a mode in which RESP2 allows only pub/sub commands?
     pub fn is_subscriber(&self) -> bool {
         self.subscriptions.as_ref().is_some_and(|subscriptions| !subscriptions.is_empty())
+    }
+
+    /// Does it come from this machine?
+    pub fn is_local(&self) -> bool {
+        let is_loopback = self.addr.starts_with("127.") || self.addr.starts_with("[::1]");
+        self.flags.has(ClientFlags::UNIX_SOCKET) || is_loopback
     }
 
     /// Has it said who it is, or need not?

@@ -34,6 +34,18 @@ pub enum Handler {
     Server(fn(&mut ServerContext<'_>) -> CommandResult),
     /// Has subcommands.
     Container(&'static [Command]),
+    /// Has subcommands, and does something without one.
+    ContainerOr(&'static [Command], fn(&mut ServerContext<'_>) -> CommandResult),
+}
+
+impl Handler {
+    /// The subcommands, if there may be any.
+    pub fn subcommands(self) -> &'static [Command] {
+        match self {
+            Handler::Container(subcommands) | Handler::ContainerOr(subcommands, _) => subcommands,
+            Handler::Data(_) | Handler::Server(_) => &[],
+        }
+    }
 }
 
 /// A command as declared.

@@ -6,10 +6,10 @@ use crate::keyspace::{Db, DbIndex};
 use crate::resp::{CommandError, Reply};
 use crate::storage::Shared;
 
-use super::Server;
 use super::client::{Client, ClientId};
 use super::propagation::Propagation;
 use super::table::CommandId;
+use super::{DebugSwitches, Server};
 
 /// An argument that came in an allocation of its own.
 pub type BigArg = (usize, Shared<Vec<u8>>);
@@ -28,6 +28,8 @@ pub struct DataContext<'a> {
     pub config: &'a Config,
     /// May the command not wait (MULTI, scripts)?
     pub deny_blocking: bool,
+    /// Switches of DEBUG.
+    pub debug: &'a DebugSwitches,
     pub(crate) propagation: &'a mut Propagation,
     pub(crate) bigs: &'a [BigArg],
 }
@@ -79,6 +81,11 @@ impl ServerContext<'_> {
     /// Never: the asking client exists while its command runs.
     pub fn client(&mut self) -> &mut Client {
         self.server.clients.get_mut(self.client).expect("the asking client is connected")
+    }
+
+    /// Keeps an argument out of logs and from monitors.
+    pub fn redact(&mut self, index: usize) {
+        self.server.redacted.push(index);
     }
 
     /// The selected database.
@@ -148,6 +155,22 @@ impl<'a> Args<'a> {
 #[inline]
 pub fn integer(arg: &[u8]) -> Result<i64, CommandError> {
     crate::base::number::parse_i64(arg).ok_or(CommandError::NotInteger)
+}
+
+/// The timeout of a blocking command, given in seconds: milliseconds, rounded up; 0 for none.
+///
+/// # Errors
+/// If it is no number, negative, or reaches beyond the end of time.
+pub fn timeout_ms(arg: &[u8], now: UnixMillis) -> Result<u64, CommandError> {
+    let seconds = crate::base::number::parse_f64(arg).ok_or(CommandError::TimeoutNotFloat)?;
+    if seconds < 0.0 {
+        return Err(CommandError::TimeoutNegative);
+    }
+    let ms = (seconds * 1000.0).ceil();
+    if ms >= (i64::MAX - now.0.max(0)) as f64 {
+        return Err(CommandError::TimeoutRange);
+    }
+    Ok(ms as u64)
 }
 
 /// An argument that must be a number.

@@ -1,15 +1,21 @@
 //! The server's state: the rooms' states side by side, what a client is, what a command gets to see. Deliberately absent:
 //! logic beyond bookkeeping; dispatch and commands have it. Called by `dispatch`, `commands`, `node`.
 
+pub mod apply;
 pub mod blocking;
 pub mod client;
 pub mod command;
 pub mod commandlog;
 pub mod context;
+pub mod describe;
+pub mod info;
 pub mod latency;
+pub mod messages;
 pub mod propagation;
 pub mod stats;
 pub mod table;
+pub mod transaction;
+pub mod wake;
 pub mod watch;
 
 pub use blocking::{Block, Blocking, TimeoutReply};
@@ -24,8 +30,11 @@ use crate::base::host::Host;
 use crate::base::rng::Rng;
 use crate::base::time::Now;
 use crate::config::Config;
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Keyspace, OnDue};
 use crate::pubsub::Pubsub;
+
+/// The Redis whose replies, files and protocol this server speaks.
+pub const REDIS_VERSION: &str = "7.4.0";
 
 /// What is known of this process from its start.
 #[derive(Clone, Debug, Default)]
@@ -129,6 +138,12 @@ pub struct Server {
     pub unblocked: Vec<ClientId>,
     /// Set by SHUTDOWN or a signal until it is carried out.
     pub shutdown: Option<ShutdownRequest>,
+    /// The name of this data's history, 40 hexadecimal digits.
+    pub replid: String,
+    /// Bytes in use when the server began.
+    pub startup_memory: usize,
+    /// Arguments of the command in hand that logs and monitors must not show.
+    pub redacted: Vec<usize>,
     /// Bytes of client output and input that `maxmemory` does not count, and all that maxmemory-clients does.
     pub client_memory: usize,
 }
@@ -142,6 +157,12 @@ impl Server {
             client.flags = client.flags.or(ClientFlags::CLOSING);
             self.actions.push(Action::Close { client: id, flush });
         }
+    }
+
+    /// Brings the treatment of due keys in line with a pause: while writes are held back, keys only seem to be gone.
+    pub fn follow_pause(&mut self) {
+        let paused = self.pause.until_ms != 0;
+        self.keyspace.policy.on_due = if paused { OnDue::Hide } else { OnDue::Delete };
     }
 
     /// Bytes in use as `maxmemory` counts them.

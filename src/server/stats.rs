@@ -80,6 +80,9 @@ pub struct Stats {
     pub eventloop_cycles: u64,
     pub eventloop_duration_sum_us: u64,
     pub eventloop_duration_cmd_sum_us: u64,
+    pub eventloop_duration_cron_sum_us: u64,
+    pub eventloop_duration_max_us: u64,
+    pub eventloop_cmd_per_cycle_max: u64,
     pub pubsub_clients: u64,
     pub peak_memory: usize,
     pub stalls: Stalls,
@@ -87,6 +90,7 @@ pub struct Stats {
     pub input_rate: Rate,
     pub output_rate: Rate,
     pub cycle_rate: Rate,
+    pub busy_rate: Rate,
     pub errors: BTreeMap<String, u64>,
     pub errors_overflowed: bool,
     /// Largest input and output buffers of clients seen lately.
@@ -95,11 +99,21 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// Counts anew. What is no count of events stays: the peak of memory.
+    pub fn reset(&mut self) {
+        *self = Stats { peak_memory: self.peak_memory, ..Stats::default() };
+    }
+
+    /// Mean microseconds of a turn, lately.
+    pub fn cycle_duration_us(&self) -> u64 {
+        self.busy_rate.per_second().checked_div(self.cycle_rate.per_second()).unwrap_or(0)
+    }
+
     /// Counts an error reply by its first word. True the first time that there are too many kinds to tell apart.
     pub fn count_error(&mut self, line: &str) -> bool {
         self.total_error_replies += 1;
         if self.errors_overflowed {
-            if let Some(count) = self.errors.get_mut("ERRORSTATS_OVERFLOW") {
+            if let Some(count) = self.errors.get_mut("ERRORSTATS_DISABLED") {
                 *count += 1;
             }
             return false;
@@ -112,7 +126,7 @@ impl Stats {
         if self.errors.len() >= ERROR_KINDS_MAX {
             self.errors_overflowed = true;
             self.errors.clear();
-            self.errors.insert("ERRORSTATS_OVERFLOW".to_owned(), 1);
+            self.errors.insert("ERRORSTATS_DISABLED".to_owned(), 1);
             return true;
         }
         self.errors.insert(code.to_owned(), 1);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::spec::CommandInfo;
 
-use super::command::{Command, Handler};
+use super::command::Command;
 use super::latency::Histogram;
 
 /// The number of a command or subcommand in this table.
@@ -64,12 +64,10 @@ impl CommandTable {
         for command in families.iter().copied().flatten() {
             let id = table.add(command.info.name.to_owned(), command, None);
             table.names.push((command.info.name.as_bytes().to_vec(), id));
-            if let Handler::Container(subcommands) = command.handler {
-                for sub in subcommands {
-                    let full_name = format!("{}|{}", command.info.name, sub.info.name);
-                    let sub_id = table.add(full_name, sub, Some(id));
-                    table.entries[usize::from(id.0)].subcommands.insert(sub.info.name.as_bytes().to_vec(), sub_id);
-                }
+            for sub in command.handler.subcommands() {
+                let full_name = format!("{}|{}", command.info.name, sub.info.name);
+                let sub_id = table.add(full_name, sub, Some(id));
+                table.entries[usize::from(id.0)].subcommands.insert(sub.info.name.as_bytes().to_vec(), sub_id);
             }
         }
         table.index();
@@ -143,6 +141,11 @@ impl CommandTable {
         &mut self.entries[usize::from(id.0)]
     }
 
+    /// The subcommands of a container, in order of their names.
+    pub fn children(&self, id: CommandId) -> Vec<CommandId> {
+        self.entry(id).subcommands.values().copied().collect()
+    }
+
     /// All commands and subcommands, in order of declaration.
     pub fn iter(&self) -> impl Iterator<Item = (CommandId, &CommandEntry)> {
         self.entries.iter().enumerate().map(|(index, entry)| (CommandId(index as u16), entry))
@@ -166,6 +169,11 @@ impl CommandTable {
         }
         self.index();
         true
+    }
+
+    /// Forgets how long commands took.
+    pub fn forget_histograms(&mut self) {
+        self.entries.iter_mut().for_each(|entry| entry.stats.histogram = None);
     }
 
     /// Forgets all counters.

@@ -2,9 +2,41 @@
 
 use std::collections::BTreeMap;
 
-use crate::keyspace::DbIndex;
+use crate::keyspace::db::is_due;
+use crate::keyspace::{Db, DbIndex, OnDue};
 
 use super::client::ClientId;
+
+/// What a key was when it was watched, and is as long as its watcher's transaction may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watched {
+    Absent,
+    Present,
+    /// There, but its time had come: it is as good as absent, and deleting it changes nothing.
+    Due,
+}
+
+impl Watched {
+    /// The state of a key at this moment.
+    pub fn of(db: &mut Db<'_>, key: &[u8]) -> Watched {
+        let ignores_time = db.keyspace().policy.on_due == OnDue::Ignore;
+        let now = db.keyspace().now.0;
+        match db.inspect(key).map(|entry| entry.expire_at()) {
+            None => Watched::Absent,
+            Some(expire) if !ignores_time && is_due(expire, now) => Watched::Due,
+            Some(_) => Watched::Present,
+        }
+    }
+}
+
+/// A key that a client watches.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Watch {
+    pub db: DbIndex,
+    pub key: Vec<u8>,
+    pub state: Watched,
+}
 
 /// Keys with the clients that watch them.
 #[derive(Debug, Default)]

@@ -132,6 +132,26 @@ impl KeySpec {
     }
 }
 
+/// Where SORT stores its result: after the last STORE that stands where an option may.
+pub(super) fn store_of_sort(argv: &[&[u8]]) -> Option<usize> {
+    let mut at = 2;
+    let mut store = None;
+    while at < argv.len() {
+        let is = |word: &str| argv[at].eq_ignore_ascii_case(word.as_bytes());
+        if is("limit") {
+            at += 3;
+        } else if is("get") || is("by") {
+            at += 2;
+        } else if is("store") && at + 1 < argv.len() {
+            store = Some(at + 1);
+            at += 2;
+        } else {
+            at += 1;
+        }
+    }
+    store
+}
+
 /// See `CommandInfo::legacy_range`: the specs that are plain index ranges, joined when they follow one another.
 pub(super) fn legacy_range(keys: &[KeySpec]) -> (i64, i64, i64) {
     let mut joined: Option<(i64, i64, i64)> = None;

@@ -213,6 +213,27 @@ impl CommandInfo {
         if self.flags.has(Flags::FAST) { all } else { all.or(Categories::SLOW) }
     }
 
+    /// The positions in `argv` of all keys, with what is done to each. None where the request names keys that do not fit
+    /// it.
+    pub fn find_keys(&self, argv: &[&[u8]]) -> Option<Vec<(usize, KeyFlags)>> {
+        let mut found: Vec<(usize, KeyFlags)> = Vec::new();
+        for spec in self.keys {
+            // What only the command knows is found below.
+            if spec.begin == Begin::Unknown {
+                continue;
+            }
+            let positions = spec.positions(argv)?;
+            found.extend(positions.into_iter().map(|at| (at, spec.flags)));
+        }
+        match self.name {
+            "sort" => found.extend(key::store_of_sort(argv).map(|at| (at, KeyFlags::OW.or(KeyFlags::UPDATE)))),
+            // With an empty key the keys follow a word.
+            "migrate" => found.retain(|&(at, _)| !argv[at].is_empty()),
+            _ => {}
+        }
+        Some(found)
+    }
+
     /// First key, last key (negative: from the end) and step, as old clients know keys: from index-and-range specs.
     pub fn legacy_range(&self) -> (i64, i64, i64) {
         key::legacy_range(self.keys)

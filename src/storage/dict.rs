@@ -154,6 +154,12 @@ impl Dict {
         }
     }
 
+    /// The field number `index` in an arbitrary order, which no reading changes.
+    pub fn nth(&self, index: u64) -> Option<FieldRef<'_>> {
+        let (segment, index) = self.directory.nth(index)?;
+        Some(segment.entry(index))
+    }
+
     /// A field, each equally likely.
     pub fn random(&self, rng: &mut Rng) -> Option<FieldRef<'_>> {
         if self.is_empty() {

@@ -165,8 +165,12 @@ mod tests {
                         assert_eq!(index.remove(at, hash), had > 0);
                         match had {
                             0 => {}
-                            1 => drop(model.remove(&(at, hash))),
-                            _ => drop(model.insert((at, hash), had - 1)),
+                            1 => {
+                                model.remove(&(at, hash));
+                            }
+                            _ => {
+                                model.insert((at, hash), had - 1);
+                            }
                         }
                     }
                     _ => {
@@ -177,7 +181,11 @@ mod tests {
                         for key in due {
                             assert!(key.0 <= now && model.contains_key(&key));
                             let left = model[&key] - 1;
-                            if left == 0 { drop(model.remove(&key)) } else { drop(model.insert(key, left)) }
+                            if left == 0 {
+                                model.remove(&key);
+                            } else {
+                                model.insert(key, left);
+                            }
                         }
                     }
                 }

@@ -11,7 +11,7 @@
 //! `width` is 4 when all scores of the segment are whole numbers that fit an i32, and 8 (f64) otherwise.
 
 use super::block::{Block, Contents, capacity_for};
-use super::directory::{Directory, Segment, bit};
+use super::directory::{Directory, Segment, bit, end_of};
 use super::score_leaf::is_narrow;
 
 const ENTRIES_MAX: usize = 128;
@@ -49,6 +49,14 @@ impl ScoreIndex {
             next = index + 1;
             Some(segment.score(index))
         })
+    }
+
+    /// The entries of the segment that covers a fingerprint (the leading half of a hash): fingerprint and score, unordered; and
+    /// the first fingerprint that it does not cover, if any is left.
+    pub fn segment_at(&self, fingerprint: u32) -> (impl Iterator<Item = (u32, f64)>, Option<u32>) {
+        let (segment, depth) = self.directory.covering(u64::from(fingerprint) << 32);
+        let entries = (0..segment.count()).map(|index| (segment.fingerprint(index), segment.score(index)));
+        (entries, end_of(u64::from(fingerprint) << 32, depth).map(|end| (end >> 32) as u32))
     }
 
     /// Adds a score for a member of this hash.

@@ -487,7 +487,7 @@ impl Table {
     }
 
     fn shrink_to_fit(&mut self, hash: u64, segment: SegmentPtr, count: usize, least: u8) {
-        let fits = |size: u8| size >= least && usize::from(size) * SLOTS >= count * 2 + 1;
+        let fits = |size: u8| size >= least && usize::from(size) * SLOTS > count * 2;
         if let Some(&size) = SIZES.iter().find(|&&size| fits(size))
             && size < segment.buckets()
         {

@@ -1,11 +1,14 @@
 //! `Zset`: a large sorted set. A tree holds the members in order (`score_tree`); an index finds a member's score
 //! (`score_index`) by its hash alone, so that each member is stored once. A cut needs only the tree: `tree().clone()`.
 
-use std::ops::Range;
+use std::ops::{Bound, Range};
 
 use super::score_index::ScoreIndex;
 use super::score_tree::ScoreTree;
 use crate::base::hash::HashSeed;
+
+/// Segments of the index without a member to return that one call of `scan` passes at most, beyond the count asked for.
+const SCAN_EMPTY_MAX: usize = 16;
 
 /// What `Zset::insert` did.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,6 +96,54 @@ impl Zset {
             index.remove(seed.hash(member), score);
             removed(score, member);
         })
+    }
+
+    /// Visits about `count` members from `cursor` on and returns the cursor to go on from; 0 begins and 0 ends. A member that
+    /// is there all through a scan is visited, whatever is added, removed or changed meanwhile.
+    ///
+    /// The cursor is a position in the order of the members' fingerprints: the index tells the scores of those that come
+    /// next, and a member is found by its hash among those of its score.
+    pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(f64, &[u8])) -> u64 {
+        let mut position = cursor as u32;
+        let (mut visited, mut passed) = (0, 0);
+        let mut wanted: Vec<(u32, f64)> = Vec::new();
+        loop {
+            let (entries, next) = self.index.segment_at(position);
+            wanted.clear();
+            wanted.extend(entries.filter(|entry| entry.0 >= position));
+            wanted.sort_unstable_by_key(|entry| entry.0);
+            // Members of one fingerprint are visited together.
+            let enough = count.max(1) - visited;
+            let end = match wanted.get(enough - 1..).and_then(<[_]>::first) {
+                Some(last) => wanted.partition_point(|entry| entry.0 <= last.0),
+                None => wanted.len(),
+            };
+            let rest = wanted.get(end).map(|entry| entry.0);
+            visited += end;
+            self.visit_entries(&mut wanted[..end], &mut visit);
+            let Some(next) = rest.or(next) else { return 0 };
+            position = next;
+            passed += 1;
+            if visited >= count.max(1) || passed >= count.saturating_add(SCAN_EMPTY_MAX) {
+                return u64::from(position);
+            }
+        }
+    }
+
+    /// Visits the members of these fingerprints and scores.
+    fn visit_entries(&self, wanted: &mut [(u32, f64)], visit: &mut impl FnMut(f64, &[u8])) {
+        // Adding zero makes -0 equal to 0 for `total_cmp`, too.
+        wanted.sort_unstable_by(|a, b| (a.1 + 0.0).total_cmp(&(b.1 + 0.0)).then(a.0.cmp(&b.0)));
+        for group in wanted.chunk_by(|a, b| a.1 == b.1) {
+            let score = group[0].1;
+            let ranks = self.tree.score_range(Bound::Included(score), Bound::Included(score));
+            for (score, member) in self.tree.range(ranks) {
+                let fingerprint = (self.seed.hash(member) >> 32) as u32;
+                if group.binary_search_by_key(&fingerprint, |entry| entry.0).is_ok() {
+                    visit(score, member);
+                }
+            }
+        }
     }
 
     /// Bytes of all allocations: exact for small sets, an estimate from a sample for large ones.

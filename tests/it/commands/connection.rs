@@ -1,17 +1,199 @@
-use crate::runner::check;
+use crate::runner::{TestNode, check, check_with, check3, run};
 
 #[test]
-fn ping_answers() {
+fn ping_and_echo_repeat() {
     check(
-        r#"
-        > PING
-        PONG
-        > PING hello
-        hello
-        > PING a b
-        (error) ERR wrong number of arguments for 'ping' command
-        > NOSUCH a b
-        (error) ERR unknown command 'NOSUCH', with args beginning with: 'a' 'b' 
-        "#,
+        "> PING
+         PONG
+         > ping hello
+         hello
+         > PING a b
+         (error) ERR wrong number of arguments for 'ping' command
+         > ECHO \"a b\"
+         \"a b\"
+         > ECHO
+         (error) ERR wrong number of arguments for 'echo' command
+         > NOSUCH a b
+         (error) ERR unknown command 'NOSUCH', with args beginning with: 'a' 'b'",
     );
+}
+
+#[test]
+fn select_chooses_a_database() {
+    check(
+        "> SET k 0
+         OK
+         > SELECT 15
+         OK
+         > GET k
+         (nil)
+         > SELECT 16
+         (error) ERR DB index is out of range
+         > SELECT -1
+         (error) ERR DB index is out of range
+         > SELECT x
+         (error) ERR value is not an integer or out of range
+         > SELECT 0
+         OK
+         > GET k
+         0",
+    );
+}
+
+#[test]
+fn a_password_is_asked_for() {
+    check_with(
+        &[("requirepass", "secret")],
+        "> GET k
+         (error) NOAUTH Authentication required.
+         > HELLO 3
+         (error) NOAUTH HELLO must be called with the client already authenticated...
+         > AUTH wrong
+         (error) WRONGPASS invalid username-password pair or user is disabled.
+         > AUTH nobody secret
+         (error) WRONGPASS invalid username-password pair or user is disabled.
+         > AUTH a b c
+         (error) ERR syntax error
+         > AUTH secret
+         OK
+         > GET k
+         (nil)
+         > RESET
+         RESET
+         > GET k
+         (error) NOAUTH Authentication required.
+         > AUTH default secret
+         OK
+         b> HELLO 2 AUTH default secret SETNAME me
+         [server redis version 7.4.0 proto (int) 2 id (int) 2 mode standalone role master modules []]
+         b> CLIENT GETNAME
+         me",
+    );
+    check("> AUTH x\n(error) ERR AUTH <password> called without any password configured for the default user....");
+}
+
+#[test]
+fn hello_chooses_the_protocol() {
+    check(
+        "> HELLO 3
+         {server: redis, version: 7.4.0, proto: (int) 3, id: (int) 1, mode: standalone, role: master, modules: []}
+         > HELLO 4
+         (error) NOPROTO unsupported protocol version
+         > HELLO x
+         (error) ERR Protocol version is not an integer or out of range
+         > HELLO 2 SETNAME
+         (error) ERR Syntax error in HELLO option 'SETNAME'
+         > HELLO 2 SETNAME \"a b\"
+         (error) ERR Client names cannot contain spaces, newlines or special characters.
+         > GET nothing
+         (nil)
+         > HELLO 2
+         [server redis version 7.4.0 proto (int) 2 id (int) 1 mode standalone role master modules []]",
+    );
+    check3("> HELLO\n{server: redis, version: 7.4.0, proto: (int) 3...");
+}
+
+#[test]
+fn clients_are_listed_named_and_killed() {
+    check(
+        "> CLIENT ID
+         (int) 1
+         > CLIENT GETNAME
+         (nil)
+         > CLIENT SETNAME one
+         OK
+         > CLIENT GETNAME
+         one
+         > CLIENT SETINFO LIB-NAME lib
+         OK
+         > CLIENT SETINFO lib-ver \"1 2\"
+         (error) ERR lib-ver cannot contain spaces, newlines or special characters.
+         > CLIENT SETINFO x y
+         (error) ERR Unrecognized option 'x'
+         > CLIENT INFO
+         \"id=1 addr=127.0.0.1:50000 laddr=127.0.0.1:6379 fd=0 name=one age=0 idle=0 flags=N db=0 sub=0 psub=0 ssub=0 \
+         multi=-1 watch=0 qbuf=26 qbuf-free=...
+         b> PING
+         PONG
+         > CLIENT LIST ID 2 3
+         \"id=2 addr=127.0.0.1:50001...
+         > CLIENT LIST TYPE pubsub
+         \"\"
+         > CLIENT LIST TYPE what
+         (error) ERR Unknown client type 'what'
+         > CLIENT LIST ID x
+         (error) ERR Invalid client ID
+         > CLIENT KILL 1.2.3.4:5
+         (error) ERR No such client
+         > CLIENT KILL ID 0
+         (error) ERR client-id should be greater than 0
+         > CLIENT KILL ID 2 what
+         (error) ERR syntax error
+         > CLIENT KILL USER nobody
+         (error) ERR No such user 'nobody'
+         > CLIENT KILL MAXAGE x
+         (error) ERR maxage is not an integer or out of range
+         > CLIENT KILL TYPE normal
+         (int) 1
+         b> CLIENT ID
+         (int) 3
+         > CLIENT KILL 127.0.0.1:50001
+         OK
+         > CLIENT KILL SKIPME no
+         (int) 1
+         > CLIENT ID
+         (int) 4
+         > CLIENT NOSUCH
+         (error) ERR unknown subcommand 'NOSUCH'. Try CLIENT HELP.
+         > CLIENT NO-EVICT what
+         (error) ERR syntax error
+         > CLIENT NO-TOUCH ON
+         OK
+         > CLIENT UNBLOCK 9
+         (int) 0
+         > CLIENT UNBLOCK 9 why
+         (error) ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR
+         > CLIENT HELP
+         [CLIENT <subcommand> [<arg>...",
+    );
+}
+
+#[test]
+fn replies_are_turned_off_skipped_and_on() {
+    let mut node = TestNode::new(&[]);
+    let mut silent = |line: &str| assert_eq!(node.ask(line), "(none)", "{line}");
+    silent("CLIENT REPLY OFF");
+    silent("SET k v");
+    silent("NOSUCH");
+    assert_eq!(node.ask("CLIENT REPLY ON"), "OK");
+    assert_eq!(node.ask("CLIENT REPLY SKIP"), "(none)");
+    assert_eq!(node.ask("GET k"), "(none)");
+    assert_eq!(node.ask("GET k"), "v");
+    assert_eq!(node.ask("CLIENT REPLY what"), "(error) ERR syntax error");
+}
+
+#[test]
+fn a_pause_holds_writes_back_until_it_ends() {
+    let mut node = TestNode::new(&[]);
+    run(
+        &mut node,
+        "> CLIENT PAUSE x
+         (error) ERR timeout is not an integer or out of range
+         > CLIENT PAUSE -1
+         (error) ERR timeout is negative
+         > CLIENT PAUSE 1 what
+         (error) ERR CLIENT PAUSE mode must be WRITE or ALL
+         > CLIENT PAUSE 1000 WRITE
+         OK
+         > GET k
+         (nil)",
+    );
+    node.send("b", b"SET k v\r\n");
+    assert_eq!(node.read("b"), None);
+    assert_eq!(node.ask("CLIENT UNPAUSE"), "OK");
+    assert_eq!(node.read("b").as_deref(), Some("OK"));
+    run(&mut node, "> CLIENT PAUSE 50\nOK");
+    node.send("b", b"GET k\r\n");
+    assert_eq!(node.read("b"), None);
+    run(&mut node, "~ 60\n< b v");
 }

@@ -1,0 +1,24 @@
+//! Ending a transaction that does not run, and letting go of watched keys.
+
+use super::watch::Watch;
+use super::{ClientFlags, Server};
+
+/// Lets go of everything a client watches.
+pub fn unwatch(server: &mut Server, place: u32) {
+    let Some(client) = server.clients.at(place) else { return };
+    let id = client.id;
+    for Watch { db, key, .. } in std::mem::take(&mut client.watched) {
+        server.watches.remove(db, &key, id);
+    }
+    server.keyspace.events.track_touched = !server.watches.is_empty();
+}
+
+/// Ends a transaction without running it.
+pub fn discard(server: &mut Server, place: u32) {
+    if let Some(client) = server.clients.at(place) {
+        client.multi = None;
+        let ended = ClientFlags::MULTI.or(ClientFlags::DIRTY_CAS).or(ClientFlags::DIRTY_EXEC);
+        client.flags = client.flags.without(ended);
+    }
+    unwatch(server, place);
+}

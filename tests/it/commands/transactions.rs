@@ -1,0 +1,88 @@
+use crate::runner::{check, check3};
+
+#[test]
+fn exec_runs_what_multi_queued() {
+    check(
+        "> EXEC
+         (error) ERR EXEC without MULTI
+         > DISCARD
+         (error) ERR DISCARD without MULTI
+         > MULTI
+         OK
+         > MULTI
+         (error) ERR MULTI calls can not be nested
+         > WATCH k
+         (error) ERR WATCH inside MULTI is not allowed
+         > SET k v
+         QUEUED
+         > GET k
+         QUEUED
+         > EXEC
+         [OK v]
+         > MULTI
+         OK
+         > SET k w
+         QUEUED
+         > DISCARD
+         OK
+         > GET k
+         v",
+    );
+}
+
+#[test]
+fn a_refused_command_spoils_the_transaction() {
+    check(
+        "> MULTI
+         OK
+         > NOSUCH
+         (error) ERR unknown command 'NOSUCH', with args beginning with:
+         > SET k v
+         QUEUED
+         > EXEC
+         (error) EXECABORT Transaction discarded because of previous errors.
+         > GET k
+         (nil)
+         > PING
+         PONG",
+    );
+}
+
+#[test]
+fn exec_answers_null_when_a_watched_key_changed() {
+    let transcript = "> WATCH k other
+         OK
+         b> SET k 1
+         OK
+         > MULTI
+         OK
+         > GET k
+         QUEUED
+         > EXEC
+         (nil)
+         > WATCH k
+         OK
+         b> SET k 2
+         OK
+         > UNWATCH
+         OK
+         > MULTI
+         OK
+         > GET k
+         QUEUED
+         > EXEC
+         [2]
+         > SET k 3 PX 10
+         OK
+         > WATCH k
+         OK
+         > MULTI
+         OK
+         > PING
+         QUEUED
+         ~ 20
+         > EXEC
+         (nil)";
+    check(transcript);
+    check3(transcript);
+}

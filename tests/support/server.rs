@@ -1,0 +1,73 @@
+//! A server process with a port and a folder of its own, ended when it goes out of scope.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub struct Server {
+    child: Child,
+    port: u16,
+    dir: PathBuf,
+}
+
+impl Server {
+    /// Starts a program that takes Redis's options, without persistence.
+    pub fn start(program: &str) -> Server {
+        for attempt in 0..5 {
+            let port = free_port();
+            let dir = std::env::temp_dir().join(format!("russet-diff-{}-{port}", std::process::id()));
+            std::fs::create_dir_all(&dir).expect("a folder for the server");
+            let child = Command::new(program)
+                .args(["--port", &port.to_string(), "--save", "", "--appendonly", "no"])
+                .args(["--dir", &dir.display().to_string(), "--enable-debug-command", "yes"])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap_or_else(|error| panic!("{program} does not start: {error}"));
+            let mut server = Server { child, port, dir };
+            if server.is_ready() {
+                return server;
+            }
+            assert!(attempt < 4, "{program} does not answer");
+        }
+        unreachable!("the last attempt returns or panics")
+    }
+
+    fn is_ready(&mut self) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(20) {
+            if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+                return false;
+            }
+            if TcpStream::connect(("127.0.0.1", self.port())).is_ok() {
+                return true;
+            }
+            std::thread::yield_now();
+        }
+        false
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        TcpStream::connect(("127.0.0.1", self.port())).expect("a connection")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
