@@ -115,8 +115,10 @@ pub struct Client {
     pub counted_memory: usize,
     /// Is it in the list of clients whose output is to be written?
     pub pending_write: bool,
-    /// Largest reply buffer and request lately.
+    /// Most bytes that waited to be sent lately.
     pub buf_peak: usize,
+    /// Since when `buf_peak` is looked for.
+    pub buf_peak_since: MonoTime,
 }
 
 impl Client {

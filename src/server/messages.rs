@@ -79,6 +79,7 @@ pub fn note_output_at(server: &mut Server, place: u32) {
     if client.out.is_empty() {
         return;
     }
+    client.buf_peak = client.buf_peak.max(client.out.len());
     if !client.pending_write {
         client.pending_write = true;
         server.pending_writes.push(place);
