@@ -5,6 +5,7 @@ pub mod bitmap;
 pub mod connection;
 pub mod dump;
 mod elements;
+pub mod geo;
 pub mod hash;
 mod help;
 pub mod hyperloglog;
@@ -22,6 +23,7 @@ pub const FAMILIES: &[&[Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
     dump::COMMANDS,
+    geo::COMMANDS,
     hash::COMMANDS,
     hyperloglog::COMMANDS,
     pubsub::COMMANDS,

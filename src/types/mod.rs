@@ -3,6 +3,7 @@
 
 pub mod bitmap;
 pub mod digest;
+pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod set;

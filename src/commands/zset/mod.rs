@@ -2,7 +2,7 @@
 
 mod algebra;
 mod pop;
-mod range;
+pub(super) mod range;
 
 use crate::base::number;
 use crate::commands::elements::{

@@ -1,6 +1,7 @@
 mod bitmap;
 mod connection;
 mod dump;
+mod geo;
 mod hash;
 mod hyperloglog;
 mod pubsub;
