@@ -32,12 +32,9 @@ pub fn describe(server: &Server, client: &Client) -> String {
         .as_ref()
         .map_or((0, 0, 0), |all| (all.channels.len(), all.patterns.len(), all.shard_channels.len()));
     let text = String::from_utf8_lossy;
-    let out = client.out.len();
-    let (buffer, list, list_bytes) = if out <= BUFFER_MAX && client.out.piece_count() == 0 {
-        (out, 0, 0)
-    } else {
-        (0, client.out.piece_count() + 1, out)
-    };
+    let list_bytes = client.out.limited_bytes();
+    let buffer = client.out.len() - list_bytes;
+    let list = if list_bytes > 0 { client.out.piece_count() + 1 } else { 0 };
     let queued =
         client.flags.has(ClientFlags::MULTI).then(|| client.multi.as_ref().map_or(0, |multi| multi.queue.len()));
     let command = client.last_command.map_or("NULL", |id| server.commands.entry(id).full_name.as_str());
