@@ -54,8 +54,20 @@ pub fn publish(server: &mut Server, kind: Kind, channel: &[u8], message: &[u8]) 
     receivers
 }
 
-/// Writes something to any client outside the order of its requests. False if it is gone.
+/// Sends a message to any client: now, or after the reply of its transaction that runs. False if it is gone.
 pub fn send(server: &mut Server, id: ClientId, write: impl FnOnce(&mut Reply<'_>)) -> bool {
+    match server.clients.get_mut(id) {
+        Some(client) if client.flags.has(ClientFlags::DENY_BLOCKING) => {
+            write(&mut Reply::new(client.deferred.get_or_insert_default(), client.proto));
+            true
+        }
+        Some(_) => send_now(server, id, write),
+        None => false,
+    }
+}
+
+/// Writes something to any client outside the order of its requests. False if it is gone.
+pub fn send_now(server: &mut Server, id: ClientId, write: impl FnOnce(&mut Reply<'_>)) -> bool {
     let Some(client) = server.clients.get_mut(id) else { return false };
     if client.flags.has(ClientFlags::CLOSING) {
         return false;
