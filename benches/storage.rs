@@ -1,52 +1,14 @@
 //! Time per operation and bytes per element of the large collections: `cargo bench --bench storage [elements]`.
 //! Bytes are what the allocator really takes, size classes included.
 
-use std::alloc::{GlobalAlloc, Layout};
 use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use russet::base::hash::HashSeed;
 use russet::base::rng::Rng;
+use russet::storage::alloc::thread_balance;
 use russet::storage::dict::Dict;
 use russet::storage::zset::Zset;
-use tikv_jemalloc_sys as jemalloc;
-
-/// jemalloc, counting the usable bytes of what is allocated.
-struct Counting;
-
-static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// With size classes 8 bytes apart, larger alignments must be asked for.
-fn flags(layout: Layout) -> i32 {
-    if layout.align() > 8 { layout.align().trailing_zeros() as i32 } else { 0 }
-}
-
-// SAFETY: mallocx returns memory of the size and alignment asked for or null, and sdallocx takes the same size and flags.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: GlobalAlloc forbids layouts of size zero.
-        let (size, raw) = unsafe {
-            let flags = flags(layout);
-            (jemalloc::nallocx(layout.size(), flags), jemalloc::mallocx(layout.size(), flags))
-        };
-        ALLOCATED.fetch_add(size, Ordering::Relaxed);
-        raw.cast()
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: `at` came from `alloc` with this layout.
-        let size = unsafe {
-            let flags = flags(layout);
-            jemalloc::sdallocx(at.cast(), layout.size(), flags);
-            jemalloc::nallocx(layout.size(), flags)
-        };
-        ALLOCATED.fetch_sub(size, Ordering::Relaxed);
-    }
-}
 
 /// Prints nanoseconds per operation of `count` operations.
 fn time(what: &str, count: usize, mut run: impl FnMut()) {
@@ -57,9 +19,9 @@ fn time(what: &str, count: usize, mut run: impl FnMut()) {
 
 /// Prints bytes per element of what `build` makes.
 fn space<T>(what: &str, count: usize, build: impl FnOnce() -> T) -> T {
-    let before = ALLOCATED.load(Ordering::Relaxed);
+    let before = thread_balance();
     let built = build();
-    let bytes = ALLOCATED.load(Ordering::Relaxed) - before;
+    let bytes = thread_balance() - before;
     println!("{what:<52} {:>9.1} bytes", bytes as f64 / count as f64);
     built
 }

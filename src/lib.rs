@@ -8,6 +8,7 @@ pub mod config;
 pub mod dispatch;
 pub mod keyspace;
 pub mod node;
+pub mod persistence;
 pub mod pubsub;
 pub mod reactor;
 pub mod resp;

@@ -3,6 +3,7 @@
 
 pub mod bitmap;
 pub mod connection;
+pub mod dump;
 mod elements;
 pub mod geo;
 pub mod hash;
@@ -21,6 +22,7 @@ use crate::server::Command;
 pub const FAMILIES: &[&[Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    dump::COMMANDS,
     geo::COMMANDS,
     hash::COMMANDS,
     hyperloglog::COMMANDS,

@@ -4,8 +4,9 @@
 //! any case; a repeated directive overrides, or adds where it is a list of rules. The command line is turned into such
 //! lines and read last. A file whose name ends in `.toml` is read by [`super::toml`].
 
+use super::choice::not_one_of;
 use super::directive::Directive;
-use super::setting::Origin;
+use super::setting::{Origin, Shape};
 use super::table::Config;
 use super::words::{quote, split_words};
 use std::fmt::Write as _;
@@ -283,6 +284,9 @@ impl Loader<'_> {
     fn read_directive(&mut self, directive: &'static Directive, entry: &Entry) -> Result<(), LoadError> {
         let values = &entry.words[1..];
         let words: Vec<&[u8]> = match values {
+            [] if directive.is_list && matches!(directive.shape, Shape::Choice(_)) => {
+                return Err(entry.error(&not_one_of(&directive.shape)));
+            }
             [] => return Err(entry.error("wrong number of arguments")),
             [value] if directive.is_list => value.split(|byte| *byte == b' ').collect(),
             _ => values.iter().map(Vec::as_slice).collect(),

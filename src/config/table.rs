@@ -1,6 +1,7 @@
 //! Every directive, once. Adding a row here adds the field, the name in files, CONFIG GET, SET and REWRITE, and the
 //! samples. Defaults are those of Redis 8; names that only Valkey or older servers know are here too, so that their
 //! files load. What is "taken for compatibility" changes nothing.
+//! Immutable ones among these are hidden: programs that set back all they got meet those of Redis only.
 
 use crate::base::notify::Notify;
 
@@ -46,7 +47,7 @@ directives! {
         /// Permissions of the Unix socket, in octal (0 leaves them to the umask).
         "unixsocketperm" => unixsocketperm: u32 = 0, IMMUTABLE, Shape::Octal { max: 0o777 };
         /// Group that owns the Unix socket.
-        "unixsocketgroup" => unixsocketgroup: Text = Text::default(), IMMUTABLE;
+        "unixsocketgroup" => unixsocketgroup: Text = Text::default(), IMMUTABLE.or(HIDDEN);
         /// Close a connection after this many idle seconds (0 disables).
         "timeout" => timeout: i32 = 0, MODIFIABLE, int(0, INT_MAX);
         /// Seconds between TCP keepalive probes (0 disables).
@@ -62,17 +63,17 @@ directives! {
         /// Clients served at the same time.
         "maxclients" => maxclients: u32 = 10_000, MODIFIABLE, int(1, UINT_MAX);
         /// Listen with multipath TCP.
-        "mptcp" => mptcp: bool = false, IMMUTABLE;
+        "mptcp" => mptcp: bool = false, IMMUTABLE.or(HIDDEN);
         /// Replicate over multipath TCP.
-        "repl-mptcp" => repl_mptcp: bool = false, IMMUTABLE;
+        "repl-mptcp" => repl_mptcp: bool = false, IMMUTABLE.or(HIDDEN);
         /// Addresses for RDMA; taken for compatibility.
         "rdma-bind" => rdma_bind: Addresses = Addresses::default(), MODIFIABLE;
         /// Port for RDMA; taken for compatibility.
         "rdma-port" => rdma_port: u16 = 0, MODIFIABLE, int(0, 65_535);
         /// Receive buffer of RDMA in bytes; taken for compatibility.
-        "rdma-rx-size" => rdma_rx_size: i32 = 1_048_576, IMMUTABLE, int(65_536, 16_777_216);
+        "rdma-rx-size" => rdma_rx_size: i32 = 1_048_576, IMMUTABLE.or(HIDDEN), int(65_536, 16_777_216);
         /// Completion vector of RDMA; taken for compatibility.
-        "rdma-completion-vector" => rdma_completion_vector: i32 = -1, IMMUTABLE, int(-1, 1024);
+        "rdma-completion-vector" => rdma_completion_vector: i32 = -1, IMMUTABLE.or(HIDDEN), int(-1, 1024);
     }
     section "TLS" {
         /// TCP port for TLS clients (0 listens on none).
@@ -162,7 +163,7 @@ directives! {
         /// Number of databases.
         "databases" => databases: i32 = 16, IMMUTABLE, int(1, INT_MAX);
         /// Number of databases in cluster mode.
-        "cluster-databases" => cluster_databases: i32 = 1, IMMUTABLE, int(1, INT_MAX);
+        "cluster-databases" => cluster_databases: i32 = 1, IMMUTABLE.or(HIDDEN), int(1, INT_MAX);
         /// Working directory: where the files below lie.
         "dir" => dir: Text = Text::default(), PROTECTED.or(DENY_LOADING);
         /// Who may change protected directives by CONFIG SET.
@@ -184,7 +185,7 @@ directives! {
         /// Text added to crash reports.
         "debug-context" => debug_context: Text = Text::default(), HIDDEN;
         /// Seed of hashing, so that nodes order keys alike.
-        "hash-seed" => hash_seed: Text = Text::default(), IMMUTABLE;
+        "hash-seed" => hash_seed: Text = Text::default(), IMMUTABLE.or(HIDDEN);
     }
     section "Security" {
         /// Password of the default user.
@@ -284,9 +285,9 @@ directives! {
         /// Fsync RDB files every few megabytes while writing.
         "rdb-save-incremental-fsync" => rdb_save_incremental_fsync: bool = true, MODIFIABLE;
         /// File to load at start, as aof:name or rdb:name.
-        "preload-file" => preload_file: Text = Text::default(), IMMUTABLE, Shape::Text(check::preload_file);
+        "preload-file" => preload_file: Text = Text::default(), IMMUTABLE.or(HIDDEN), Shape::Text(check::preload_file);
         /// Directory of backups below the working directory.
-        "backupdirname" => backupdirname: Text = Text::from("backupdir"), IMMUTABLE, Shape::Text(check::backupdirname);
+        "backupdirname" => backupdirname: Text = Text::from("backupdir"), IMMUTABLE.or(HIDDEN), Shape::Text(check::backupdirname);
         /// Seconds that a finished backup is kept (0 is for ever).
         "backup-sealed-ttl" => backup_sealed_ttl: i64 = 0, MODIFIABLE, int(0, LONG_MAX);
         /// Microseconds to wait at each key saved; for tests.

@@ -66,6 +66,7 @@ pub(super) fn call(
                 now: server.now.unix(),
                 config: &server.config,
                 deny_blocking,
+                debug: &server.debug,
                 propagation: &mut server.propagation,
                 bigs,
             })
@@ -97,7 +98,8 @@ pub(super) fn call(
     let called = finish(server, place, result, deny_blocking);
     let shown = shown_argv(server, argv);
     let argv = shown.as_deref().unwrap_or(argv);
-    if !server.monitors.is_empty() && mode != Mode::Unblocked && !command.info.flags.has(UNSHOWN) {
+    let is_shown = mode != Mode::Unblocked && !matches!(called, Called::RunQueued);
+    if !server.monitors.is_empty() && is_shown && !command.info.flags.has(UNSHOWN) {
         deliver::feed_monitors(server, place, db, argv);
     }
     if matches!(called, Called::Block(_)) {

@@ -31,6 +31,18 @@ pub fn after_command(server: &mut Server) {
     }
 }
 
+/// Ends what must be repeated as one: if it is several commands, they become a transaction. `start` is the length of the
+/// log before them.
+#[inline]
+pub(super) fn close_unit(server: &mut Server, start: usize) {
+    let log = &mut server.propagation.log;
+    if log.len() > start + 1 {
+        let (first, last) = (log[start].0, log[log.len() - 1].0);
+        log.insert(start, (first, vec![b"MULTI".to_vec()]));
+        log.push((last, vec![b"EXEC".to_vec()]));
+    }
+}
+
 /// Repeats what vanished by itself as deletions. They precede the command that met them: it may have made the key anew.
 fn propagate_vanished(server: &mut Server) {
     for (db, key, why) in std::mem::take(&mut server.keyspace.events.vanished) {

@@ -30,13 +30,17 @@ pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[
     let Some(client) = server.clients.at(place) else { return Flow::Stop };
     client.last_interaction = server.now.mono;
     client.commands_processed += 1;
-    let id = match find_command(server, argv) {
+    let id = match lookup_command(server, argv) {
         Ok(id) => id,
         Err(error) => {
             reject(server, place, None, &error);
             return Flow::Next;
         }
     };
+    if let Err(error) = check_arity(server, id, argv) {
+        reject(server, place, Some(id), &error);
+        return Flow::Next;
+    }
     match gates::check(server, place, id, argv) {
         gates::Verdict::Pass => {}
         gates::Verdict::Queue => return queue(server, place, id, argv),
@@ -47,7 +51,11 @@ pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[
             return Flow::Next;
         }
     }
+    let unit = server.propagation.log.len();
     let called = call::call(server, place, id, argv, bigs, call::Mode::Client);
+    if !matches!(called, call::Called::RunQueued) {
+        deliver::close_unit(server, unit);
+    }
     if !server.keyspace.events.is_quiet() || !server.keyspace.garbage.is_empty() {
         deliver::after_command(server);
     }
@@ -55,6 +63,7 @@ pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[
         call::Called::Done => flow_of(server, place),
         call::Called::RunQueued => {
             transaction::run_queued(server, place, argv);
+            deliver::close_unit(server, unit);
             deliver::after_command(server);
             flow_of(server, place)
         }
@@ -78,6 +87,21 @@ fn flow_of(server: &mut Server, place: u32) -> Flow {
 /// # Errors
 /// If there is no such command or the number of arguments is wrong.
 pub fn find_command(server: &Server, argv: &[&[u8]]) -> Result<CommandId, CommandError> {
+    let id = lookup_command(server, argv)?;
+    check_arity(server, id, argv)?;
+    Ok(id)
+}
+
+#[inline]
+fn check_arity(server: &Server, id: CommandId, argv: &[&[u8]]) -> Result<(), CommandError> {
+    let entry = server.commands.entry(id);
+    if entry.info().arity.allows(argv.len()) {
+        return Ok(());
+    }
+    Err(CommandError::Arity(entry.full_name.clone().into()))
+}
+
+fn lookup_command(server: &Server, argv: &[&[u8]]) -> Result<CommandId, CommandError> {
     let table = &server.commands;
     let Some(mut id) = table.lookup(argv[0]) else { return Err(unknown_command(argv)) };
     if !table.entry(id).subcommands.is_empty()
@@ -85,10 +109,6 @@ pub fn find_command(server: &Server, argv: &[&[u8]]) -> Result<CommandId, Comman
     {
         let container = table.entry(id);
         id = table.lookup_sub(id, sub).ok_or_else(|| CommandError::unknown_subcommand(&container.full_name, sub))?;
-    }
-    let entry = table.entry(id);
-    if !entry.info().arity.allows(argv.len()) {
-        return Err(CommandError::Arity(entry.full_name.clone().into()));
     }
     Ok(id)
 }

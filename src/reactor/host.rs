@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::base::host::{Host, ProcessFacts};
@@ -130,8 +131,11 @@ impl Host for RealHost {
         for &name in directives {
             match name {
                 "port" | "bind" => {
-                    let listeners = listener::listen_tcp(config)
-                        .map_err(|_| "Unable to listen on this port, check server logs.".to_owned())?;
+                    let refusal = match name {
+                        "bind" => "Failed to bind to specified addresses.",
+                        _ => "Unable to listen on this port, check server logs.",
+                    };
+                    let listeners = listener::listen_tcp(config).map_err(|_| refusal.to_owned())?;
                     self.changes.borrow_mut().listeners = Some(listeners);
                 }
                 "maxclients" => {
@@ -181,19 +185,28 @@ pub(super) fn os_text(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
-/// Tells the kernel's out-of-memory killer how to treat this process.
+/// The process's own score before this server changed it, while it has.
+static OOM_SCORE_BEFORE: Mutex<Option<i32>> = Mutex::new(None);
+
+/// Tells the kernel's out-of-memory killer how to treat this process; takes it back where the operator turned it off.
 pub(super) fn set_oom_score(config: &Config) -> Result<(), String> {
     let path = "/proc/self/oom_score_adj";
-    let base = match config.oom_score_adj {
-        OomScoreAdj::No => return Ok(()),
-        OomScoreAdj::Absolute => 0,
-        OomScoreAdj::Relative | OomScoreAdj::Yes => {
-            fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    let mut before = OOM_SCORE_BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+    let read = || fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    let ours = config.oom_score_adj_values.0[0];
+    let score = match config.oom_score_adj {
+        OomScoreAdj::No => match before.take() {
+            Some(base) => base,
+            None => return Ok(()),
+        },
+        OomScoreAdj::Absolute => {
+            before.get_or_insert_with(read);
+            ours
         }
+        OomScoreAdj::Relative | OomScoreAdj::Yes => *before.get_or_insert_with(read) + ours,
     };
-    let score = (base + config.oom_score_adj_values.0[0]).clamp(-1000, 1000);
-    fs::write(path, score.to_string()).map_err(|error| {
+    fs::write(path, score.clamp(-1000, 1000).to_string()).map_err(|error| {
         log::warning(&format!("Unable to write oom_score_adj: {}", os_text(&error)));
-        "Failed to apply new oom_score_adj configuration, check server logs.".to_owned()
+        "Failed to set current oom_score_adj. Check server logs.".to_owned()
     })
 }

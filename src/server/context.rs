@@ -6,10 +6,10 @@ use crate::keyspace::{Db, DbIndex};
 use crate::resp::{CommandError, Reply};
 use crate::storage::Shared;
 
-use super::Server;
 use super::client::{Client, ClientId};
 use super::propagation::Propagation;
 use super::table::CommandId;
+use super::{DebugSwitches, Server};
 
 /// An argument that came in an allocation of its own.
 pub type BigArg = (usize, Shared<Vec<u8>>);
@@ -28,6 +28,8 @@ pub struct DataContext<'a> {
     pub config: &'a Config,
     /// May the command not wait (MULTI, scripts)?
     pub deny_blocking: bool,
+    /// Switches of DEBUG.
+    pub debug: &'a DebugSwitches,
     pub(crate) propagation: &'a mut Propagation,
     pub(crate) bigs: &'a [BigArg],
 }

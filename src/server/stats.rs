@@ -113,7 +113,7 @@ impl Stats {
     pub fn count_error(&mut self, line: &str) -> bool {
         self.total_error_replies += 1;
         if self.errors_overflowed {
-            if let Some(count) = self.errors.get_mut("ERRORSTATS_OVERFLOW") {
+            if let Some(count) = self.errors.get_mut("ERRORSTATS_DISABLED") {
                 *count += 1;
             }
             return false;
@@ -126,7 +126,7 @@ impl Stats {
         if self.errors.len() >= ERROR_KINDS_MAX {
             self.errors_overflowed = true;
             self.errors.clear();
-            self.errors.insert("ERRORSTATS_OVERFLOW".to_owned(), 1);
+            self.errors.insert("ERRORSTATS_DISABLED".to_owned(), 1);
             return true;
         }
         self.errors.insert(code.to_owned(), 1);

@@ -26,9 +26,9 @@ impl Digest {
         self.0.copy_from_slice(&hash);
     }
 
-    /// Adds another digest as it is.
+    /// Adds another digest, as a part whose place among others does not matter.
     pub fn merge(&mut self, other: Digest) {
-        self.0.iter_mut().zip(other.0).for_each(|(byte, other)| *byte ^= other);
+        self.add(&other.0);
     }
 
     /// Forty hexadecimal digits.

@@ -160,6 +160,16 @@ impl TestNode {
         Some(text)
     }
 
+    /// The content of the next reply, a bulk string.
+    pub fn take_bulk(&mut self, client: &str) -> Vec<u8> {
+        let inbox = self.inboxes.entry(client.to_owned()).or_default();
+        let end = inbox.windows(2).position(|pair| pair == b"\r\n").expect("a bulk string");
+        let len: usize = String::from_utf8_lossy(&inbox[1..end]).parse().expect("its length");
+        let content = inbox[end + 2..end + 2 + len].to_vec();
+        inbox.drain(..end + 4 + len);
+        content
+    }
+
     /// Sends a request and returns its reply.
     pub fn ask(&mut self, request: &str) -> String {
         let argv = split_args(request.as_bytes()).expect("a request that can be split");

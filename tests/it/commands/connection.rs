@@ -154,7 +154,7 @@ fn clients_are_listed_named_and_killed() {
          > CLIENT UNBLOCK 9 why
          (error) ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR
          > CLIENT HELP
-         [\"CLIENT <subcommand> ...",
+         [CLIENT <subcommand> [<arg>...",
     );
 }
 

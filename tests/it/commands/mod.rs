@@ -1,10 +1,13 @@
 mod bitmap;
 mod connection;
+mod dump;
 mod geo;
 mod hash;
 mod hyperloglog;
 mod pubsub;
+mod server;
 mod set;
 mod string;
+mod table;
 mod transactions;
 mod zset;
