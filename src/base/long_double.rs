@@ -121,6 +121,18 @@ impl LongDouble {
         LongDouble::rounded(negative, sum, exponent, Sticky::Exact)
     }
 
+    /// The same number with the other sign.
+    pub fn negated(self) -> LongDouble {
+        LongDouble { negative: !self.negative, ..self }
+    }
+
+    /// Does it lie below `other`? Never so for NaN.
+    pub fn is_less(self, other: LongDouble) -> bool {
+        let difference = other.add(self.negated());
+        let is_nothing = difference.is_zero() || difference.magnitude == Magnitude::NotANumber;
+        !is_nothing && !difference.negative
+    }
+
     /// Prints as INCRBYFLOAT replies: no exponent, 17 digits after the point (ties to even), trailing zeros dropped,
     /// and never `-0`.
     pub fn format(self) -> String {

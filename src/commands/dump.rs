@@ -176,7 +176,7 @@ fn restore(cx: &mut DataContext<'_>) -> CommandResult {
 }
 
 /// Makes a key that does not exist of a value taken apart.
-fn store(cx: &mut DataContext<'_>, key: &[u8], decoded: Decoded) {
+pub(super) fn store(cx: &mut DataContext<'_>, key: &[u8], decoded: Decoded) {
     let seed = cx.db.keyspace().hash_seed();
     let config = cx.config;
     match decoded {

@@ -5,6 +5,7 @@ pub mod bitmap;
 pub mod connection;
 pub mod dump;
 mod elements;
+pub mod generic;
 pub mod geo;
 pub mod hash;
 mod help;
@@ -23,6 +24,7 @@ pub const FAMILIES: &[&[Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
     dump::COMMANDS,
+    generic::COMMANDS,
     geo::COMMANDS,
     hash::COMMANDS,
     hyperloglog::COMMANDS,

@@ -2,7 +2,6 @@
 
 use crate::base::glob::{self, Case};
 use crate::pubsub::Kind;
-use crate::resp::Reply;
 use crate::server::{ClientFlags, ClientId, Command, CommandResult, Handler, Outcome, Server, ServerContext, messages};
 use crate::spec::*;
 
@@ -317,7 +316,7 @@ fn subscribe_to(cx: &mut ServerContext<'_>, kind: Kind, label: &[u8]) -> Command
         if is_new {
             cx.server.pubsub.subscribe(kind, name, id.0);
         }
-        confirm(&mut cx.reply, label, Some(name), total);
+        confirm(cx, label, Some(name), total);
     }
     Ok(Outcome::Done)
 }
@@ -330,11 +329,11 @@ fn unsubscribe_from(cx: &mut ServerContext<'_>, kind: Kind, label: &[u8]) -> Com
     };
     for name in &named {
         let total = forget(cx.server, cx.client, kind, name);
-        confirm(&mut cx.reply, label, Some(name), total);
+        confirm(cx, label, Some(name), total);
     }
     if named.is_empty() {
         let total = cx.client().subscriptions.as_ref().map_or(0, |all| all.count_like(kind));
-        confirm(&mut cx.reply, label, None, total);
+        confirm(cx, label, None, total);
     }
     Ok(Outcome::Done)
 }
@@ -365,14 +364,17 @@ pub(super) fn unsubscribe_from_all(server: &mut Server, id: ClientId) {
     }
 }
 
-fn confirm(reply: &mut Reply<'_>, label: &[u8], name: Option<&[u8]>, total: usize) {
-    reply.push(3);
-    reply.bulk(label);
-    match name {
-        Some(name) => reply.bulk(name),
-        None => reply.null(),
-    }
-    reply.int(total as i64);
+/// Tells the client what it listens to. This is a message, not a reply: CLIENT REPLY does not mute it.
+fn confirm(cx: &mut ServerContext<'_>, label: &[u8], name: Option<&[u8]>, total: usize) {
+    messages::send(cx.server, cx.client, |reply| {
+        reply.push(3);
+        reply.bulk(label);
+        match name {
+            Some(name) => reply.bulk(name),
+            None => reply.null(),
+        }
+        reply.int(total as i64);
+    });
 }
 
 fn list(cx: &mut ServerContext<'_>, kind: Kind) -> CommandResult {

@@ -264,7 +264,7 @@ impl Setting for Notify {
     const SHAPE: Shape = Shape::Words("letters out of Ag$lshzxeKEtmdnocSTIV");
 
     fn read(&mut self, words: &[&[u8]], _: &Shape, _: Origin) -> Result<(), String> {
-        let refusal = || "Invalid event class character. Use 'Ag$lshzxeKEtmdnocaSTIV'.".to_owned();
+        let refusal = || "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".to_owned();
         let letters = std::str::from_utf8(only_word(words)?).map_err(|_| refusal())?;
         *self = Notify::parse(letters).ok_or_else(refusal)?;
         Ok(())
@@ -272,6 +272,10 @@ impl Setting for Notify {
 
     fn show(&self, _: &Shape) -> Vec<u8> {
         self.letters().into_bytes()
+    }
+
+    fn lines(&self, default: &Self, _: &Shape) -> Vec<Line> {
+        vec![Line { words: super::words::quote(self.letters().as_bytes()), is_forced: self != default }]
     }
 }
 

@@ -5,6 +5,8 @@ use std::io::IoSlice;
 
 use crate::storage::Shared;
 
+/// Up to this size a buffer is lent to clients in turn.
+const LENT_MAX: usize = 16 * 1024;
 /// From this size on a value is shared with its key instead of copied.
 pub const SHARE_MIN: usize = 32 * 1024;
 
@@ -60,9 +62,11 @@ impl Output {
         &mut self.tail
     }
 
-    /// Bytes of memory this output holds on to; shared values count, as each keeps its key's old content alive.
+    /// Bytes of memory this output holds on to; shared values count, as each keeps its key's old content alive. A buffer
+    /// of usual size does not: it goes from client to client.
     pub fn memory_bytes(&self) -> usize {
-        self.tail.capacity() + self.pieces.iter().map(|piece| 32 + piece.bytes().len()).sum::<usize>()
+        self.tail.capacity().saturating_sub(LENT_MAX)
+            + self.pieces.iter().map(|piece| 32 + piece.bytes().len()).sum::<usize>()
     }
 
     /// Number of separate pieces, as CLIENT LIST's `oll` counts reply nodes.

@@ -16,6 +16,8 @@ pub enum TimeoutReply {
     NullArray,
     /// This integer (WAIT).
     Int(i64),
+    /// These two (WAITAOF).
+    Ints(i64, i64),
 }
 
 /// A handler's wish to wait.

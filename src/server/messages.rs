@@ -1,7 +1,7 @@
 //! Writing to clients: errors to the one who asks, messages to any other, and the limits on output that waits.
 
 use crate::pubsub::Kind;
-use crate::resp::{Output, Proto, Reply};
+use crate::resp::Reply;
 
 use super::{ClientFlags, ClientId, Server};
 
@@ -60,14 +60,8 @@ pub fn send(server: &mut Server, id: ClientId, write: impl FnOnce(&mut Reply<'_>
     if client.flags.has(ClientFlags::CLOSING) {
         return false;
     }
-    let mut silent = Output::default();
-    // CLIENT REPLY OFF mutes replies, not pushes.
-    let out = if client.flags.has(ClientFlags::REPLY_OFF) && client.proto == Proto::Resp2 {
-        &mut silent
-    } else {
-        &mut client.out
-    };
-    write(&mut Reply::new(out, client.proto));
+    // CLIENT REPLY mutes replies, not what is sent unasked.
+    write(&mut Reply::new(&mut client.out, client.proto));
     note_output(server, id);
     true
 }

@@ -14,6 +14,11 @@ pub fn write_timeout(server: &mut Server, place: u32, reply: TimeoutReply) {
         TimeoutReply::Null => writer.null(),
         TimeoutReply::NullArray => writer.null_array(),
         TimeoutReply::Int(number) => writer.int(number),
+        TimeoutReply::Ints(first, second) => {
+            writer.array(2);
+            writer.int(first);
+            writer.int(second);
+        }
     }
 }
 

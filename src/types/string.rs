@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::base::number::parse_i64;
+use crate::base::number::{decimal_len, parse_i64};
 use crate::storage::{Encoding, EntryRef, NewValue, Object, Shared, Value};
 
 /// Strings up to this length lie in their entry.
@@ -34,6 +34,26 @@ pub fn bytes<'a>(entry: EntryRef<'a>) -> Cow<'a, [u8]> {
         Value::Object(Object::Blob(blob)) => Cow::Borrowed(blob),
         Value::Object(_) => Cow::Borrowed(&[]),
     }
+}
+
+/// The length of a string.
+#[inline]
+pub fn len(entry: EntryRef<'_>) -> usize {
+    match entry.value() {
+        Value::Int(number) => decimal_len(number),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::Object(Object::Blob(blob)) => blob.len(),
+        Value::Object(_) => 0,
+    }
+}
+
+/// Bytes of a digest.
+pub const DIGEST_LEN: usize = 16;
+
+/// The XXH3 hash of a string, in hexadecimal.
+pub fn digest(entry: EntryRef<'_>) -> [u8; DIGEST_LEN] {
+    let hash = xxhash_rust::xxh3::xxh3_64(&bytes(entry));
+    std::array::from_fn(|digit| b"0123456789abcdef"[(hash >> (60 - 4 * digit)) as usize & 15])
 }
 
 /// What OBJECT ENCODING calls a string.

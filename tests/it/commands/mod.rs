@@ -1,6 +1,7 @@
 mod bitmap;
 mod connection;
 mod dump;
+mod generic;
 mod geo;
 mod hash;
 mod hyperloglog;

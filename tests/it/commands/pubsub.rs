@@ -71,3 +71,14 @@ fn resp3_pushes_messages_between_replies() {
          (int) 0",
     );
 }
+
+#[test]
+fn messages_are_not_muted() {
+    let mut node = crate::runner::TestNode::new(&[]);
+    assert_eq!(node.ask("CLIENT REPLY OFF"), "(none)");
+    assert_eq!(node.ask("SUBSCRIBE c"), "[subscribe c (int) 1]");
+    assert_eq!(node.ask("PUBLISH c m"), "(none)");
+    crate::runner::run(&mut node, "b> PUBLISH c m\n(int) 1\n< a [message c m]");
+    assert_eq!(node.ask("UNSUBSCRIBE c"), "[unsubscribe c (int) 0]");
+    assert_eq!(node.ask("PING"), "(none)");
+}

@@ -1,0 +1,434 @@
+//! What the fuzz targets do with their bytes: parsers are fed them, structures are driven by them beside a simple model.
+//! The same functions run on seeded bytes in the normal tests (tests/fuzz_smoke.rs).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use russet::base::glob::{self, Case};
+use russet::base::hash::HashSeed;
+use russet::persistence::rdb::decode;
+use russet::resp::Parser;
+use russet::resp::parser::{RequestLimits, Status};
+use russet::storage::dict::Dict;
+use russet::storage::expiry::ExpiryIndex;
+use russet::storage::listpack::{self, Element};
+use russet::storage::packed::{self, Item};
+use russet::storage::quicklist::{NodeLimits, Quicklist};
+use russet::storage::table::Table;
+use russet::storage::zset::Zset;
+use russet::storage::{ByteRegion, Encoding, NewValue, Type, Value, intset};
+
+/// Steps of one run, at most: a bound on time.
+const STEPS_MAX: usize = 2000;
+
+/// Bytes as choices.
+struct Choices<'a> {
+    data: &'a [u8],
+}
+
+impl Choices<'_> {
+    fn byte(&mut self) -> Option<u8> {
+        let (&first, rest) = self.data.split_first()?;
+        self.data = rest;
+        Some(first)
+    }
+
+    /// A number below `bound`; zero when the bytes are used up.
+    fn below(&mut self, bound: usize) -> usize {
+        let wide = usize::from(self.byte().unwrap_or(0)) << 8 | usize::from(self.byte().unwrap_or(0));
+        if bound == 0 { 0 } else { wide % bound }
+    }
+
+    /// A short text, sometimes a number, seldom a long one.
+    fn text(&mut self) -> Vec<u8> {
+        let kind = self.byte().unwrap_or(0);
+        let n = self.below(1 << 16) as i64 - 300;
+        match kind {
+            0..100 => format!("m{}", n.rem_euclid(200)).into_bytes(),
+            100..180 => n.to_string().into_bytes(),
+            180..200 => (n.wrapping_mul(0x1234_5678_9abc)).to_string().into_bytes(),
+            200..245 => vec![kind; (n.rem_euclid(90)) as usize],
+            _ => vec![kind; n.unsigned_abs() as usize % 9000],
+        }
+    }
+}
+
+/// A seed that never changes: leaking one for each run would look like a leak.
+fn seed() -> HashSeed {
+    static SEED: std::sync::OnceLock<HashSeed> = std::sync::OnceLock::new();
+    *SEED.get_or_init(|| HashSeed::new(7))
+}
+
+/// A request parsed at once and one that comes in two parts end the same way.
+pub fn request_parser(data: &[u8]) {
+    let limits = RequestLimits { bulk_max: 1 << 20, authenticated: data.len() % 2 == 0 };
+    let mut whole = Parser::default();
+    let at_once = whole.parse(data, limits);
+    let mut parts = Parser::default();
+    let cut = data.first().map_or(0, |&byte| usize::from(byte) % (data.len() + 1));
+    let mut in_parts = parts.parse(&data[..cut], limits);
+    if matches!(in_parts, Ok(Status::Incomplete)) {
+        in_parts = parts.parse(data, limits);
+        assert_eq!(at_once, in_parts);
+    }
+    if let Ok(Status::Complete { consumed }) = at_once {
+        assert!(consumed <= data.len() && !whole.args.is_empty());
+    }
+}
+
+fn shown(element: Element<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    element.write_to(&mut bytes);
+    bytes
+}
+
+/// A listpack beside a deque.
+pub fn listpack(data: &[u8]) {
+    let mut choices = Choices { data };
+    let (mut lp, mut model) = (listpack::EMPTY.to_vec(), VecDeque::new());
+    for _ in 0..STEPS_MAX {
+        let Some(verb) = choices.byte() else { break };
+        let index = choices.below(model.len() + 1);
+        let at = listpack::seek(&lp, index);
+        let text = choices.text();
+        match (verb % 6, at) {
+            (0, _) => {
+                listpack::push_front(&mut lp, Element::from_text(&text));
+                model.push_front(text);
+            }
+            (1, _) => {
+                listpack::push_back(&mut lp, Element::from_text(&text));
+                model.push_back(text);
+            }
+            (2, Some(at)) => {
+                listpack::insert_at(&mut lp, at, Element::from_text(&text));
+                model.insert(index, text);
+            }
+            (3, Some(at)) => {
+                listpack::replace(&mut lp, at, Element::from_text(&text));
+                model[index] = text;
+            }
+            (4, Some(at)) => {
+                let count = choices.below(4);
+                let removed = listpack::remove(&mut lp, at, count);
+                model.drain(index..index + removed);
+            }
+            _ => assert!(listpack::iter(&lp).map(shown).eq(model.iter().cloned())),
+        }
+    }
+    assert_eq!(listpack::validate(&lp).ok(), Some(model.len()));
+    assert!(listpack::iter(&lp).map(shown).eq(model.iter().cloned()));
+    assert!(listpack::iter(&lp).rev().map(shown).eq(model.iter().rev().cloned()));
+}
+
+/// The packed format, in pairs, beside a vector.
+pub fn packed(data: &[u8]) {
+    let mut choices = Choices { data };
+    let mut bytes = packed::EMPTY.to_vec();
+    let mut model: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    for _ in 0..STEPS_MAX.min(400) {
+        let Some(verb) = choices.byte() else { break };
+        let (field, value) = (choices.text(), choices.text());
+        let known = model.iter().position(|(name, _)| *name == field);
+        let found = packed::find(&bytes, 2, &field);
+        assert_eq!(found.is_some(), known.is_some());
+        match (verb % 3, found, known) {
+            (0, Some(at), Some(index)) => {
+                let after = packed::next(&bytes, at);
+                packed::replace(&mut bytes, after, Item::from_text(&value));
+                model[index].1 = value;
+            }
+            (1, Some(at), Some(index)) => {
+                packed::remove(&mut bytes, at, 2);
+                model.remove(index);
+            }
+            (_, None, None) => {
+                packed::push_back(&mut bytes, &[Item::from_text(&field), Item::from_text(&value)]);
+                model.push((field, value));
+            }
+            _ => {}
+        }
+        packed::check_invariants(&bytes, 2);
+        assert_eq!(packed::count(&bytes), model.len() * 2);
+    }
+}
+
+/// An intset beside a set.
+pub fn intset(data: &[u8]) {
+    let mut choices = Choices { data };
+    let (mut set, mut model) = (intset::EMPTY.to_vec(), BTreeSet::new());
+    for _ in 0..STEPS_MAX {
+        let Some(verb) = choices.byte() else { break };
+        let shift = choices.below(48) as u32;
+        let number = (choices.below(1 << 16) as i64 - 30_000) << shift;
+        if verb % 3 == 0 {
+            assert_eq!(intset::remove(&mut set, number), model.remove(&number));
+        } else {
+            assert_eq!(intset::insert(&mut set, number), model.insert(number));
+        }
+    }
+    assert_eq!(intset::validate(&set).ok(), if model.is_empty() { None } else { Some(model.len()) });
+    assert!(intset::iter(&set).eq(model.into_iter()));
+}
+
+/// A quicklist beside a deque; a clone taken on the way must not change.
+pub fn quicklist(data: &[u8]) {
+    let mut choices = Choices { data };
+    let limits = NodeLimits::new([-1, -2, 3, 16][choices.below(4)]);
+    let (mut list, mut model) = (Quicklist::new(), VecDeque::new());
+    let mut kept = None;
+    let texts = |list: &Quicklist| {
+        let mut scratch = Vec::new();
+        list.iter().map(|entry| entry_text(entry, &mut scratch)).collect::<Vec<_>>()
+    };
+    for step in 0..STEPS_MAX {
+        let Some(verb) = choices.byte() else { break };
+        let index = choices.below(model.len() + 1);
+        let text = choices.text();
+        match verb % 8 {
+            0 => {
+                list.push_front(&text, limits);
+                model.push_front(text);
+            }
+            1 | 2 => {
+                list.push_back(&text, limits);
+                model.push_back(text);
+            }
+            3 => assert_eq!(list.pop_front(|_| ()).is_some(), model.pop_front().is_some()),
+            4 => assert_eq!(list.pop_back(|_| ()).is_some(), model.pop_back().is_some()),
+            5 => {
+                list.insert(index, &text, limits);
+                model.insert(index, text);
+            }
+            6 => {
+                let count = choices.below(20).min(model.len() - index);
+                list.remove_range(index, count, limits);
+                model.drain(index..index + count);
+            }
+            _ if index < model.len() => {
+                assert!(list.replace(index, &text, limits));
+                model[index] = text;
+            }
+            _ => {}
+        }
+        if step == 100 {
+            kept = Some((list.clone(), texts(&list)));
+        }
+    }
+    list.check_invariants();
+    assert!(texts(&list).into_iter().eq(model));
+    if let Some((clone, before)) = kept {
+        assert_eq!(texts(&clone), before);
+    }
+}
+
+fn entry_text(entry: russet::storage::quicklist::Entry<'_>, scratch: &mut Vec<u8>) -> Vec<u8> {
+    scratch.clear();
+    match entry {
+        russet::storage::quicklist::Entry::Packed(element) => element.write_to(scratch),
+        russet::storage::quicklist::Entry::Plain(bytes) => scratch.extend_from_slice(bytes),
+    }
+    scratch.clone()
+}
+
+/// A dict beside a map.
+pub fn dict(data: &[u8]) {
+    let mut choices = Choices { data };
+    let mut dict = Dict::new(seed());
+    let mut model: BTreeMap<Vec<u8>, (Vec<u8>, Option<i64>)> = BTreeMap::new();
+    for _ in 0..STEPS_MAX {
+        let Some(verb) = choices.byte() else { break };
+        let (field, value) = (choices.text(), choices.text());
+        match verb % 5 {
+            0 | 1 => {
+                let expire = (verb % 2 == 1).then_some(value.len() as i64);
+                let is_new = dict.insert(&field, &value, expire);
+                assert_eq!(is_new, model.insert(field, (value, expire)).is_none());
+            }
+            2 => assert_eq!(dict.remove(&field), model.remove(&field).is_some()),
+            3 => {
+                let got = dict.get(&field).map(|got| (got.value.to_vec(), got.expire_at));
+                assert_eq!(got.as_ref(), model.get(&field));
+            }
+            _ => assert_eq!(dict.next_expiry(), model.values().filter_map(|(_, at)| *at).min()),
+        }
+    }
+    dict.check_invariants();
+    let mut seen = BTreeMap::new();
+    let mut cursor = 0;
+    loop {
+        cursor = dict.scan(cursor, 10, |field| {
+            seen.insert(field.field.to_vec(), (field.value.to_vec(), field.expire_at));
+        });
+        if cursor == 0 {
+            break;
+        }
+    }
+    assert_eq!(seen, model);
+}
+
+/// A sorted set beside a map.
+pub fn zset(data: &[u8]) {
+    let mut choices = Choices { data };
+    let (mut zset, mut model) = (Zset::new(seed()), BTreeMap::<Vec<u8>, f64>::new());
+    for _ in 0..STEPS_MAX {
+        let Some(verb) = choices.byte() else { break };
+        let member = choices.text();
+        let score = (choices.below(1000) as f64 - 500.0) / f64::from(1 + verb % 3);
+        match verb % 4 {
+            0 | 1 => {
+                zset.insert(&member, score);
+                model.insert(member, score);
+            }
+            2 => assert_eq!(zset.remove(&member), model.remove(&member)),
+            _ => assert_eq!(zset.score(&member), model.get(&member).copied()),
+        }
+    }
+    zset.check_invariants();
+    let mut sorted: Vec<(f64, &Vec<u8>)> = model.iter().map(|(member, &score)| (score, member)).collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(b.1)));
+    assert_eq!(zset.len(), sorted.len() as u64);
+    for (rank, (entry, wanted)) in zset.tree().iter().zip(&sorted).enumerate() {
+        assert_eq!((entry.0, entry.1), (wanted.0, wanted.1.as_slice()));
+        assert_eq!(zset.rank(entry.1), Some((rank as u64, entry.0)));
+    }
+}
+
+/// The table of keys beside a map.
+pub fn table(data: &[u8]) {
+    let mut choices = Choices { data };
+    let mut table = Table::new(seed());
+    let mut model: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
+    for step in 0..STEPS_MAX as i64 {
+        let Some(verb) = choices.byte() else { break };
+        let key = choices.text();
+        let hash = table.hash(&key);
+        match verb % 3 {
+            0 => {
+                assert_eq!(table.remove(hash, &key).is_some(), model.remove(&key).is_some());
+            }
+            _ if model.contains_key(&key) => {
+                table.get_mut(hash, &key).expect("the model has it").set_int(step);
+                model.insert(key, step);
+            }
+            _ => {
+                table.insert(hash, &key, NewValue::Int(step), Type::String, None, 0);
+                model.insert(key, step);
+            }
+        }
+    }
+    table.check_invariants();
+    let mut seen = BTreeMap::new();
+    table.for_each(|entry| {
+        let Value::Int(number) = entry.value() else { panic!("integers were stored") };
+        seen.insert(entry.key().to_vec(), number);
+    });
+    assert_eq!(seen, model);
+}
+
+/// The expiry index beside a set.
+pub fn expiry_index(data: &[u8]) {
+    let mut choices = Choices { data };
+    let (mut index, mut model) = (ExpiryIndex::default(), BTreeSet::new());
+    for _ in 0..STEPS_MAX {
+        let Some(verb) = choices.byte() else { break };
+        let at = (choices.below(1 << 16) as i64) << choices.below(24);
+        let hash = choices.below(50) as u64;
+        match verb % 4 {
+            0 | 1 => {
+                if model.insert((at, hash)) {
+                    index.insert(at, hash);
+                }
+            }
+            2 => assert_eq!(index.remove(at, hash), model.remove(&(at, hash))),
+            _ => {
+                let mut due = Vec::new();
+                index.pop_due(at, 5, &mut due);
+                assert!(due.len() == 5 || model.range(..=(at, u64::MAX)).count() == due.len());
+                due.iter().for_each(|record| assert!(record.0 <= at && model.remove(record)));
+            }
+        }
+    }
+    index.check_invariants();
+    assert_eq!(index.len(), model.len());
+}
+
+/// The inline value of an entry beside a vector.
+pub fn entry(data: &[u8]) {
+    let mut choices = Choices { data };
+    let mut table = Table::new(seed());
+    let key = choices.text();
+    let hash = table.hash(&key);
+    let mut model = choices.text();
+    table.insert(hash, &key, NewValue::Bytes(Encoding::Packed, &model), Type::Hash, None, 3);
+    for _ in 0..STEPS_MAX {
+        let Some(verb) = choices.byte() else { break };
+        let mut entry = table.get_mut(hash, &key).expect("it is never removed");
+        if verb % 8 == 0 {
+            entry.set_expire((verb > 100).then_some(i64::from(verb)));
+        }
+        let at = choices.below(model.len() + 1);
+        let remove = choices.below(model.len() - at + 1).min(100);
+        let insert = choices.below(100);
+        let mut region = entry.region();
+        region.splice(at, remove, insert);
+        region.bytes_mut()[at..at + insert].fill(verb);
+        ByteRegion::splice(&mut model, at, remove, insert);
+        model[at..at + insert].fill(verb);
+        let read = entry.into_ref();
+        assert!(matches!(read.value(), Value::Bytes(bytes) if bytes == model) && read.key() == key);
+    }
+}
+
+/// A payload of RESTORE: a value or a refusal.
+pub fn dump_payload(data: &[u8]) {
+    let mut payload = data.to_vec();
+    payload.extend_from_slice(&[11, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert!(decode::has_valid_footer(&payload, true));
+    if let Ok(decoded) = decode::payload(&payload) {
+        assert!(!decoded.is_empty());
+    }
+}
+
+/// Bytes that may be a listpack or an intset: refused, or readable to the end.
+pub fn packed_bytes(data: &[u8]) {
+    if let Ok(count) = listpack::validate(data) {
+        assert_eq!(listpack::iter(data).count(), count);
+        assert_eq!(listpack::iter(data).rev().count(), count);
+    }
+    if let Ok(count) = intset::validate(data) {
+        assert_eq!(intset::iter(data).count(), count);
+    }
+}
+
+/// Patterns: any bytes match in bounded time.
+pub fn glob_pattern(data: &[u8]) {
+    let (pattern, text) = data.split_at(data.len() / 2);
+    let case = if data.len() % 2 == 0 { Case::Sensitive } else { Case::Ignored };
+    let _ = glob::is_match(pattern, text, case);
+    assert!(!glob::is_literal(pattern) || glob::is_match(pattern, pattern, Case::Sensitive));
+}
+
+struct NoFiles;
+
+impl russet::config::file::ConfigFiles for NoFiles {
+    fn read(&mut self, _path: &[u8]) -> std::io::Result<Vec<u8>> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+
+    fn expand(&mut self, _pattern: &[u8]) -> Vec<Vec<u8>> {
+        Vec::new()
+    }
+
+    fn enter(&mut self, _dir: &[u8]) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A configuration: taken or refused with a report.
+pub fn config_file(data: &[u8]) {
+    use russet::config::file::{Role, Sources, load};
+    let sources = Sources { path: None, stdin: Some(data), options: b"" };
+    if let Err(error) = load(sources, Role::Server, &mut NoFiles) {
+        assert!(!error.report("x").is_empty());
+    }
+}

@@ -1,0 +1,211 @@
+//! Whole databases, and waiting for replicas.
+
+use crate::keyspace::DbIndex;
+use crate::resp::CommandError;
+use crate::server::blocking::{Block, TimeoutReply};
+use crate::server::context;
+use crate::server::{Command, CommandResult, DataContext, Handler, Outcome};
+use crate::spec::*;
+
+pub(super) const DBSIZE: Command = Command {
+    info: CommandInfo {
+        name: "dbsize",
+        arity: Arity::Exactly(1),
+        since: "1.0.0",
+        group: Group::Server,
+        complexity: "O(1)",
+        summary: "Counts the keys of the database.",
+        flags: Flags::FAST.or(Flags::READONLY),
+        categories: Categories::KEYSPACE,
+        tips: &["request_policy:all_shards", "response_policy:agg_sum"],
+        ..INFO
+    },
+    handler: Handler::Data(dbsize),
+};
+pub(super) const FLUSHALL: Command = Command {
+    info: CommandInfo {
+        name: "flushall",
+        arity: Arity::AtLeast(1),
+        since: "1.0.0",
+        group: Group::Server,
+        complexity: "O(N) where N is the number of keys, or O(1) when another thread frees them",
+        summary: "Removes all keys of all databases.",
+        flags: Flags::WRITE,
+        categories: Categories::DANGEROUS.or(Categories::KEYSPACE),
+        arguments: &[oneof(
+            "flush-type",
+            &[token("async", "ASYNC").since("4.0.0"), token("sync", "SYNC").since("6.2.0")],
+        )
+        .optional()],
+        tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+        ..INFO
+    },
+    handler: Handler::Data(flushall),
+};
+pub(super) const FLUSHDB: Command = Command {
+    info: CommandInfo {
+        name: "flushdb",
+        arity: Arity::AtLeast(1),
+        since: "1.0.0",
+        group: Group::Server,
+        complexity: "O(N) where N is the number of keys, or O(1) when another thread frees them",
+        summary: "Removes all keys of the database.",
+        flags: Flags::WRITE,
+        categories: Categories::DANGEROUS.or(Categories::KEYSPACE),
+        arguments: &[oneof(
+            "flush-type",
+            &[token("async", "ASYNC").since("4.0.0"), token("sync", "SYNC").since("6.2.0")],
+        )
+        .optional()],
+        tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+        ..INFO
+    },
+    handler: Handler::Data(flushdb),
+};
+pub(super) const SWAPDB: Command = Command {
+    info: CommandInfo {
+        name: "swapdb",
+        arity: Arity::Exactly(3),
+        since: "4.0.0",
+        group: Group::Server,
+        complexity: "O(1), and the clients that watch keys in either database",
+        summary: "Exchanges two databases.",
+        flags: Flags::FAST.or(Flags::WRITE),
+        categories: Categories::DANGEROUS.or(Categories::KEYSPACE),
+        arguments: &[integer("index1"), integer("index2")],
+        ..INFO
+    },
+    handler: Handler::Data(swapdb),
+};
+pub(super) const WAIT: Command = Command {
+    info: CommandInfo {
+        name: "wait",
+        arity: Arity::Exactly(3),
+        since: "3.0.0",
+        group: Group::Generic,
+        complexity: "O(1)",
+        summary: "Waits until replicas have acknowledged the writes of this connection.",
+        flags: Flags::BLOCKING,
+        categories: Categories::CONNECTION,
+        arguments: &[integer("numreplicas"), integer("timeout")],
+        tips: &["request_policy:all_shards", "response_policy:agg_min"],
+        ..INFO
+    },
+    handler: Handler::Data(wait),
+};
+pub(super) const WAITAOF: Command = Command {
+    info: CommandInfo {
+        name: "waitaof",
+        arity: Arity::Exactly(4),
+        since: "7.2.0",
+        group: Group::Generic,
+        complexity: "O(1)",
+        summary: "Waits until the writes of this connection are synced to append-only files.",
+        flags: Flags::BLOCKING,
+        categories: Categories::CONNECTION,
+        arguments: &[integer("numlocal"), integer("numreplicas"), integer("timeout")],
+        tips: &["request_policy:all_shards", "response_policy:agg_min"],
+        ..INFO
+    },
+    handler: Handler::Data(waitaof),
+};
+
+fn dbsize(cx: &mut DataContext<'_>) -> CommandResult {
+    let size = cx.db.len();
+    cx.reply.int(size as i64);
+    Ok(Outcome::Done)
+}
+
+fn flush(cx: &mut DataContext<'_>, which: Option<DbIndex>) -> CommandResult {
+    let lazy = match cx.argv.get(1).map(|word| word.to_ascii_uppercase()).as_deref() {
+        None => cx.config.lazyfree_lazy_user_flush,
+        Some(b"ASYNC") => true,
+        Some(b"SYNC") => false,
+        Some(_) => return Err(CommandError::Syntax),
+    };
+    if cx.argv.len() > 2 {
+        return Err(CommandError::Syntax);
+    }
+    let keyspace = cx.db.keyspace();
+    let removed = keyspace.flush(which, lazy);
+    // Replicas are told even if there was nothing here to remove.
+    keyspace.dirty += removed as u64 + 1;
+    cx.reply.ok();
+    Ok(Outcome::Done)
+}
+
+fn flushdb(cx: &mut DataContext<'_>) -> CommandResult {
+    let index = cx.db.index();
+    flush(cx, Some(index))
+}
+
+fn flushall(cx: &mut DataContext<'_>) -> CommandResult {
+    flush(cx, None)
+}
+
+fn swapdb(cx: &mut DataContext<'_>) -> CommandResult {
+    let number = |arg, text| context::integer(arg).map_err(|_| CommandError::err(text));
+    let first = number(cx.argv[1], "invalid first DB index")?;
+    let second = number(cx.argv[2], "invalid second DB index")?;
+    let databases = cx.db.keyspace().databases() as i64;
+    if !(0..databases).contains(&first) || !(0..databases).contains(&second) {
+        return Err(CommandError::err("DB index is out of range"));
+    }
+    if first != second {
+        cx.db.keyspace().swap(DbIndex(first as u16), DbIndex(second as u16));
+    }
+    cx.db.keyspace().dirty += 1;
+    cx.reply.ok();
+    Ok(Outcome::Done)
+}
+
+/// Waits for what will not come: this server has no replicas.
+fn wait_in_vain(cx: &mut DataContext<'_>, timeout: &[u8], reply: TimeoutReply, is_served: bool) -> CommandResult {
+    let timeout_ms = context::integer(timeout)?;
+    if timeout_ms < 0 {
+        return Err(CommandError::TimeoutNegative);
+    }
+    if is_served || cx.deny_blocking {
+        match reply {
+            TimeoutReply::Ints(local, replicas) => {
+                cx.reply.array(2);
+                cx.reply.int(local);
+                cx.reply.int(replicas);
+            }
+            _ => cx.reply.int(0),
+        }
+        return Ok(Outcome::Done);
+    }
+    let timeout_ms = timeout_ms as u64;
+    Ok(Outcome::Block(Box::new(Block {
+        keys: Vec::new(),
+        wanted: None,
+        timeout_ms,
+        timeout_reply: reply,
+        unblock_on_nokey: false,
+    })))
+}
+
+fn wait(cx: &mut DataContext<'_>) -> CommandResult {
+    let replicas = context::integer(cx.argv[1])?;
+    wait_in_vain(cx, cx.argv[2], TimeoutReply::Int(0), replicas <= 0)
+}
+
+fn waitaof(cx: &mut DataContext<'_>) -> CommandResult {
+    let local = context::integer(cx.argv[1])?;
+    if !(0..=1).contains(&local) {
+        return Err(CommandError::err("value is out of range, value must between 0 and 1"));
+    }
+    let replicas = context::integer(cx.argv[2])?;
+    if replicas < 0 {
+        return Err(CommandError::NotPositive);
+    }
+    let timeout = context::integer(cx.argv[3])?;
+    if timeout < 0 {
+        return Err(CommandError::TimeoutNegative);
+    }
+    if local > 0 {
+        return Err(CommandError::err("WAITAOF cannot be used when numlocal is set but appendonly is disabled."));
+    }
+    wait_in_vain(cx, cx.argv[3], TimeoutReply::Ints(0, 0), replicas == 0)
+}

@@ -1,0 +1,78 @@
+//! The fuzz targets' drivers on seeded bytes: a short run of each in every test run. `cargo fuzz run NAME` (scripts/fuzz) goes
+//! on where this ends.
+
+#[path = "../fuzz/drivers.rs"]
+mod drivers;
+
+use russet::base::rng::Rng;
+
+fn smoke(driver: fn(&[u8]), rounds: u64) {
+    for round in 0..rounds {
+        let mut rng = Rng::new(round);
+        let len = rng.below(6000) as usize;
+        let data: Vec<u8> = (0..len).map(|_| rng.next_u64() as u8).collect();
+        driver(&data);
+    }
+}
+
+/// Random changes to bytes that mean something reach deeper than random bytes.
+fn smoke_changed(driver: fn(&[u8]), samples: &[&[u8]], rounds: u64) {
+    for round in 0..rounds {
+        let mut rng = Rng::new(round);
+        let mut data = samples[rng.below(samples.len() as u64) as usize].to_vec();
+        for _ in 0..rng.below(4) {
+            let at = rng.below(data.len() as u64 + 1) as usize;
+            match rng.below(3) {
+                0 if at < data.len() => data[at] = rng.next_u64() as u8,
+                1 if at < data.len() => {
+                    data.remove(at);
+                }
+                _ => data.insert(at, rng.next_u64() as u8),
+            }
+        }
+        driver(&data);
+    }
+}
+
+#[test]
+fn structures_agree_with_their_models() {
+    let all: [fn(&[u8]); 9] = [
+        drivers::listpack,
+        drivers::packed,
+        drivers::intset,
+        drivers::quicklist,
+        drivers::dict,
+        drivers::zset,
+        drivers::table,
+        drivers::expiry_index,
+        drivers::entry,
+    ];
+    all.into_iter().for_each(|driver| smoke(driver, 40));
+}
+
+#[test]
+fn parsers_refuse_or_understand() {
+    let requests: [&[u8]; 4] = [
+        b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nhello\r\n",
+        b"SET k \"a\\x41\" 'b'\r\n",
+        b"*2\r\n$3\r\nGET\r\n$40000\r\nabc",
+        b"*-1\r\n*0\r\n\r\nPING\r\n",
+    ];
+    smoke_changed(drivers::request_parser, &requests, 30_000);
+    let payloads: [&[u8]; 6] = [
+        b"\x00\x05hello",
+        b"\x05\x02\x01a\x00\x00\x00\x00\x00\x00\xf0?\x01b\x00\x00\x00\x00\x00\x00\x00@",
+        b"\x04\x01\x01f\x01v",
+        b"\x0b\x0c\x02\x00\x00\x00\x02\x00\x00\x00\x01\x00\x02\x00",
+        b"\x14\x0f\x0f\x00\x00\x00\x02\x00\x81a\x02\x81b\x02\x05\x01\xff",
+        b"\x12\x01\x02\x0b\x0b\x00\x00\x00\x02\x00\x01\x01\x02\x01\xff",
+    ];
+    smoke_changed(drivers::dump_payload, &payloads, 30_000);
+    let packed: [&[u8]; 2] =
+        [b"\x0b\x00\x00\x00\x02\x00\x01\x01\x02\x01\xff", b"\x02\x00\x00\x00\x02\x00\x00\x00\x01\x00\x02\x00"];
+    smoke_changed(drivers::packed_bytes, &packed, 30_000);
+    smoke(drivers::glob_pattern, 300);
+    let configs: [&[u8]; 3] =
+        [b"port 7000\nsave 60 1\n", b"bind 127.0.0.1 -::1\nmaxmemory 1gb\n", b"user x on\nrename-command GET \"\"\n"];
+    smoke_changed(drivers::config_file, &configs, 3000);
+}

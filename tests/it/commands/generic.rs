@@ -1,0 +1,218 @@
+use crate::runner::check;
+
+#[test]
+fn keys_are_deleted_renamed_moved_and_copied() {
+    check(
+        r#"
+        > SET a 1
+        OK
+        > SADD s x y
+        (int) 2
+        > EXISTS a a nokey s
+        (int) 3
+        > TYPE s
+        set
+        > TYPE nokey
+        none
+        > RENAME a b
+        OK
+        > RENAME a b
+        (error) ERR no such key
+        > RENAMENX b s
+        (int) 0
+        > COPY s s2
+        (int) 1
+        > COPY s s2
+        (int) 0
+        > SADD s2 z
+        (int) 1
+        > SCARD s
+        (int) 2
+        > COPY s s
+        (error) ERR source and destination objects are the same
+        > COPY s t DB 99
+        (error) ERR DB index is out of range
+        > MOVE b 1
+        (int) 1
+        > MOVE b 1
+        (int) 0
+        > MOVE s 0
+        (error) ERR source and destination objects are the same
+        > DEL s nokey
+        (int) 1
+        > UNLINK s2
+        (int) 1
+        > DBSIZE
+        (int) 0
+        > SELECT 1
+        OK
+        > GET b
+        1
+        > SWAPDB 0 1
+        OK
+        > GET b
+        (nil)
+        > FLUSHALL
+        OK
+        > SWAPDB 0 99
+        (error) ERR DB index is out of range
+        > FLUSHDB NOW
+        (error) ERR syntax error
+        "#,
+    );
+}
+
+#[test]
+fn keys_expire() {
+    check(
+        r#"
+        > SET a 1
+        OK
+        > TTL a
+        (int) -1
+        > EXPIRE a 10
+        (int) 1
+        > TTL a
+        (int) 10
+        > EXPIRE a 5 GT
+        (int) 0
+        > EXPIRE a 20 NX
+        (int) 0
+        > EXPIRE a 20 XX
+        (int) 1
+        > PEXPIREAT a 1700000015000 LT
+        (int) 1
+        > EXPIRETIME a
+        (int) 1700000015
+        > PTTL a
+        (int) 15000
+        > PERSIST a
+        (int) 1
+        > PERSIST a
+        (int) 0
+        > PEXPIRE a 100
+        (int) 1
+        ~ 101
+        > GET a
+        (nil)
+        > TTL a
+        (int) -2
+        > EXPIRE a 10
+        (int) 0
+        > SET a 1
+        OK
+        > EXPIRE a -1
+        (int) 1
+        > EXISTS a
+        (int) 0
+        > SET a 1
+        OK
+        > EXPIRE a 9223372036854775807
+        (error) ERR invalid expire time in 'expire' command
+        > EXPIRE a 1 NX GT
+        (error) ERR NX and XX, GT or LT options at the same time are not compatible
+        > EXPIRE a 1 FOO
+        (error) ERR Unsupported option FOO
+        > EXPIRE a x
+        (error) ERR value is not an integer or out of range
+        "#,
+    );
+}
+
+#[test]
+fn keys_are_found() {
+    check(
+        r#"
+        > SET key 1
+        OK
+        > KEYS k?y
+        [key]
+        > KEYS z*
+        []
+        > RANDOMKEY
+        key
+        > SCAN 0 COUNT 100
+        [0 [key]]
+        > SCAN 0 MATCH z*
+        [0 []]
+        > SCAN 0 TYPE list
+        [0 []]
+        > SCAN x
+        (error) ERR invalid cursor
+        > SCAN 0 COUNT 0
+        (error) ERR syntax error
+        > OBJECT ENCODING key
+        int
+        > OBJECT REFCOUNT key
+        (int) 1
+        > OBJECT IDLETIME key
+        (int) 0
+        > OBJECT FREQ key
+        (error) ERR An LFU maxmemory policy is not selected...
+        > OBJECT ENCODING nokey
+        (nil)
+        "#,
+    );
+}
+
+#[test]
+fn elements_are_sorted() {
+    check(
+        r#"
+        > SADD s 3 1 2
+        (int) 3
+        > SORT s
+        [1 2 3]
+        > SORT s DESC LIMIT 0 2
+        [3 2]
+        > SET w1 9
+        OK
+        > SET w2 8
+        OK
+        > HSET h3 f 7
+        (int) 1
+        > SORT s BY w*
+        [3 2 1]
+        > SORT s GET # GET w* GET h*->f
+        [1 9 (nil) 2 8 (nil) 3 (nil) 7]
+        > SORT s STORE dest
+        (int) 3
+        > TYPE dest
+        list
+        > SADD t b a
+        (int) 2
+        > SORT t
+        (error) ERR One or more scores can't be converted into double
+        > SORT t ALPHA
+        [a b]
+        > SORT_RO t ALPHA STORE x
+        (error) ERR syntax error
+        > SORT nokey
+        []
+        > HSET h f v
+        (int) 1
+        > SORT h
+        (error) WRONGTYPE...
+        "#,
+    );
+}
+
+#[test]
+fn waiting_for_replicas_is_in_vain() {
+    check(
+        r#"
+        > WAIT 0 0
+        (int) 0
+        > WAIT 1 100
+        (none)
+        ~ 150
+        < a (int) 0
+        > WAIT 1 -1
+        (error) ERR timeout is negative
+        > WAITAOF 1 0 0
+        (error) ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.
+        > WAITAOF 0 0 0
+        [(int) 0 (int) 0]
+        "#,
+    );
+}
