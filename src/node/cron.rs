@@ -36,10 +36,10 @@ impl Node {
             && let Some(at) = [server.keyspace.next_due(), server.keyspace.next_field_due()].into_iter().flatten().min()
         {
             // The index knows the time of a leaf, not of its first key: look again in a millisecond at the soonest.
-            wait = wait.min(((at - server.now.unix().0).max(0) as u64 * 1000).max(1000));
+            wait = wait.min((at.saturating_sub(server.now.unix().0).max(0) as u64).saturating_mul(1000).max(1000));
         }
         if server.pause.until_ms != 0 {
-            wait = wait.min((server.pause.until_ms - server.now.unix().0).max(0) as u64 * 1000);
+            wait = wait.min((server.pause.until_ms.saturating_sub(server.now.unix().0).max(0) as u64).saturating_mul(1000));
         }
         wait
     }
