@@ -4,7 +4,7 @@ use crate::resp::{CommandError, Output, Reply};
 use crate::server::blocking::Block;
 use crate::server::commandlog::{self, LogEntry, LogKind};
 use crate::server::context::BigArg;
-use crate::server::wake::write_timeout;
+use crate::server::wake::{wait_for_freeing, write_timeout};
 use crate::server::{ClientFlags, CommandId, DataContext, Handler, Outcome, Server, ServerContext};
 use crate::spec::Flags;
 
@@ -139,6 +139,7 @@ fn finish(server: &mut Server, place: u32, result: Result<Outcome, CommandError>
         Outcome::Done => {}
         Outcome::Block(block) if deny_blocking => write_timeout(server, place, block.timeout_reply),
         Outcome::Block(block) => called = Called::Block(block),
+        Outcome::WhenFreed => wait_for_freeing(server, place),
         Outcome::RunQueued => called = Called::RunQueued,
         Outcome::Close => {
             if let Some(client) = server.clients.at(place) {

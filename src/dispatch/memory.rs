@@ -46,7 +46,7 @@ pub fn make_room(server: &mut Server) -> Room {
     while server.used_memory() > limit {
         if !server.keyspace.evict_one(policy) {
             // What another thread is about to free counts for the room to come.
-            let freeing = server.keyspace.garbage.pending.load(std::sync::atomic::Ordering::Relaxed) > 0;
+            let freeing = server.keyspace.garbage.pending() > 0;
             return if freeing { Room::Coming } else { Room::None };
         }
         evicted += 1;

@@ -25,10 +25,12 @@ pub enum Waste {
 #[derive(Default)]
 pub struct Garbage {
     waiting: Vec<Waste>,
-    /// Keys handed over and not freed yet (lazyfree_pending_objects); the freeing thread lowers it.
-    pub pending: Arc<AtomicU64>,
-    /// Keys freed elsewhere (lazyfreed_objects); the freeing thread raises it.
-    pub freed: Arc<AtomicU64>,
+    /// Keys that ever came here.
+    thrown: u64,
+    /// Keys freed of these; the freeing thread raises it.
+    done: Arc<AtomicU64>,
+    /// What `done` was when statistics were reset.
+    done_before: u64,
 }
 
 impl Garbage {
@@ -38,19 +40,49 @@ impl Garbage {
         self.waiting.is_empty()
     }
 
+    /// Keys that came here since the start, freed or not.
+    pub fn thrown(&self) -> u64 {
+        self.thrown
+    }
+
+    /// Keys freed since the start, in the order in which they came.
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// Keys not freed yet (lazyfree_pending_objects).
+    pub fn pending(&self) -> u64 {
+        self.thrown - self.done()
+    }
+
+    /// Keys freed since statistics were reset (lazyfreed_objects).
+    pub fn freed(&self) -> u64 {
+        self.done() - self.done_before
+    }
+
+    /// Counts from here on.
+    pub fn reset_stats(&mut self) {
+        self.done_before = self.done();
+    }
+
+    /// The counter that whoever frees hands to `Waste::free`.
+    pub fn counter(&self) -> Arc<AtomicU64> {
+        self.done.clone()
+    }
+
     pub(super) fn push_entry(&mut self, entry: OwnedEntry) {
-        self.pending.fetch_add(1, Ordering::Relaxed);
+        self.thrown += 1;
         self.waiting.push(Waste::Entry(entry));
     }
 
     pub(super) fn push_object(&mut self, object: Box<Object>) {
-        self.pending.fetch_add(1, Ordering::Relaxed);
+        self.thrown += 1;
         self.waiting.push(Waste::Object(object));
     }
 
     pub(super) fn push_db(&mut self, db: DbState) {
         let keys = db.table.len() as u64;
-        self.pending.fetch_add(keys, Ordering::Relaxed);
+        self.thrown += keys;
         self.waiting.push(Waste::Db(Box::new(db), keys));
     }
 
@@ -70,10 +102,9 @@ impl Waste {
     }
 
     /// Frees it, and counts. Called on the lazy-free thread.
-    pub fn free(self, pending: &AtomicU64, freed: &AtomicU64) {
+    pub fn free(self, done: &AtomicU64) {
         let keys = self.keys();
         drop(self);
-        pending.fetch_sub(keys, Ordering::Relaxed);
-        freed.fetch_add(keys, Ordering::Relaxed);
+        done.fetch_add(keys, Ordering::Relaxed);
     }
 }

@@ -9,6 +9,8 @@ use super::{Node, settle};
 /// Microseconds of expiry in one turn.
 const EXPIRE_SLICE_US: u64 = 500;
 const EXPIRE_SLICE_KEYS: usize = 64;
+/// Microseconds until it is looked again whether what clients wait for is freed.
+const FREED_LOOK_US: u64 = 200;
 /// Clients looked at in one run of cron, at most.
 const CLIENTS_PER_CRON: usize = 200;
 
@@ -37,6 +39,9 @@ impl Node {
         {
             // The index knows the time of a leaf, not of its first key: look again in a millisecond at the soonest.
             wait = wait.min((at.saturating_sub(server.now.unix().0).max(0) as u64).saturating_mul(1000).max(1000));
+        }
+        if !server.awaiting_freed.is_empty() {
+            wait = wait.min(FREED_LOOK_US);
         }
         if server.pause.until_ms != 0 {
             wait = wait.min((server.pause.until_ms.saturating_sub(server.now.unix().0).max(0) as u64).saturating_mul(1000));

@@ -18,6 +18,7 @@ use crate::keyspace::Keyspace;
 use crate::keyspace::lazyfree::Waste;
 use crate::pubsub::Kind;
 use crate::server::apply::apply_config;
+use crate::server::wake::wake_freed;
 use crate::server::{
     Action, Blocking, Client, ClientFlags, ClientId, Clients, CommandTable, DebugSwitches, Identity, Pause,
     Propagation, Server, Stats,
@@ -81,6 +82,7 @@ impl Node {
             actions: Vec::new(),
             pending_writes: Vec::new(),
             unblocked: Vec::new(),
+            awaiting_freed: Default::default(),
             shutdown: None,
             redacted: Vec::new(),
             replid: String::new(),
@@ -166,6 +168,7 @@ impl Node {
     pub fn end_turn(&mut self) {
         let now = self.server.now.mono;
         unblock::handle_deadlines(&mut self.server, now);
+        wake_freed(&mut self.server);
         self.expire_due();
         self.end_pause();
         // A client that goes on may unblock others: until nobody is left, but for a bound per turn.

@@ -13,13 +13,13 @@ pub(super) struct Freeing {
 }
 
 impl Freeing {
-    /// Starts the thread. It lowers `pending` and raises `freed` as it goes.
-    pub(super) fn start(pending: Arc<AtomicU64>, freed: Arc<AtomicU64>) -> std::io::Result<Freeing> {
+    /// Starts the thread. It raises `done` by the keys that it frees.
+    pub(super) fn start(done: Arc<AtomicU64>) -> std::io::Result<Freeing> {
         let (sender, receiver) = channel::<Vec<Waste>>();
         std::thread::Builder::new().name("lazyfree".to_owned()).spawn(move || {
             while let Ok(wastes) = receiver.recv() {
                 for waste in wastes {
-                    waste.free(&pending, &freed);
+                    waste.free(&done);
                     alloc::publish_thread();
                 }
             }

@@ -61,8 +61,7 @@ impl MainLoop {
         changes: Rc<RefCell<Changes>>,
         signals: UnixStream,
     ) -> io::Result<MainLoop> {
-        let garbage = &node.server.keyspace.garbage;
-        let freeing = Freeing::start(garbage.pending.clone(), garbage.freed.clone())?;
+        let freeing = Freeing::start(node.server.keyspace.garbage.counter())?;
         let mut this = MainLoop {
             node,
             poll: Poll::new()?,

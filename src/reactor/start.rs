@@ -181,7 +181,8 @@ fn open_sockets(config: &Config) -> Result<(Vec<listener::Listener>, UnixStream)
         text
     };
     let mut listeners = listener::listen_tcp(config).map_err(|_| failed("tcp", config.port))?;
-    if config.port != 0 && listeners.is_empty() {
+    // Without any address to bind to there may still be a Unix socket.
+    if config.port != 0 && listeners.is_empty() && !config.bind.0.is_empty() {
         return Err(failed("tcp", config.port));
     }
     match listener::listen_unix(config) {
@@ -190,6 +191,11 @@ fn open_sockets(config: &Config) -> Result<(Vec<listener::Listener>, UnixStream)
             log::warning(&format!("Failed opening Unix socket: bind: {}", os_text(&error)));
             return Err("Failed opening Unix socket".to_owned());
         }
+    }
+    if listeners.is_empty() {
+        let text = "Configured to not listen anywhere, exiting.".to_owned();
+        log::warning(&text);
+        return Err(text);
     }
     let signals = (|| {
         let (reader, writer) = std::os::unix::net::UnixStream::pair()?;

@@ -14,6 +14,8 @@ use super::client::ClientId;
 pub enum TimeoutReply {
     Null,
     NullArray,
+    /// OK, when everything thrown away is freed.
+    Freed,
     /// This integer (WAIT).
     Int(i64),
     /// These two (WAITAOF).

@@ -17,6 +17,8 @@ pub enum Outcome {
     Done,
     /// Nothing is written: the client waits for keys. In MULTI the timeout's reply is written instead.
     Block(Box<Block>),
+    /// Nothing is written: the reply is OK once everything thrown away so far is freed. Never in MULTI.
+    WhenFreed,
     /// EXEC: run the client's queued commands.
     RunQueued,
     /// The reply is written; close the connection once it is sent.

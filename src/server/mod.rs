@@ -26,6 +26,8 @@ pub use propagation::Propagation;
 pub use stats::Stats;
 pub use table::{CommandId, CommandTable};
 
+use std::collections::VecDeque;
+
 use crate::base::host::Host;
 use crate::base::rng::Rng;
 use crate::base::time::Now;
@@ -137,6 +139,8 @@ pub struct Server {
     pub pending_writes: Vec<u32>,
     /// Clients that no longer wait, whose further requests are to be executed.
     pub unblocked: Vec<ClientId>,
+    /// Clients that wait for values to be freed: how many keys must be, in the order in which they came.
+    pub awaiting_freed: VecDeque<(u64, ClientId)>,
     /// Set by SHUTDOWN or a signal until it is carried out.
     pub shutdown: Option<ShutdownRequest>,
     /// The name of this data's history, 40 hexadecimal digits.

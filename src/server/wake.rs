@@ -2,9 +2,9 @@
 
 use crate::resp::Reply;
 
-use super::blocking::TimeoutReply;
+use super::blocking::{Block, Blocked, TimeoutReply};
 use super::messages::{note_output, write_error};
-use super::{ClientFlags, ClientId, Server};
+use super::{Client, ClientFlags, ClientId, Server};
 
 /// Writes what a client reads that waited in vain.
 pub fn write_timeout(server: &mut Server, place: u32, reply: TimeoutReply) {
@@ -13,6 +13,7 @@ pub fn write_timeout(server: &mut Server, place: u32, reply: TimeoutReply) {
     match reply {
         TimeoutReply::Null => writer.null(),
         TimeoutReply::NullArray => writer.null_array(),
+        TimeoutReply::Freed => writer.ok(),
         TimeoutReply::Int(number) => writer.int(number),
         TimeoutReply::Ints(first, second) => {
             writer.array(2);
@@ -42,6 +43,40 @@ pub fn unblock_client(server: &mut Server, id: ClientId, error: Option<&str>) ->
     }
     woken(server, id);
     true
+}
+
+/// Lets a client wait until everything thrown away so far is freed.
+pub fn wait_for_freeing(server: &mut Server, place: u32) {
+    let Some(client) = server.clients.at(place) else { return };
+    if client.flags.has(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP)) {
+        return;
+    }
+    let block = Block {
+        keys: Vec::new(),
+        wanted: None,
+        timeout_ms: 0,
+        timeout_reply: TimeoutReply::Freed,
+        unblock_on_nokey: false,
+    };
+    let blocked = Blocked { block, db: client.db, argv: Vec::new(), deadline: None };
+    client.flags = client.flags.or(ClientFlags::BLOCKED);
+    client.blocked = Some(Box::new(blocked));
+    server.awaiting_freed.push_back((server.keyspace.garbage.thrown(), client.id));
+}
+
+/// Answers the clients whose garbage is freed.
+pub fn wake_freed(server: &mut Server) {
+    while let Some(&(thrown, id)) = server.awaiting_freed.front()
+        && server.keyspace.garbage.done() >= thrown
+    {
+        server.awaiting_freed.pop_front();
+        let waits = |client: &Client| {
+            client.blocked.as_ref().is_some_and(|blocked| blocked.block.timeout_reply == TimeoutReply::Freed)
+        };
+        if server.clients.get(id).is_some_and(waits) {
+            unblock_client(server, id, None);
+        }
+    }
 }
 
 /// Lets a client forget what it waits for, because it goes away.

@@ -134,7 +134,11 @@ impl TestNode {
     fn settle(&mut self) {
         self.node.end_turn();
         self.node.cron();
-        drop(self.node.take_garbage());
+        let done = self.node.server.keyspace.garbage.counter();
+        self.node.take_garbage().into_iter().for_each(|waste| waste.free(&done));
+        if !self.node.server.awaiting_freed.is_empty() {
+            self.node.end_turn();
+        }
         self.node.server.pending_writes.clear();
         for (name, (_, place)) in &self.clients {
             if let Some(client) = self.node.server.clients.at(*place) {

@@ -126,10 +126,14 @@ fn flush(cx: &mut DataContext<'_>, which: Option<DbIndex>) -> CommandResult {
     if cx.argv.len() > 2 {
         return Err(CommandError::Syntax);
     }
+    let may_wait = !cx.deny_blocking;
     let keyspace = cx.db.keyspace();
-    let removed = keyspace.flush(which, lazy);
+    let removed = keyspace.flush(which, lazy || may_wait);
     // Replicas are told even if there was nothing here to remove.
     keyspace.dirty += removed as u64 + 1;
+    if !lazy && may_wait {
+        return Ok(Outcome::WhenFreed);
+    }
     cx.reply.ok();
     Ok(Outcome::Done)
 }

@@ -216,3 +216,56 @@ fn waiting_for_replicas_is_in_vain() {
         "#,
     );
 }
+
+#[test]
+fn flushing_waits_for_what_it_frees() {
+    check(
+        "> MSET a 1 b 2
+        OK
+        > FLUSHALL
+        OK
+        > SET a 1
+        OK
+        > MULTI
+        OK
+        > FLUSHALL
+        QUEUED
+        > FLUSHDB SYNC
+        QUEUED
+        > EXEC
+        [OK OK]
+        > SET a 1
+        OK
+        b> FLUSHDB
+        OK
+        > EXISTS a
+        (int) 0",
+    );
+}
+
+#[test]
+fn odd_expiries_and_patterns_are_survived() {
+    check(
+        "> SET a 1
+        OK
+        > PEXPIREAT a 9223372036854770000
+        (int) 1
+        ~ 10
+        > PEXPIREAT a -9223372036854770000
+        (int) 1
+        > TTL a
+        (int) -2
+        > BITPOS a 1 0 x hello
+        (error) ERR syntax error
+        > BITPOS a 1 0 x BIT
+        (error) ERR value is not an integer or out of range
+        > COMMAND GETKEYSANDFLAGS set a 1
+        [[a [OW update]]]
+        > COMMAND GETKEYSANDFLAGS set a 1 EX 1 get
+        [[a [RW access update]]]
+        > COMMAND GETKEYSANDFLAGS bitfield a get u8 0
+        [[a [RO access]]]
+        > COMMAND GETKEYSANDFLAGS bitfield a get u8
+        [[a [RW access update]]]",
+    );
+}
