@@ -112,6 +112,11 @@ impl Parser {
         self.left > 0
     }
 
+    /// Bytes of the buffer that are parsed.
+    pub fn parsed(&self) -> usize {
+        self.pos
+    }
+
     /// Arguments announced and not yet complete.
     pub fn args_left(&self) -> usize {
         self.left

@@ -133,6 +133,14 @@ impl Client {
         })
     }
 
+    /// Bytes of requests read and not yet taken apart into arguments.
+    pub fn unparsed_bytes(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| match &partial.big {
+            Some((bytes, _)) => bytes.len(),
+            None => partial.buf.len().saturating_sub(partial.parser.parsed()),
+        })
+    }
+
     /// Bytes of memory held for requests.
     pub fn query_capacity(&self) -> usize {
         self.partial.as_ref().map_or(0, |partial| {

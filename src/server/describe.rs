@@ -38,7 +38,7 @@ pub fn describe(server: &Server, client: &Client) -> String {
     let queued =
         client.flags.has(ClientFlags::MULTI).then(|| client.multi.as_ref().map_or(0, |multi| multi.queue.len()));
     let command = client.last_command.map_or("NULL", |id| server.commands.entry(id).full_name.as_str());
-    let query = client.query_bytes() + client.request_bytes;
+    let query = client.unparsed_bytes() + client.request_bytes;
     format!(
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={channels} psub={patterns} \
          ssub={shard_channels} multi={} watch={} qbuf={query} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} \
