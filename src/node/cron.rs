@@ -44,7 +44,8 @@ impl Node {
             wait = wait.min(FREED_LOOK_US);
         }
         if server.pause.until_ms != 0 {
-            wait = wait.min((server.pause.until_ms.saturating_sub(server.now.unix().0).max(0) as u64).saturating_mul(1000));
+            wait = wait
+                .min((server.pause.until_ms.saturating_sub(server.now.unix().0).max(0) as u64).saturating_mul(1000));
         }
         wait
     }

@@ -1,4 +1,4 @@
-use crate::runner::check;
+use crate::runner::{TestNode, check, run};
 
 #[test]
 fn keys_are_deleted_renamed_moved_and_copied() {
@@ -268,4 +268,12 @@ fn odd_expiries_and_patterns_are_survived() {
         > COMMAND GETKEYSANDFLAGS bitfield a get u8
         [[a [RW access update]]]",
     );
+}
+
+#[test]
+fn waiting_in_vain_counts_as_a_call() {
+    let mut node = TestNode::new(&[]);
+    run(&mut node, "> BLPOP nolist 0.1\n~ 200\n(nil)\nb> CLIENT UNBLOCK 1\n(int) 0");
+    let stats = node.ask("INFO commandstats");
+    assert!(stats.contains("cmdstat_blpop:calls=1,"), "{stats}");
 }
