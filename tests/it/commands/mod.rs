@@ -5,6 +5,7 @@ mod generic;
 mod geo;
 mod hash;
 mod hyperloglog;
+mod list;
 mod pubsub;
 mod server;
 mod set;
