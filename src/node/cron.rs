@@ -1,6 +1,6 @@
 //! What a server does by itself: due keys, idle clients, samples of rates, memory limits.
 
-use crate::base::time::MonoTime;
+use crate::base::time::{MonoTime, Now};
 use crate::dispatch::memory;
 use crate::server::{ClientFlags, ClientId};
 
@@ -17,6 +17,11 @@ pub(super) struct Cron {
     last: Option<MonoTime>,
     runs: u64,
     next_client: ClientId,
+}
+
+/// Microseconds until a time in milliseconds, which a client may have put at the end of time.
+fn us_until(at_ms: i64, now: Now) -> u64 {
+    (at_ms.saturating_sub(now.unix().0).max(0) as u64).saturating_mul(1000)
 }
 
 impl Node {
@@ -36,10 +41,10 @@ impl Node {
             && let Some(at) = [server.keyspace.next_due(), server.keyspace.next_field_due()].into_iter().flatten().min()
         {
             // The index knows the time of a leaf, not of its first key: look again in a millisecond at the soonest.
-            wait = wait.min(((at - server.now.unix().0).max(0) as u64 * 1000).max(1000));
+            wait = wait.min(us_until(at, server.now).max(1000));
         }
         if server.pause.until_ms != 0 {
-            wait = wait.min((server.pause.until_ms - server.now.unix().0).max(0) as u64 * 1000);
+            wait = wait.min(us_until(server.pause.until_ms, server.now));
         }
         wait
     }

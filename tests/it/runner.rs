@@ -134,6 +134,8 @@ impl TestNode {
     fn settle(&mut self) {
         self.node.end_turn();
         self.node.cron();
+        // As the reactor asks after each turn: whatever clients set, the answer must be a time.
+        assert!(self.node.sleep_us(self.now().mono) <= 10_000_000);
         drop(self.node.take_garbage());
         self.node.server.pending_writes.clear();
         for (name, (_, place)) in &self.clients {

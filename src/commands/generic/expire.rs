@@ -294,7 +294,7 @@ fn pttl(cx: &mut DataContext<'_>) -> CommandResult {
 }
 
 fn expiretime(cx: &mut DataContext<'_>) -> CommandResult {
-    reply_expiry(cx, |at, _| at.saturating_add(500) / 1000)
+    reply_expiry(cx, |at, _| (at.max(0).unsigned_abs().saturating_add(500) / 1000) as i64)
 }
 
 fn pexpiretime(cx: &mut DataContext<'_>) -> CommandResult {

@@ -216,3 +216,27 @@ fn waiting_for_replicas_is_in_vain() {
         "#,
     );
 }
+
+#[test]
+fn keys_may_expire_at_the_end_of_time() {
+    check(
+        r#"
+        > SET k v
+        OK
+        > PEXPIREAT k 9223372036854775807
+        (int) 1
+        > PEXPIRETIME k
+        (int) 9223372036854775807
+        > EXPIRETIME k
+        (int) 9223372036854776
+        > PERSIST k
+        (int) 1
+        > SET k v PXAT 9223372036854775807
+        OK
+        > GETEX k PXAT 9223372036854775806
+        v
+        > PEXPIRETIME k
+        (int) 9223372036854775806
+        "#,
+    );
+}
