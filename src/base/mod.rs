@@ -4,6 +4,7 @@
 pub mod bits;
 pub mod crc;
 pub mod glob;
+mod grisu;
 pub mod hash;
 pub mod host;
 pub mod log;

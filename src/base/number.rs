@@ -150,7 +150,7 @@ pub fn f64_as_i64(value: f64) -> Option<i64> {
     (value.abs() <= LIMIT && value.trunc() == value).then_some(value as i64)
 }
 
-/// Prints a double as replies do: the shortest digits that read back to the same value. Integers up to 2^62 print as
+/// Prints a double as replies do: digits that read back to the same value, the shortest with rare exceptions. Integers up to 2^62 print as
 /// integers (so -0 prints `0`), others in the layout of `fpconv`: plain when that is short, `1.5e+20` otherwise;
 /// `inf`, `-inf`, `nan`.
 pub fn format_f64(value: f64) -> String {
@@ -163,7 +163,9 @@ pub fn format_f64(value: f64) -> String {
     if let Some(integer) = f64_as_i64(value) {
         return integer.to_string();
     }
-    let (digits, exponent) = decimal_digits(&format!("{:e}", value.abs()));
+    let (digits, last) = super::grisu::digits(value.abs());
+    let digits = String::from_utf8_lossy(&digits);
+    let exponent = last + digits.len() as i32 - 1;
     let mut out = String::with_capacity(28);
     if value < 0.0 {
         out.push('-');

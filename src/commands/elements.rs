@@ -19,8 +19,11 @@ pub(super) fn reply_element(reply: &mut Reply<'_>, element: Element<'_>) {
     }
 }
 
-/// Writes a number as RESP3's double, or as its text.
+/// Writes a number as RESP3's double, or as its text. Zero keeps its sign.
 pub(super) fn reply_double(reply: &mut Reply<'_>, number: f64) {
+    if number == 0.0 && number.is_sign_negative() {
+        return reply.double_text(b"-0");
+    }
     reply.double_text(number::format_f64(number).as_bytes());
 }
 

@@ -9,6 +9,8 @@ use crate::base::hash::HashSeed;
 
 /// Segments of the index without a member to return that one call of `scan` passes at most, beyond the count asked for.
 const SCAN_EMPTY_MAX: usize = 16;
+/// Members that `scan` looks at for each that it visits, at most on average.
+const SCAN_EFFORT: u64 = 64;
 
 /// What `Zset::insert` did.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,49 +103,56 @@ impl Zset {
     /// Visits about `count` members from `cursor` on and returns the cursor to go on from; 0 begins and 0 ends. A member that
     /// is there all through a scan is visited, whatever is added, removed or changed meanwhile.
     ///
-    /// The cursor is a position in the order of the members' fingerprints: the index tells the scores of those that come
-    /// next, and a member is found by its hash among those of its score.
+    /// The cursor is a position in the order of the members' fingerprints, which no change moves. The index tells the scores
+    /// of those that come next; a member is then found by its hash among those of its score. Where many share a score that
+    /// costs as much as there are, so as many more are visited at once as make it worth the effort: a whole scan takes at
+    /// most `SCAN_EFFORT` steps a member. (Walking such members by rank instead would miss one whose score changes from one
+    /// large group, not walked yet, to another that was.)
     pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(f64, &[u8])) -> u64 {
-        let mut position = cursor as u32;
-        let (mut visited, mut passed) = (0, 0);
         let mut wanted: Vec<(u32, f64)> = Vec::new();
-        loop {
-            let (entries, next) = self.index.segment_at(position);
-            wanted.clear();
-            wanted.extend(entries.filter(|entry| entry.0 >= position));
-            wanted.sort_unstable_by_key(|entry| entry.0);
-            // Members of one fingerprint are visited together.
-            let enough = count.max(1) - visited;
-            let end = match wanted.get(enough - 1..).and_then(<[_]>::first) {
-                Some(last) => wanted.partition_point(|entry| entry.0 <= last.0),
-                None => wanted.len(),
-            };
-            let rest = wanted.get(end).map(|entry| entry.0);
-            visited += end;
-            self.visit_entries(&mut wanted[..end], &mut visit);
-            let Some(next) = rest.or(next) else { return 0 };
-            position = next;
-            passed += 1;
-            if visited >= count.max(1) || passed >= count.saturating_add(SCAN_EMPTY_MAX) {
-                return u64::from(position);
+        let (mut position, mut target) = (Some(cursor as u32), count.max(1));
+        while let Some(from) = position {
+            position = self.gather(from, target, &mut wanted);
+            // Adding zero makes -0 equal to 0 for `total_cmp`, too.
+            wanted.sort_unstable_by(|a, b| (a.1 + 0.0).total_cmp(&(b.1 + 0.0)).then(a.0.cmp(&b.0)));
+            let effort: u64 = groups(&wanted).map(|group| self.ranks_of(group[0].1)).map(|r| r.end - r.start).sum();
+            target = (effort / SCAN_EFFORT) as usize;
+            if wanted.len() >= target {
+                break;
             }
         }
-    }
-
-    /// Visits the members of these fingerprints and scores.
-    fn visit_entries(&self, wanted: &mut [(u32, f64)], visit: &mut impl FnMut(f64, &[u8])) {
-        // Adding zero makes -0 equal to 0 for `total_cmp`, too.
-        wanted.sort_unstable_by(|a, b| (a.1 + 0.0).total_cmp(&(b.1 + 0.0)).then(a.0.cmp(&b.0)));
-        for group in wanted.chunk_by(|a, b| a.1 == b.1) {
-            let score = group[0].1;
-            let ranks = self.tree.score_range(Bound::Included(score), Bound::Included(score));
-            for (score, member) in self.tree.range(ranks) {
+        for group in groups(&wanted) {
+            for (score, member) in self.tree.range(self.ranks_of(group[0].1)) {
                 let fingerprint = (self.seed.hash(member) >> 32) as u32;
                 if group.binary_search_by_key(&fingerprint, |entry| entry.0).is_ok() {
                     visit(score, member);
                 }
             }
         }
+        position.map_or(0, u64::from)
+    }
+
+    /// Adds entries of the index from a fingerprint on to `wanted`, until there are `target`; those of one fingerprint together.
+    /// Returns the fingerprint to go on from, if any is left.
+    fn gather(&self, from: u32, target: usize, wanted: &mut Vec<(u32, f64)>) -> Option<u32> {
+        let (mut position, mut passed) = (from, 0);
+        while wanted.len() < target && passed < target.saturating_add(SCAN_EMPTY_MAX) {
+            let (entries, next) = self.index.segment_at(position);
+            let mut entries: Vec<(u32, f64)> = entries.filter(|entry| entry.0 >= position).collect();
+            entries.sort_unstable_by_key(|entry| entry.0);
+            let end = match entries.get(target - wanted.len() - 1) {
+                Some(last) => entries.partition_point(|entry| entry.0 <= last.0),
+                None => entries.len(),
+            };
+            wanted.extend_from_slice(&entries[..end]);
+            position = entries.get(end).map(|entry| entry.0).or(next)?;
+            passed += 1;
+        }
+        Some(position)
+    }
+
+    fn ranks_of(&self, score: f64) -> Range<u64> {
+        self.tree.score_range(Bound::Included(score), Bound::Included(score))
     }
 
     /// Bytes of all allocations: exact for small sets, an estimate from a sample for large ones.
@@ -165,6 +174,11 @@ impl Zset {
     fn score_of(&self, hash: u64, member: &[u8]) -> Option<f64> {
         self.index.candidates(hash).find(|&score| self.tree.contains(score, member))
     }
+}
+
+/// Runs of entries of one score.
+fn groups(entries: &[(u32, f64)]) -> impl Iterator<Item = &[(u32, f64)]> {
+    entries.chunk_by(|a, b| a.1 == b.1)
 }
 
 #[cfg(test)]
@@ -226,6 +240,39 @@ mod tests {
         zset.remove_range(0..u64::MAX, |_, _| {});
         zset.check_invariants();
         assert!(zset.is_empty() && zset.memory_bytes() < 400);
+    }
+
+    #[test]
+    fn a_scan_returns_all_that_stays_whatever_changes() {
+        let mut rng = Rng::new(7);
+        let size = if cfg!(miri) { 200 } else { 5000 };
+        // Few different scores, then many.
+        for scores in [1, 3, 100, 1 << 30] {
+            let mut zset = Zset::new(HashSeed::new(scores));
+            let score = |rng: &mut Rng| rng.below(scores) as f64 - 1.0;
+            for n in 0..size {
+                zset.insert(format!("stays:{n}").as_bytes(), score(&mut rng));
+            }
+            let (mut seen, mut cursor, mut calls) = (BTreeMap::<Vec<u8>, u32>::new(), 0, 0);
+            loop {
+                cursor = zset.scan(cursor, 10, |_, member| *seen.entry(member.to_vec()).or_insert(0) += 1);
+                calls += 1;
+                for _ in 0..20 {
+                    let other = format!("goes:{}", rng.below(2000)).into_bytes();
+                    let stays = format!("stays:{}", rng.below(size)).into_bytes();
+                    match rng.below(3) {
+                        0 => _ = zset.insert(&other, score(&mut rng)),
+                        1 => _ = zset.remove(&other),
+                        _ => _ = zset.insert(&stays, score(&mut rng)),
+                    }
+                }
+                if cursor == 0 {
+                    break;
+                }
+            }
+            assert!((0..size).all(|n| seen.get(format!("stays:{n}").as_bytes()) == Some(&1)), "{scores} scores");
+            assert!(calls >= 40 || cfg!(miri), "{scores} scores in {calls} calls");
+        }
     }
 
     #[test]

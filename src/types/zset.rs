@@ -281,7 +281,7 @@ pub fn store_sorted<M: AsRef<[u8]>, R>(
     if members.len() <= limits.entries && longest <= limits.bytes {
         let mut bytes = packed::EMPTY.to_vec();
         for (score, member) in members {
-            packed::push_back(&mut bytes, &[Item::from_text(member.as_ref()), Item::from_f64(*score)]);
+            packed::push_back(&mut bytes, &[Item::from_text(member.as_ref()), Item::from_f64(*score + 0.0)]);
         }
         return store(NewValue::Bytes(Encoding::Packed, &bytes));
     }
@@ -301,6 +301,8 @@ pub fn compare(a: (f64, &[u8]), b: (f64, &[u8])) -> Ordering {
 #[inline]
 fn insert_packed<R: ByteRegion>(region: &mut R, member: &[u8], score: f64, limits: Limits) -> Option<Change> {
     let mut change = Change::Added;
+    // A packed zero has no sign.
+    let score = score + 0.0;
     let bytes = region.bytes();
     if let Some(at) = packed::find(bytes, STRIDE, member) {
         let old = score_at(bytes, packed::next(bytes, at));

@@ -6,9 +6,9 @@ use crate::resp::CommandError;
 use crate::server::context;
 use crate::server::{Command, CommandResult, DataContext, Handler, Outcome};
 use crate::spec::*;
-use crate::types::hash::{self, Field, FieldTtl};
+use crate::types::hash::{self, Field, FieldTtl, HashRef};
 
-use super::read::reply_values;
+use super::read::{reply_value, reply_values};
 use super::{delete_if_empty, limits, lookup, write};
 
 /// The latest expiry of a field, in milliseconds since the epoch: Redis keeps 46 bits of it.
@@ -386,6 +386,11 @@ fn remove_fields(cx: &mut DataContext<'_>, key: &[u8], names: &[&[u8]]) {
             hash::remove(entry, name);
         })
     });
+    tell_removed(cx, key, names);
+}
+
+/// Tells of fields that were removed because the time set for them has passed.
+fn tell_removed(cx: &mut DataContext<'_>, key: &[u8], names: &[&[u8]]) {
     for name in names {
         cx.propagate_as(&[b"HDEL", key, name]);
     }
@@ -422,7 +427,7 @@ fn set_expiry(cx: &mut DataContext<'_>, unit: TimeUnit, name: &'static str) -> C
     let mut changed: Vec<&[u8]> = Vec::new();
     cx.db.change_hash(key, |entry| {
         for &name in names {
-            let found = hash::HashRef::of(entry.read()).and_then(|hash| hash.get(name)).map(|field| field.expire_at);
+            let found = HashRef::of(entry.read()).and_then(|hash| hash.get(name)).map(|field| field.expire_at);
             answers.push(match found {
                 None => -2,
                 // A field removed by its earlier mention is gone.
@@ -499,7 +504,7 @@ fn persist(cx: &mut DataContext<'_>, key: &[u8], names: &[&[u8]]) -> Vec<i64> {
     let answers = cx.db.change_hash(key, |entry| {
         let mut answers = Vec::with_capacity(names.len());
         for name in names {
-            let found = hash::HashRef::of(entry.read()).and_then(|hash| hash.get(name)).map(|field| field.expire_at);
+            let found = HashRef::of(entry.read()).and_then(|hash| hash.get(name)).map(|field| field.expire_at);
             answers.push(match found {
                 None => -2,
                 Some(None) => -1,
@@ -566,6 +571,15 @@ fn hgetex(cx: &mut DataContext<'_>) -> CommandResult {
     let fields_at = 2 + usize::from(is_persist) + 2 * usize::from(unit.is_some());
     let names = parse_fields(argv, fields_at, NUM_FIELDS)?;
     cx.db.expire_fields(key, names.iter().copied());
+    if expire_at.is_some_and(|at| is_past(cx, at)) {
+        let removed = take_values(cx, key, names);
+        if !removed.is_empty() {
+            cx.db.modified_times(key, removed.len() as u64);
+            tell_removed(cx, key, &removed);
+            delete_if_empty(cx, key);
+        }
+        return Ok(Outcome::Done);
+    }
     reply_values(cx, key, names)?;
     if is_persist {
         let answers = persist(cx, key, names);
@@ -580,27 +594,10 @@ fn hgetex(cx: &mut DataContext<'_>) -> CommandResult {
         return Ok(Outcome::Done);
     }
     let Some(at) = expire_at else { return Ok(Outcome::Done) };
-    let past = is_past(cx, at);
     let mut present: Vec<&[u8]> = Vec::new();
-    cx.db.change_hash(key, |entry| {
-        for &name in names {
-            let is_there = hash::HashRef::of(entry.read()).is_some_and(|hash| hash.get(name).is_some());
-            if is_there && !(past && present.contains(&name)) {
-                present.push(name);
-                if !past {
-                    hash::set_expire(entry, name, Some(at));
-                }
-            }
-        }
-    });
-    if present.is_empty() {
-        return Ok(Outcome::Done);
-    }
-    cx.db.modified_times(key, present.len() as u64);
-    if past {
-        remove_fields(cx, key, &present);
-        delete_if_empty(cx, key);
-    } else {
+    cx.db.change_hash(key, |entry| present.extend(names.iter().filter(|name| hash::set_expire(entry, name, Some(at)))));
+    if !present.is_empty() {
+        cx.db.modified_times(key, present.len() as u64);
         propagate_expiry(cx, key, at, None, names);
         cx.db.notify_subkeys(Notify::HASH, "hexpire", key, || present.iter().map(|name| name.to_vec()).collect());
     }
@@ -727,20 +724,31 @@ fn hsetex(cx: &mut DataContext<'_>) -> CommandResult {
     Ok(Outcome::Done)
 }
 
-fn hgetdel(cx: &mut DataContext<'_>) -> CommandResult {
-    let (argv, key) = (cx.argv, cx.argv[1]);
-    lookup(&mut cx.db, key)?;
-    let names = parse_fields(argv, 2, NUM_FIELDS)?;
-    cx.db.expire_fields(key, names.iter().copied());
-    reply_values(cx, key, names)?;
-    let mut removed: Vec<&[u8]> = Vec::new();
-    cx.db.change_hash(key, |entry| {
+/// Writes an array of the values of these fields and removes them. Returns those that were there.
+fn take_values<'n>(cx: &mut DataContext<'_>, key: &[u8], names: &[&'n [u8]]) -> Vec<&'n [u8]> {
+    let mut removed = Vec::new();
+    let reply = &mut cx.reply;
+    reply.array(names.len());
+    let found = cx.db.change_hash(key, |entry| {
         for &name in names {
+            reply_value(reply, HashRef::of(entry.read()).and_then(|hash| hash.get(name)).map(|field| field.value));
             if hash::remove(entry, name) {
                 removed.push(name);
             }
         }
     });
+    if found.is_none() {
+        names.iter().for_each(|_| reply.null());
+    }
+    removed
+}
+
+fn hgetdel(cx: &mut DataContext<'_>) -> CommandResult {
+    let (argv, key) = (cx.argv, cx.argv[1]);
+    lookup(&mut cx.db, key)?;
+    let names = parse_fields(argv, 2, NUM_FIELDS)?;
+    cx.db.expire_fields(key, names.iter().copied());
+    let removed = take_values(cx, key, names);
     if removed.is_empty() {
         return Ok(Outcome::Done);
     }

@@ -223,7 +223,7 @@ fn with_field<R>(
     Ok(show(&mut cx.reply, found.map(|field| field.value)))
 }
 
-fn reply_value(reply: &mut Reply<'_>, value: Option<Element<'_>>) {
+pub(super) fn reply_value(reply: &mut Reply<'_>, value: Option<Element<'_>>) {
     match value {
         Some(value) => reply_element(reply, value),
         None => reply.null(),

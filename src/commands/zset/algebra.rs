@@ -244,21 +244,24 @@ impl Aggregate {
         found.map(|(_, aggregate)| aggregate).ok_or(CommandError::Syntax)
     }
 
-    /// A score as its set contributes it.
+    /// A score as its set contributes it. May be NaN: zero times infinity.
     fn weigh(self, score: f64, weight: f64) -> f64 {
-        let weighed = if self == Aggregate::Count { weight } else { score * weight };
-        // Zero times infinity counts as nothing.
-        if weighed.is_nan() { 0.0 } else { weighed }
+        if self == Aggregate::Count { weight } else { score * weight }
     }
 
     fn join(self, a: f64, b: f64) -> f64 {
         match self {
             Aggregate::Min => a.min(b),
             Aggregate::Max => a.max(b),
-            // So do opposite infinities.
-            Aggregate::Sum | Aggregate::Count => Some(a + b).filter(|sum| !sum.is_nan()).unwrap_or(0.0),
+            // Opposite infinities make nothing.
+            Aggregate::Sum | Aggregate::Count => or_zero(a + b),
         }
     }
+}
+
+/// NaN counts as nothing.
+fn or_zero(number: f64) -> f64 {
+    if number.is_nan() { 0.0 } else { number }
 }
 
 /// A source of members with scores; those of a plain set are 1.
@@ -371,10 +374,13 @@ type Scored = (f64, Vec<u8>);
 
 fn unite(sources: &[(Option<Source<'_>>, f64)], aggregate: Aggregate) -> Vec<Scored> {
     let mut scores: HashMap<Vec<u8>, f64> = HashMap::new();
+    // The smallest first, as in Redis: sums are rounded, so their order shows.
+    let mut sources: Vec<(Source<'_>, f64)> =
+        sources.iter().filter_map(|(source, weight)| Some(((*source)?, *weight))).collect();
+    sources.sort_by_key(|(source, _)| source.len());
     for (source, weight) in sources {
-        let Some(source) = source else { continue };
         source.each(|member, score| {
-            let score = aggregate.weigh(score, *weight);
+            let score = or_zero(aggregate.weigh(score, weight));
             match scores.get_mut(member) {
                 Some(sum) => *sum = aggregate.join(*sum, score),
                 None => _ = scores.insert(member.to_vec(), score),
@@ -392,7 +398,7 @@ fn intersect(sources: &[(Option<Source<'_>>, f64)], aggregate: Aggregate, mut sh
     sources.sort_by_key(|(source, _)| source.len());
     let Some(((smallest, weight), others)) = sources.split_first() else { return };
     smallest.each(|member, score| {
-        let mut sum = aggregate.weigh(score, *weight);
+        let mut sum = or_zero(aggregate.weigh(score, *weight));
         for (source, weight) in others {
             let Some(score) = source.score(member) else { return true };
             sum = aggregate.join(sum, aggregate.weigh(score, *weight));

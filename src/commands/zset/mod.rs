@@ -559,17 +559,20 @@ fn zscan(cx: &mut DataContext<'_>) -> CommandResult {
     };
     let options = ScanOptions::parse(cx.argv, false)?;
     let mut elements = Vec::new();
-    let mut visit = |member: &[u8], score: f64| {
+    let mut visit = |member: &[u8], score: String| {
         if options.wants(member) {
             elements.push(member.to_vec());
-            elements.push(number::format_f64(score).into_bytes());
+            elements.push(score.into_bytes());
         }
     };
     let next = match zset {
-        ZsetRef::Tree(zset) => zset.scan(cursor, options.count, |score, member| visit(member, score)),
+        // Redis prints the scores of large sorted sets with 17 digits here, and only here.
+        ZsetRef::Tree(zset) => {
+            zset.scan(cursor, options.count, |score, member| visit(member, number::format_17g(score)))
+        }
         ZsetRef::Packed(_) => {
             let mut digits = itoa::Buffer::new();
-            zset.iter().for_each(|(member, score)| visit(member.as_bytes(&mut digits), score));
+            zset.iter().for_each(|(member, score)| visit(member.as_bytes(&mut digits), number::format_f64(score)));
             0
         }
     };
