@@ -390,7 +390,7 @@ fn add_scores(
 
 fn zadd(cx: &mut DataContext<'_>) -> CommandResult {
     let (flags, at) = AddFlags::parse(cx.argv);
-    add(cx, flags, &cx.argv[at..], |score| context::float(score))
+    add(cx, flags, &cx.argv[at..], context::float)
 }
 
 /// ZADD and GEOADD once the options are known.
@@ -406,7 +406,7 @@ pub(super) fn add(
     if flags.nx && flags.xx {
         return Err(CommandError::err("XX and NX options at the same time are not compatible"));
     }
-    if (flags.gt && flags.nx) || (flags.lt && flags.nx) || (flags.gt && flags.lt) {
+    if [flags.gt, flags.lt, flags.nx].into_iter().filter(|&flag| flag).count() > 1 {
         return Err(CommandError::err("GT, LT, and/or NX options at the same time are not compatible"));
     }
     if flags.incr && pairs.len() > 2 {
@@ -423,7 +423,7 @@ pub(super) fn add(
 
 fn zincrby(cx: &mut DataContext<'_>) -> CommandResult {
     let flags = AddFlags { incr: true, ..AddFlags::default() };
-    add(cx, flags, &cx.argv[2..], |score| context::float(score))
+    add(cx, flags, &cx.argv[2..], context::float)
 }
 
 fn zrem(cx: &mut DataContext<'_>) -> CommandResult {
