@@ -292,7 +292,7 @@ impl Generator {
     fn word(&mut self, part: &str) -> Vec<u8> {
         let Some(start) = part.find('{') else { return part.as_bytes().to_vec() };
         let end = part.find('}').expect("a closing brace");
-        let mut word = part[..start].as_bytes().to_vec();
+        let mut word = part.as_bytes()[..start].to_vec();
         word.extend(self.random(&part[start + 1..end]));
         word.extend_from_slice(&part.as_bytes()[end + 1..]);
         word
@@ -334,11 +334,11 @@ impl Generator {
                     b"0",
                     b"some longer value that is not embedded any more",
                 ];
-                if n % 3 == 0 { format!("v{}", n % 50).into_bytes() } else { self.pick(&values).to_vec() }
+                if n.is_multiple_of(3) { format!("v{}", n % 50).into_bytes() } else { self.pick(&values).to_vec() }
             }
             "long" => vec![b'q'; (n % 300) as usize],
             "member" => {
-                if n % 20 == 0 {
+                if n.is_multiple_of(20) {
                     vec![b'm'; 60 + (n % 10) as usize]
                 } else {
                     format!("m{}", n % 40).into_bytes()
@@ -356,7 +356,11 @@ impl Generator {
             }
             "score" => {
                 let scores: [&[u8]; 10] = [b"1", b"2", b"-1", b"1.5", b"inf", b"-inf", b"100", b"0", b"nope", b"3"];
-                if n % 2 == 0 { ((n % 30) as i64 - 10).to_string().into_bytes() } else { self.pick(&scores).to_vec() }
+                if n.is_multiple_of(2) {
+                    ((n % 30) as i64 - 10).to_string().into_bytes()
+                } else {
+                    self.pick(&scores).to_vec()
+                }
             }
             "bound" => {
                 let bounds: [&[u8]; 9] = [b"-inf", b"+inf", b"(1", b"1", b"5", b"(10", b"-3", b"x", b"0"];
