@@ -366,7 +366,7 @@ pub(super) fn unsubscribe_from_all(server: &mut Server, id: ClientId) {
 
 /// Tells the client what it listens to. This is a message, not a reply: CLIENT REPLY does not mute it.
 fn confirm(cx: &mut ServerContext<'_>, label: &[u8], name: Option<&[u8]>, total: usize) {
-    messages::send(cx.server, cx.client, |reply| {
+    messages::send_now(cx.server, cx.client, |reply| {
         reply.push(3);
         reply.bulk(label);
         match name {

@@ -285,7 +285,7 @@ impl Loader<'_> {
         let values = &entry.words[1..];
         let words: Vec<&[u8]> = match values {
             [] if directive.is_list && matches!(directive.shape, Shape::Choice(_)) => {
-                return Err(entry.error(&not_one_of(&directive.shape)));
+                return Err(entry.error(not_one_of(&directive.shape)));
             }
             [] => return Err(entry.error("wrong number of arguments")),
             [value] if directive.is_list => value.split(|byte| *byte == b' ').collect(),

@@ -144,8 +144,8 @@ fn is_paused(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> 
         return false;
     }
     if !server.pause.writes_only {
-        // CLIENT itself is held back too, but for what ends the pause.
-        return !matches!(server.commands.entry(id).full_name.as_str(), "client|unpause" | "client|pause");
+        // Nothing ends such a pause before its time: CLIENT UNPAUSE is held back too.
+        return true;
     }
     let may_write = |id: CommandId, argv: &[&[u8]]| {
         let info = server.commands.entry(id).info();

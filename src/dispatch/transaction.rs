@@ -25,6 +25,9 @@ pub(super) fn run_queued(server: &mut Server, place: u32, argv: &[&[u8]]) {
     }
     let Some(client) = server.clients.at(place) else { return };
     client.flags = client.flags.without(ClientFlags::DENY_BLOCKING);
+    if let Some(mut deferred) = client.deferred.take() {
+        client.out.append(&mut deferred);
+    }
     let db = client.db;
     // Monitors see EXEC after what it ran.
     if !server.monitors.is_empty() {

@@ -122,6 +122,14 @@ impl Node {
             let Some(client) = server.clients.at(place) else { continue };
             let spared = ClientFlags::BLOCKED.or(ClientFlags::MONITOR).or(ClientFlags::CLOSING);
             let output = client.out.len();
+            let reset_ms = server.debug.replybuffer_peak_reset_ms;
+            if server.debug.replybuffer_resizing
+                && reset_ms >= 0
+                && now.since(client.buf_peak_since) / 1000 >= reset_ms as u64
+            {
+                client.buf_peak = output;
+                client.buf_peak_since = now;
+            }
             if timeout > 0
                 && !client.flags.has(spared)
                 && !client.is_subscriber()

@@ -306,7 +306,7 @@ impl Node {
         client.net_input_bytes += count as u64;
         client.last_interaction = self.server.now.mono;
         self.server.stats.total_net_input_bytes += count as u64;
-        if count > 0 {
+        if count > 0 && self.keep_query_limit(place) {
             self.big_complete(place);
             self.finish_input(place);
         }
@@ -392,21 +392,32 @@ impl Node {
         deliver::note_output_at(server, place);
         let Some(client) = server.clients.at(place) else { return };
         let query = client.query_bytes();
-        if query > server.stats.client_recent_max_input_buffer {
-            server.stats.client_recent_max_input_buffer = query;
-        }
-        if query as u64 > server.config.client_query_buffer_limit {
-            crate::base::log::warning(&format!(
-                "Closing client that reached max query buffer length: id={} addr={} qbuf={query}",
-                client.id.0, client.addr
-            ));
-            let id = client.id;
-            server.stats.client_query_buffer_limit_disconnections += 1;
-            server.close_client(id, false);
-        }
+        self.keep_query_limit(place);
+        let server: &mut Server = &mut self.server;
         if server.config.maxmemory_clients.bytes(server.config.maxmemory) > 0 || query > 0 {
             memory::count_client(server, place);
         }
+    }
+}
+
+impl Node {
+    /// Closes a client whose unfinished request exceeds client-query-buffer-limit. False if it does.
+    fn keep_query_limit(&mut self, place: u32) -> bool {
+        let server = &mut self.server;
+        let Some(client) = server.clients.at(place) else { return false };
+        let query = client.query_bytes();
+        server.stats.client_recent_max_input_buffer = server.stats.client_recent_max_input_buffer.max(query);
+        if query as u64 <= server.config.client_query_buffer_limit {
+            return true;
+        }
+        crate::base::log::warning(&format!(
+            "Closing client that reached max query buffer length: id={} addr={} qbuf={query}",
+            client.id.0, client.addr
+        ));
+        let id = client.id;
+        server.stats.client_query_buffer_limit_disconnections += 1;
+        server.close_client(id, false);
+        false
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Node {
     pub server: Server,
     batch: input::Batch,
     cron: cron::Cron,
+    /// Commands processed when the turn began.
+    commands_before_turn: u64,
 }
 
 const PROTECTED_MODE: &str = "DENIED Redis is running in protected mode because protected mode is enabled and no password \
@@ -90,7 +92,7 @@ impl Node {
         server.replid = server.rng.hex_digits(40);
         server.startup_memory = server.used_memory();
         apply_config(&mut server);
-        Node { server, batch: input::Batch::default(), cron: cron::Cron::default() }
+        Node { server, batch: input::Batch::default(), cron: cron::Cron::default(), commands_before_turn: 0 }
     }
 
     /// Takes a new connection in.
@@ -157,6 +159,7 @@ impl Node {
         self.server.now = now;
         self.server.keyspace.now = now.unix();
         self.server.stats.eventloop_cycles += 1;
+        self.commands_before_turn = self.server.stats.total_commands_processed;
     }
 
     /// Ends a turn: clients whose waiting ended go on, due keys go, limits are enforced.
@@ -178,6 +181,9 @@ impl Node {
             }
         }
         memory::evict_clients(&mut self.server);
+        let stats = &mut self.server.stats;
+        let commands = stats.total_commands_processed.saturating_sub(self.commands_before_turn);
+        stats.eventloop_cmd_per_cycle_max = stats.eventloop_cmd_per_cycle_max.max(commands);
     }
 
     /// Lets clients that a pause held back go on once it is over.

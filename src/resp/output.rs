@@ -74,6 +74,12 @@ impl Output {
         self.pieces.len()
     }
 
+    /// Bytes that wait beyond a buffer of usual size: what output limits bound.
+    #[inline]
+    pub fn limited_bytes(&self) -> usize {
+        if self.pieces.is_empty() && self.len() <= LENT_MAX { 0 } else { self.len() }
+    }
+
     /// Bytes waiting in separate pieces.
     pub fn piece_bytes(&self) -> usize {
         self.queued

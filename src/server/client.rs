@@ -107,6 +107,8 @@ pub struct Client {
     pub net_input_bytes: u64,
     pub net_output_bytes: u64,
     pub commands_processed: u64,
+    /// Messages that came while its transaction ran: they follow the whole reply.
+    pub deferred: Option<Box<Output>>,
     /// Bytes of the request in hand, where a reply tells of them.
     pub request_bytes: usize,
     /// When its output first exceeded the soft limit.
@@ -115,8 +117,10 @@ pub struct Client {
     pub counted_memory: usize,
     /// Is it in the list of clients whose output is to be written?
     pub pending_write: bool,
-    /// Largest reply buffer and request lately.
+    /// Most bytes that waited to be sent lately.
     pub buf_peak: usize,
+    /// Since when `buf_peak` is looked for.
+    pub buf_peak_since: MonoTime,
 }
 
 impl Client {

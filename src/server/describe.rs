@@ -7,6 +7,12 @@ use super::{Client, ClientFlags, Server};
 /// Replies up to this size are told of as one buffer, longer ones as a list.
 const BUFFER_MAX: usize = 16 * 1024;
 
+/// The size of a buffer that holds what a client's replies took lately. Buffers go from client to client; this is what
+/// one of its own would be.
+fn buffer_size(peak: usize) -> usize {
+    peak.next_power_of_two().clamp(1024, BUFFER_MAX)
+}
+
 /// The letters of what a client is; `N` for nothing in particular.
 pub fn flag_letters(client: &Client) -> String {
     let mut flags = client.flags;
@@ -26,12 +32,9 @@ pub fn describe(server: &Server, client: &Client) -> String {
         .as_ref()
         .map_or((0, 0, 0), |all| (all.channels.len(), all.patterns.len(), all.shard_channels.len()));
     let text = String::from_utf8_lossy;
-    let out = client.out.len();
-    let (buffer, list, list_bytes) = if out <= BUFFER_MAX && client.out.piece_count() == 0 {
-        (out, 0, 0)
-    } else {
-        (0, client.out.piece_count() + 1, client.out.memory_bytes())
-    };
+    let list_bytes = client.out.limited_bytes();
+    let buffer = client.out.len() - list_bytes;
+    let list = if list_bytes > 0 { client.out.piece_count() + 1 } else { 0 };
     let queued =
         client.flags.has(ClientFlags::MULTI).then(|| client.multi.as_ref().map_or(0, |multi| multi.queue.len()));
     let command = client.last_command.map_or("NULL", |id| server.commands.entry(id).full_name.as_str());
@@ -55,8 +58,8 @@ pub fn describe(server: &Server, client: &Client) -> String {
         client.query_capacity().saturating_sub(client.query_bytes()),
         client.blocked.as_ref().map_or(client.request_bytes, |blocked| blocked.argv.iter().map(Vec::len).sum()),
         client.multi.as_ref().map_or(0, |multi| multi.bytes),
-        client.out.tail_bytes().1,
-        client.buf_peak,
+        buffer_size(client.buf_peak),
+        client.buf_peak.min(BUFFER_MAX),
         client.memory_bytes(),
         if client.pending_write { "rw" } else { "r" },
         text(&client.user),

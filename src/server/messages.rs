@@ -54,8 +54,20 @@ pub fn publish(server: &mut Server, kind: Kind, channel: &[u8], message: &[u8]) 
     receivers
 }
 
-/// Writes something to any client outside the order of its requests. False if it is gone.
+/// Sends a message to any client: now, or after the reply of its transaction that runs. False if it is gone.
 pub fn send(server: &mut Server, id: ClientId, write: impl FnOnce(&mut Reply<'_>)) -> bool {
+    match server.clients.get_mut(id) {
+        Some(client) if client.flags.has(ClientFlags::DENY_BLOCKING) => {
+            write(&mut Reply::new(client.deferred.get_or_insert_default(), client.proto));
+            true
+        }
+        Some(_) => send_now(server, id, write),
+        None => false,
+    }
+}
+
+/// Writes something to any client outside the order of its requests. False if it is gone.
+pub fn send_now(server: &mut Server, id: ClientId, write: impl FnOnce(&mut Reply<'_>)) -> bool {
     let Some(client) = server.clients.get_mut(id) else { return false };
     if client.flags.has(ClientFlags::CLOSING) {
         return false;
@@ -79,6 +91,7 @@ pub fn note_output_at(server: &mut Server, place: u32) {
     if client.out.is_empty() {
         return;
     }
+    client.buf_peak = client.buf_peak.max(client.out.len());
     if !client.pending_write {
         client.pending_write = true;
         server.pending_writes.push(place);
@@ -91,7 +104,7 @@ pub fn note_output_at(server: &mut Server, place: u32) {
 pub fn check_output_limit(server: &mut Server, place: u32) {
     let now = server.now.mono;
     let Some(client) = server.clients.at(place) else { return };
-    let bytes = client.out.len() as u64;
+    let bytes = client.out.limited_bytes() as u64;
     let limits = &server.config.client_output_buffer_limit;
     let limit = if client.is_subscriber() { &limits.pubsub } else { &limits.normal };
     let is_hard = limit.hard_bytes > 0 && bytes >= limit.hard_bytes;

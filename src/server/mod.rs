@@ -32,6 +32,7 @@ use crate::base::time::Now;
 use crate::config::Config;
 use crate::keyspace::{Keyspace, OnDue};
 use crate::pubsub::Pubsub;
+use crate::resp::Output;
 
 /// The Redis whose replies, files and protocol this server speaks.
 pub const REDIS_VERSION: &str = "7.4.0";
@@ -155,6 +156,9 @@ impl Server {
             && !client.flags.has(ClientFlags::CLOSING)
         {
             client.flags = client.flags.or(ClientFlags::CLOSING);
+            if !flush {
+                client.out = Output::default();
+            }
             self.actions.push(Action::Close { client: id, flush });
         }
     }

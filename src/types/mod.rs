@@ -6,6 +6,7 @@ pub mod digest;
 pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
+pub mod list;
 pub mod set;
 pub mod string;
 pub mod zset;

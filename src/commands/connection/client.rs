@@ -383,7 +383,7 @@ fn client_pause(cx: &mut ServerContext<'_>) -> CommandResult {
     if ms < 0 {
         return Err(CommandError::err("timeout is negative"));
     }
-    let until_ms = cx.now.unix().0.checked_add(ms).ok_or_else(not_integer)?;
+    let until_ms = cx.now.unix().0.checked_add(ms).ok_or(CommandError::TimeoutRange)?;
     // A pause in force is only ever made stronger.
     let before = cx.server.pause;
     let in_force = before.until_ms > cx.now.unix().0;

@@ -141,9 +141,10 @@ fn keys_of(cx: &ServerContext<'_>) -> Result<Vec<(usize, KeyFlags)>, CommandErro
     let request = &cx.argv[2..];
     let table = &cx.server.commands;
     let mut id = table.lookup(request[0]).ok_or(CommandError::err("Invalid command specified"))?;
-    if !table.entry(id).subcommands.is_empty() {
-        let sub = request.get(1).and_then(|sub| table.lookup_sub(id, sub));
-        id = sub.ok_or(CommandError::err("Invalid command specified"))?;
+    if let Some(sub) = request.get(1)
+        && !table.entry(id).subcommands.is_empty()
+    {
+        id = table.lookup_sub(id, sub).ok_or(CommandError::err("Invalid command specified"))?;
     }
     let info = table.entry(id).info();
     if info.keys.is_empty() {

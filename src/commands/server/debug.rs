@@ -32,7 +32,7 @@ fn debug(cx: &mut ServerContext<'_>) -> CommandResult {
     let args = &cx.argv[2..];
     match (name.as_slice(), args) {
         (b"help", []) => write_help(cx),
-        (b"sleep", [seconds]) => sleep(cx, seconds)?,
+        (b"sleep", [seconds]) => sleep(cx, seconds),
         (b"digest", []) => write_digest(cx),
         (b"digest-value", keys) => write_digests(cx, keys),
         (b"object", [key]) => object(cx, key)?,
@@ -130,14 +130,14 @@ fn write_help(cx: &mut ServerContext<'_>) {
     );
 }
 
-fn sleep(cx: &mut ServerContext<'_>, seconds: &[u8]) -> Result<(), CommandError> {
-    let us = (float(seconds)? * 1e6).clamp(0.0, u32::MAX as f64 * 1e6) as u64;
+/// Stops the whole server. What is no number is no time.
+fn sleep(cx: &mut ServerContext<'_>, seconds: &[u8]) {
+    let us = (float(seconds).unwrap_or(0.0) * 1e6).clamp(0.0, u32::MAX as f64 * 1e6) as u64;
     cx.server.host.sleep_us(us);
     // What follows this command in the same turn happens after the sleep.
     let now = &mut cx.server.now;
     (now.mono, now.unix_us) = (now.mono.plus_us(us), now.unix_us.saturating_add_unsigned(us));
     cx.reply.ok();
-    Ok(())
 }
 
 fn write_digest(cx: &mut ServerContext<'_>) {

@@ -39,6 +39,9 @@ const SLOWLOG_GET: Command = Command {
     handler: Handler::Server(slowlog_get),
 };
 fn slowlog_get(cx: &mut ServerContext<'_>) -> CommandResult {
+    if cx.argv.len() > 3 {
+        return Err(CommandError::subcommand_syntax("SLOWLOG", cx.argv[1]));
+    }
     let count = cx.argv.get(2).copied();
     write_entries(cx, LogKind::Slow, count)
 }

@@ -82,3 +82,20 @@ fn messages_are_not_muted() {
     assert_eq!(node.ask("UNSUBSCRIBE c"), "[unsubscribe c (int) 0]");
     assert_eq!(node.ask("PING"), "(none)");
 }
+
+#[test]
+fn messages_to_oneself_follow_the_transaction() {
+    check3(
+        "> SUBSCRIBE c
+         >[subscribe c (int) 1]
+         > MULTI
+         OK
+         > PUBLISH c m
+         QUEUED
+         > ECHO x
+         QUEUED
+         > EXEC
+         [(int) 1 x]
+         < a >[message c m]",
+    );
+}
