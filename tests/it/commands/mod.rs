@@ -6,6 +6,7 @@ mod geo;
 mod hash;
 mod hyperloglog;
 mod pubsub;
+mod rewriting;
 mod server;
 mod set;
 mod string;
