@@ -407,11 +407,7 @@ pub(super) fn add(
     if flags.nx && flags.xx {
         return Err(CommandError::err("XX and NX options at the same time are not compatible"));
     }
-<<<<<<< HEAD
     if [flags.gt, flags.lt, flags.nx].into_iter().filter(|&flag| flag).count() > 1 {
-=======
-    if [flags.nx, flags.gt, flags.lt].into_iter().filter(|&flag| flag).count() > 1 {
->>>>>>> collections
         return Err(CommandError::err("GT, LT, and/or NX options at the same time are not compatible"));
     }
     if flags.incr && pairs.len() > 2 {
