@@ -12,17 +12,25 @@ pub enum Case {
     Ignored,
 }
 
+/// A pattern in which more stars than this must be passed matches nothing, as in Redis.
+const STARS_MAX: usize = 1000;
+
 /// Whether the whole of `text` matches `pattern`. Stars match the empty text too, where Redis lets only an empty
 /// pattern match it.
 pub fn is_match(pattern: &[u8], text: &[u8], case: Case) -> bool {
     let (mut p, mut t) = (0, 0);
     // The pattern after the last star, and the text position at which it is being tried.
     let mut retry: Option<(usize, usize)> = None;
+    let mut stars = 0;
     loop {
         if pattern.get(p) == Some(&b'*') {
-            p += 1;
+            p += pattern[p..].iter().take_while(|&&byte| byte == b'*').count();
             if p == pattern.len() {
                 return true;
+            }
+            stars += 1;
+            if stars > STARS_MAX {
+                return false;
             }
             retry = Some((p, t));
             continue;
@@ -104,6 +112,13 @@ mod tests {
 
     fn matches(pattern: &str, text: &str) -> bool {
         is_match(pattern.as_bytes(), text.as_bytes(), Case::Sensitive)
+    }
+
+    #[test]
+    fn too_many_stars_match_nothing() {
+        assert!(matches(&"*?".repeat(1000), &"a".repeat(1000)));
+        assert!(!matches(&"*?".repeat(1001), &"a".repeat(1001)));
+        assert!(matches(&"*".repeat(5000), "a"));
     }
 
     #[test]

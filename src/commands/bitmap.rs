@@ -327,8 +327,8 @@ fn bitpos(cx: &mut DataContext<'_>) -> CommandResult {
         return Err(CommandError::Syntax);
     }
     let start = cx.argv.get(3).map_or(Ok(0), |arg| context::integer(arg))?;
-    let end = cx.argv.get(4).map(|arg| context::integer(arg)).transpose()?;
     let unit = unit_of(cx.argv.get(5))?;
+    let end = cx.argv.get(4).map(|arg| context::integer(arg)).transpose()?;
     let entry = cx.db.lookup_read(cx.argv[1]);
     if entry.is_none() {
         // An absent key is an endless row of zeros.
