@@ -12,7 +12,7 @@ pub enum Case {
     Ignored,
 }
 
-/// A pattern in which more stars than this must be passed matches nothing, as in Redis.
+/// So many stars that do not end the pattern are tried; at the next one the text is taken not to match, as in Redis.
 const STARS_MAX: usize = 1000;
 
 /// Whether the whole of `text` matches `pattern`. Stars match the empty text too, where Redis lets only an empty
@@ -24,7 +24,9 @@ pub fn is_match(pattern: &[u8], text: &[u8], case: Case) -> bool {
     let mut stars = 0;
     loop {
         if pattern.get(p) == Some(&b'*') {
-            p += pattern[p..].iter().take_while(|&&byte| byte == b'*').count();
+            while pattern.get(p) == Some(&b'*') {
+                p += 1;
+            }
             if p == pattern.len() {
                 return true;
             }
@@ -117,8 +119,9 @@ mod tests {
     #[test]
     fn too_many_stars_match_nothing() {
         assert!(matches(&"*?".repeat(1000), &"a".repeat(1000)));
+        assert!(matches(&("*?".repeat(1000) + "**"), &"a".repeat(1000)));
         assert!(!matches(&"*?".repeat(1001), &"a".repeat(1001)));
-        assert!(matches(&"*".repeat(5000), "a"));
+        assert!(matches(&("*".repeat(2000) + "a"), "a"));
     }
 
     #[test]

@@ -132,6 +132,26 @@ impl KeySpec {
     }
 }
 
+/// Does this SET also read what was there?
+pub(super) fn set_reads(argv: &[&[u8]]) -> bool {
+    argv.iter().skip(3).any(|arg| arg.eq_ignore_ascii_case(b"get"))
+}
+
+/// May this BITFIELD write? It may unless it is made of complete GET and OVERFLOW alone.
+pub(super) fn bitfield_writes(argv: &[&[u8]]) -> bool {
+    let mut rest = argv.get(2..).unwrap_or_default();
+    while let [word, operands @ ..] = rest {
+        let taken = match word.to_ascii_lowercase().as_slice() {
+            b"get" => 2,
+            b"overflow" => 1,
+            _ => return true,
+        };
+        let Some(after) = operands.get(taken..) else { return true };
+        rest = after;
+    }
+    false
+}
+
 /// Where SORT stores its result: after the last STORE that stands where an option may.
 pub(super) fn store_of_sort(argv: &[&[u8]]) -> Option<usize> {
     let mut at = 2;

@@ -216,6 +216,9 @@ impl CommandInfo {
     /// The positions in `argv` of all keys, with what is done to each. None where the request names keys that do not fit
     /// it.
     pub fn find_keys(&self, argv: &[&[u8]]) -> Option<Vec<(usize, KeyFlags)>> {
+        const OVERWRITE: KeyFlags = KeyFlags::OW.or(KeyFlags::UPDATE);
+        const READ: KeyFlags = KeyFlags::RO.or(KeyFlags::ACCESS);
+        const READ_MODIFY: KeyFlags = KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE);
         let mut found: Vec<(usize, KeyFlags)> = Vec::new();
         for spec in self.keys {
             // What only the command knows is found below.
@@ -226,9 +229,13 @@ impl CommandInfo {
             found.extend(positions.into_iter().map(|at| (at, spec.flags)));
         }
         match self.name {
-            "sort" => found.extend(key::store_of_sort(argv).map(|at| (at, KeyFlags::OW.or(KeyFlags::UPDATE)))),
+            "sort" => found.extend(key::store_of_sort(argv).map(|at| (at, OVERWRITE))),
             // With an empty key the keys follow a word.
             "migrate" => found.retain(|&(at, _)| !argv[at].is_empty()),
+            "set" if !key::set_reads(argv) => found.iter_mut().for_each(|(_, flags)| *flags = OVERWRITE),
+            "set" => found.iter_mut().for_each(|(_, flags)| *flags = READ_MODIFY),
+            "bitfield" if !key::bitfield_writes(argv) => found.iter_mut().for_each(|(_, flags)| *flags = READ),
+            "bitfield" => found.iter_mut().for_each(|(_, flags)| *flags = READ_MODIFY),
             _ => {}
         }
         Some(found)

@@ -209,7 +209,11 @@ fn sort_command(cx: &mut DataContext<'_>, may_store: bool) -> CommandResult {
                 if options.alpha {
                     Weight::Text(text)
                 } else {
-                    let number = text.map_or(Some(0.0), |text| parse_f64(&text)).filter(|number| !number.is_nan());
+                    // As for strtod, nothing at all is zero.
+                    let number = text
+                        .filter(|text| !text.is_empty())
+                        .map_or(Some(0.0), |text| parse_f64(&text))
+                        .filter(|number| !number.is_nan());
                     let refusal = || CommandError::err("One or more scores can't be converted into double");
                     Weight::Number(number.ok_or_else(refusal)?)
                 }

@@ -7,6 +7,7 @@ mod hash;
 mod hyperloglog;
 mod list;
 mod pubsub;
+mod rewriting;
 mod server;
 mod set;
 mod string;
