@@ -169,6 +169,14 @@ impl Server {
         self.keyspace.policy.on_due = if paused { OnDue::Hide } else { OnDue::Delete };
     }
 
+    /// Brings the clocks up to the moment, when what ran in this turn may have taken a while.
+    pub fn catch_up_clocks(&mut self) {
+        let elapsed = self.host.mono_us().saturating_sub(self.now.mono.0);
+        self.now.mono = self.now.mono.plus_us(elapsed);
+        self.now.unix_us = self.now.unix_us.saturating_add_unsigned(elapsed);
+        self.keyspace.now = self.now.unix();
+    }
+
     /// Bytes in use as `maxmemory` counts them.
     pub fn used_memory(&self) -> usize {
         crate::storage::alloc::used_memory()

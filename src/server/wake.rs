@@ -36,12 +36,22 @@ pub fn unblock_client(server: &mut Server, id: ClientId, error: Option<&str>) ->
     let Some(blocked) = client.blocked.take() else { return false };
     client.flags = client.flags.without(ClientFlags::BLOCKED);
     server.blocking.remove(id, &blocked);
+    count_unserved(server, place, error.is_some());
     match error {
         Some(line) => write_error(server, place, line),
         None => write_timeout(server, place, blocked.block.timeout_reply),
     }
     woken(server, id);
     true
+}
+
+/// Counts the call that ends without having been served.
+fn count_unserved(server: &mut Server, place: u32, failed: bool) {
+    let Some(command) = server.clients.at(place).and_then(|client| client.last_command) else { return };
+    server.stats.total_commands_processed += 1;
+    let stats = &mut server.commands.entry_mut(command).stats;
+    stats.calls += 1;
+    stats.failed_calls += u64::from(failed);
 }
 
 /// Lets a client forget what it waits for, because it goes away.

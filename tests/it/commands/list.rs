@@ -511,3 +511,44 @@ fn waiting_ends_with_the_time_and_with_other_ways_to_get_a_list() {
         "#,
     );
 }
+
+#[test]
+fn waiting_in_vain_counts_as_one_call() {
+    check(
+        r##"
+        b> CLIENT ID
+        (int) 1
+        b> BLPOP l 0
+        (none)
+        > CLIENT UNBLOCK 1 TIMEOUT
+        (int) 1
+        < b (nil)
+        b> BLPOP l 0
+        (none)
+        > CLIENT UNBLOCK 1 ERROR
+        (int) 1
+        < b (error) UNBLOCKED client unblocked via CLIENT UNBLOCK
+        > CONFIG RESETSTAT
+        OK
+        b> BLPOP l 0
+        (none)
+        > CLIENT UNBLOCK 1 ERROR
+        (int) 1
+        < b (error) UNBLOCKED client unblocked via CLIENT UNBLOCK
+        b> BLPOP l 0.1
+        (none)
+        ~ 200
+        < b (nil)
+        b> INFO commandstats
+        "# Commandstats\r\ncmdstat_client|unblock:calls=1,usec=0,usec_per_call=0.00,rejected_calls=0,failed_calls=0\r\ncmdstat_blpop:calls=2,usec=0,usec_per_call=0.00,rejected_calls=0,failed_calls=1...
+        > CONFIG SET list-max-listpack-size 3
+        OK
+        > RPUSH l a b c
+        (int) 3
+        > LSET l 0 d
+        OK
+        > OBJECT ENCODING l
+        quicklist
+        "##,
+    );
+}
