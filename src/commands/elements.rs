@@ -132,11 +132,12 @@ pub(super) fn reply_random(
             reply.array(2);
         }
         show(reply, index);
+        !reply.is_in_vain()
     };
     match count {
-        RandomCount::Repeating(_) => (0..wanted).for_each(|_| show(rng.below(size as u64) as usize)),
-        RandomCount::Distinct(_) => distinct_below(rng, wanted, size).into_iter().for_each(show),
-    }
+        RandomCount::Repeating(_) => (0..wanted).all(|_| show(rng.below(size as u64) as usize)),
+        RandomCount::Distinct(_) => distinct_below(rng, wanted, size).into_iter().all(show),
+    };
 }
 
 /// A generator for one command, whose history follows from the node's.

@@ -62,7 +62,7 @@ pub(super) fn call(
             run(&mut DataContext {
                 db: server.keyspace.db(db),
                 argv,
-                reply: Reply::new(out, proto),
+                reply: Reply::new(out, proto).bounded(server.config.client_output_buffer_limit.normal.hard_bytes),
                 now: server.now.unix(),
                 config: &server.config,
                 deny_blocking,

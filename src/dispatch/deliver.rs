@@ -45,7 +45,11 @@ pub(super) fn close_unit(server: &mut Server, start: usize) {
 
 /// Repeats what vanished by itself as deletions. They precede the command that met them: it may have made the key anew.
 fn propagate_vanished(server: &mut Server) {
-    for (db, key, why) in std::mem::take(&mut server.keyspace.events.vanished) {
+    let vanished = std::mem::take(&mut server.keyspace.events.vanished);
+    if !server.propagation.enabled {
+        return;
+    }
+    for (db, key, why) in vanished {
         let lazy = match why {
             Vanished::Expired => server.keyspace.policy.lazyfree_lazy_expire,
             Vanished::Evicted => server.keyspace.policy.lazyfree_lazy_eviction,

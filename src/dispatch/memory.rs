@@ -60,7 +60,14 @@ pub fn make_room(server: &mut Server) -> Room {
 /// Closes the clients that hold most memory until all together hold no more than `maxmemory-clients`.
 pub fn evict_clients(server: &mut Server) {
     let limit = server.config.maxmemory_clients.bytes(server.config.maxmemory) as usize;
-    if limit == 0 || server.client_memory <= limit {
+    if limit == 0 {
+        return;
+    }
+    // Messages may have come to clients that asked for nothing in this turn.
+    for index in 0..server.pending_writes.len() {
+        count_client(server, server.pending_writes[index]);
+    }
+    if server.client_memory <= limit {
         return;
     }
     let mut by_size: Vec<(usize, ClientId)> = server

@@ -27,6 +27,8 @@ pub struct Garbage {
     waiting: Vec<Waste>,
     /// Keys handed over and not freed yet (lazyfree_pending_objects); the freeing thread lowers it.
     pub pending: Arc<AtomicU64>,
+    /// Keys freed elsewhere (lazyfreed_objects); the freeing thread raises it.
+    pub freed: Arc<AtomicU64>,
 }
 
 impl Garbage {

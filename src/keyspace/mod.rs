@@ -56,7 +56,6 @@ pub struct KeyspaceStats {
     pub expired_keys: u64,
     pub expired_subkeys: u64,
     pub evicted_keys: u64,
-    pub lazyfreed_objects: u64,
     pub expire_cycle_cpu_us: u64,
     pub expired_time_cap_reached_count: u64,
 }

@@ -15,6 +15,8 @@ use super::{Node, log_closing};
 
 /// Requests parsed before the first of them is executed.
 const BATCH_MAX: usize = 64;
+/// Room for so many arguments is kept from one batch to the next.
+const BATCH_ARGS_KEPT: usize = 64 * 1024;
 /// From this much waiting output on, the output limit is looked at after each request.
 const OUTPUT_WATCH: usize = 64 * 1024;
 /// What a long argument's allocation begins with; it doubles up to the argument's length as bytes come in.
@@ -146,6 +148,9 @@ impl Node {
         loop {
             self.batch.requests.clear();
             self.batch.args.clear();
+            if self.batch.args.capacity() > BATCH_ARGS_KEPT {
+                self.batch.args = Vec::new();
+            }
             let limits = self.limits(place);
             let begin = pos;
             let mut ending = None;

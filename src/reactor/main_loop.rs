@@ -3,8 +3,6 @@
 use std::cell::RefCell;
 use std::io::{self, Read};
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mio::event::Event;
@@ -44,7 +42,6 @@ pub(super) struct MainLoop {
     changes: Rc<RefCell<Changes>>,
     signals: UnixStream,
     freeing: Freeing,
-    freed: Arc<AtomicU64>,
     read_buffer: Box<[u8]>,
     /// Connections that have more to read than fitted the buffer.
     unread: Vec<usize>,
@@ -64,8 +61,8 @@ impl MainLoop {
         changes: Rc<RefCell<Changes>>,
         signals: UnixStream,
     ) -> io::Result<MainLoop> {
-        let freed = Arc::new(AtomicU64::new(0));
-        let freeing = Freeing::start(node.server.keyspace.garbage.pending.clone(), freed.clone())?;
+        let garbage = &node.server.keyspace.garbage;
+        let freeing = Freeing::start(garbage.pending.clone(), garbage.freed.clone())?;
         let mut this = MainLoop {
             node,
             poll: Poll::new()?,
@@ -75,7 +72,6 @@ impl MainLoop {
             changes,
             signals,
             freeing,
-            freed,
             read_buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             unread: Vec::new(),
             unaccepted: false,
@@ -153,7 +149,6 @@ impl MainLoop {
         if !garbage.is_empty() {
             self.freeing.send(garbage);
         }
-        self.node.server.keyspace.stats.lazyfreed_objects = self.freed.load(Ordering::Relaxed);
         self.take_over_changes();
         self.finish_turn(start.mono.0, phases);
     }

@@ -60,6 +60,9 @@ pub enum ArgAt {
     Big(usize),
 }
 
+/// Room for so many arguments is kept from one request to the next.
+const ARGS_KEPT: usize = 4096;
+
 /// What a call of `parse` found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Status {
@@ -95,6 +98,9 @@ impl Parser {
     #[inline]
     pub fn reset(&mut self) {
         self.args.clear();
+        if self.args.capacity() > ARGS_KEPT {
+            self.args = Vec::new();
+        }
         self.left = 0;
         self.bulk_len = None;
         self.pos = 0;

@@ -16,12 +16,26 @@ pub enum Proto {
 pub struct Reply<'a> {
     out: &'a mut Output,
     proto: Proto,
+    /// From this many waiting bytes on the client is going to be closed.
+    len_max: usize,
 }
 
 impl<'a> Reply<'a> {
     /// Appends to `out` in this protocol version.
     pub fn new(out: &'a mut Output, proto: Proto) -> Reply<'a> {
-        Reply { out, proto }
+        Reply { out, proto, len_max: usize::MAX }
+    }
+
+    /// The same for a client that is closed when so many bytes wait; 0 for no limit.
+    #[inline]
+    pub fn bounded(self, bytes: u64) -> Reply<'a> {
+        let len_max = if bytes == 0 { usize::MAX } else { usize::try_from(bytes).unwrap_or(usize::MAX) };
+        Reply { len_max, ..self }
+    }
+
+    /// Will nobody read this any more? A reply of unbounded length may then end anywhere.
+    pub fn is_in_vain(&self) -> bool {
+        self.out.len() >= self.len_max
     }
 
     /// The protocol version spoken.

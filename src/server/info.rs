@@ -299,7 +299,7 @@ fn write_memory(server: &mut Server, out: &mut String) {
         "mem_overhead_db_hashtable_rehashing": 0;
         "active_defrag_running": 0;
         "lazyfree_pending_objects": server.keyspace.garbage.pending.load(std::sync::atomic::Ordering::Relaxed);
-        "lazyfreed_objects": server.keyspace.stats.lazyfreed_objects;
+        "lazyfreed_objects": server.keyspace.garbage.freed.load(std::sync::atomic::Ordering::Relaxed);
     }
 }
 

@@ -94,6 +94,7 @@ fn config_resetstat(cx: &mut ServerContext<'_>) -> CommandResult {
     let server = &mut *cx.server;
     server.stats.reset();
     server.keyspace.stats = Default::default();
+    server.keyspace.garbage.freed.store(0, std::sync::atomic::Ordering::Relaxed);
     server.commands.reset_stats();
     cx.reply.ok();
     Ok(Outcome::Done)
