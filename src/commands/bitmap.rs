@@ -312,7 +312,10 @@ fn bitcount(cx: &mut DataContext<'_>) -> CommandResult {
     };
     let bytes = string_of(cx.db.lookup_read(cx.argv[1]))?;
     let (start, end, unit) = range.unwrap_or((0, -1, Unit::Byte));
-    let count = bitmap::bit_range(bytes.len(), start, end, unit).map_or(0, |range| bitmap::count(&bytes, range));
+    // Both negative and in the wrong order: nothing, whatever they would be clipped to. (BITPOS clips them.)
+    let is_nothing = start < 0 && end < 0 && start > end;
+    let range = bitmap::bit_range(bytes.len(), start, end, unit).filter(|_| !is_nothing);
+    let count = range.map_or(0, |range| bitmap::count(&bytes, range));
     cx.reply.int(count as i64);
     Ok(Outcome::Done)
 }

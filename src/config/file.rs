@@ -287,6 +287,8 @@ impl Loader<'_> {
             [] if directive.is_list && matches!(directive.shape, Shape::Choice(_)) => {
                 return Err(entry.error(not_one_of(&directive.shape)));
             }
+            // No save point at all may be written as nothing at all.
+            [] if directive.name() == "save" => vec![b""],
             [] => return Err(entry.error("wrong number of arguments")),
             [value] if directive.is_list => value.split(|byte| *byte == b' ').collect(),
             _ => values.iter().map(Vec::as_slice).collect(),

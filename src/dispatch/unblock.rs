@@ -36,6 +36,8 @@ pub(super) fn serve_ready_keys(server: &mut Server) {
         if ready.is_empty() {
             return;
         }
+        // A key may be due that was not when the transaction that made it ready began.
+        server.catch_up_clocks();
         for (index, (db, key)) in ready.iter().enumerate() {
             if !ready[..index].contains(&(*db, key.clone())) {
                 serve_key(server, *db, key);

@@ -238,9 +238,16 @@ impl Db<'_> {
         self.keyspace.before_change(index, hash);
         let Keyspace { dbs, now, no_touch, policy, events, garbage, rng, .. } = &mut *self.keyspace;
         let DbState { table, expires, field_expires, .. } = &mut dbs[usize::from(index.0)];
-        let mut entry = match table.lookup(hash, key, |_| true) {
+        let may_overwrite =
+            |entry: &mut EntryMut<'_>| policy.on_due != OnDue::Delete || !is_due(entry.read().expire_at(), now.0);
+        let mut entry = match table.lookup(hash, key, may_overwrite) {
             Lookup::Found(entry) => entry,
-            Lookup::Absent(table) | Lookup::Refused(table) => {
+            Lookup::Refused(_) => {
+                // A key whose time has come goes first: it is a new one that is set.
+                self.expire(key);
+                return self.set_value(key, type_, value, ttl);
+            }
+            Lookup::Absent(table) => {
                 let expire = if let KeepTtl::At(at) = ttl { Some(at) } else { None };
                 let clock = lru::initial(policy, *now);
                 let entry = add_to(table, expires, events, index, hash, key, type_, value, expire, clock);
@@ -249,13 +256,13 @@ impl Db<'_> {
             }
         };
         let old_field_expiry = next_field_expiry(entry.read());
+        events.notify(Notify::OVERWRITTEN, "overwritten", key, index);
         if entry.type_() != type_ {
             events.notify(Notify::TYPE_CHANGED, "type_changed", key, index);
             if is_waited_for(type_) {
                 events.ready(index, key);
             }
         }
-        events.notify(Notify::OVERWRITTEN, "overwritten", key, index);
         if !*no_touch {
             let clock = match policy.access {
                 lru::AccessPolicy::Lfu => lru::accessed(entry.read().lru(), policy, *now, rng),
@@ -534,6 +541,19 @@ mod tests {
         assert!(db.lookup_read(b"k").is_none());
         assert_eq!((keyspace.total_keys(), keyspace.dbs[0].expires.len(), keyspace.stats.expired_keys), (0, 0, 1));
         assert_eq!(keyspace.events.vanished.len(), 1);
+    }
+
+    #[test]
+    fn a_due_key_is_expired_before_it_is_overwritten() {
+        let mut keyspace = keyspace();
+        keyspace.events.notify_flags = Notify(u32::MAX);
+        let mut db = keyspace.db(DbIndex(0));
+        db.set_value(b"k", Type::String, NewValue::Int(1), KeepTtl::At(1500));
+        db.keyspace.now = UnixMillis(1501);
+        db.set_value(b"k", Type::String, NewValue::Int(2), KeepTtl::Keep);
+        assert_eq!(db.lookup_read(b"k").unwrap().expire_at(), None);
+        let events: Vec<&str> = keyspace.events.notifications.iter().map(|notification| notification.event).collect();
+        assert_eq!((events, keyspace.stats.expired_keys), (vec!["new", "expired", "new"], 1));
     }
 
     #[test]

@@ -67,8 +67,13 @@ impl Db<'_> {
     }
 
     /// Deletes up to `limit` fields of a hash whose time has come. Returns how many.
-    fn expire_due_fields(&mut self, key: &[u8], limit: usize) -> usize {
+    pub fn expire_due_fields(&mut self, key: &[u8], limit: usize) -> usize {
         let now = self.keyspace.now.0;
+        if self.keyspace.policy.on_due != OnDue::Delete
+            || self.peek(key).and_then(next_field_expiry).is_none_or(|at| at >= now)
+        {
+            return 0;
+        }
         let mut expired = Vec::new();
         let is_empty = self.change_hash(key, |entry| {
             hash::pop_due(entry, now - 1, limit, |name| expired.push(name.to_vec()));

@@ -1,6 +1,6 @@
 //! What a server does by itself: due keys, idle clients, samples of rates, memory limits.
 
-use crate::base::time::MonoTime;
+use crate::base::time::{MonoTime, Now};
 use crate::dispatch::memory;
 use crate::server::{ClientFlags, ClientId};
 
@@ -21,6 +21,11 @@ pub(super) struct Cron {
     next_client: ClientId,
 }
 
+/// Microseconds until a time in milliseconds, which a client may have put at the end of time.
+fn us_until(at_ms: i64, now: Now) -> u64 {
+    (at_ms.saturating_sub(now.unix().0).max(0) as u64).saturating_mul(1000)
+}
+
 impl Node {
     /// Microseconds between two runs of `cron`.
     fn cron_period_us(&self) -> u64 {
@@ -38,14 +43,13 @@ impl Node {
             && let Some(at) = [server.keyspace.next_due(), server.keyspace.next_field_due()].into_iter().flatten().min()
         {
             // The index knows the time of a leaf, not of its first key: look again in a millisecond at the soonest.
-            wait = wait.min((at.saturating_sub(server.now.unix().0).max(0) as u64).saturating_mul(1000).max(1000));
+            wait = wait.min(us_until(at, server.now).max(1000));
         }
         if !server.awaiting_freed.is_empty() {
             wait = wait.min(FREED_LOOK_US);
         }
         if server.pause.until_ms != 0 {
-            wait = wait
-                .min((server.pause.until_ms.saturating_sub(server.now.unix().0).max(0) as u64).saturating_mul(1000));
+            wait = wait.min(us_until(server.pause.until_ms, server.now));
         }
         wait
     }

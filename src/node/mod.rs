@@ -83,6 +83,7 @@ impl Node {
             pending_writes: Vec::new(),
             unblocked: Vec::new(),
             awaiting_freed: Default::default(),
+            pooled_bytes: 0,
             shutdown: None,
             redacted: Vec::new(),
             replid: String::new(),

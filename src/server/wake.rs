@@ -36,20 +36,14 @@ pub fn unblock_client(server: &mut Server, id: ClientId, error: Option<&str>) ->
     let Some(client) = server.clients.at(place) else { return false };
     let Some(blocked) = client.blocked.take() else { return false };
     client.flags = client.flags.without(ClientFlags::BLOCKED);
-    let command = client.last_command;
     server.blocking.remove(id, &blocked);
+    // A command is counted when it ends; one that waits for freeing has done its work before.
+    if blocked.block.timeout_reply != TimeoutReply::Freed {
+        count_unserved(server, place, error.is_some());
+    }
     match error {
         Some(line) => write_error(server, place, line),
         None => write_timeout(server, place, blocked.block.timeout_reply),
-    }
-    // A command is counted when it ends; one that waits for freeing has done its work before.
-    if let Some(command) = command
-        && blocked.block.timeout_reply != TimeoutReply::Freed
-    {
-        let stats = &mut server.commands.entry_mut(command).stats;
-        stats.calls += 1;
-        stats.failed_calls += u64::from(error.is_some());
-        server.stats.total_commands_processed += 1;
     }
     woken(server, id);
     true
@@ -87,6 +81,15 @@ pub fn wake_freed(server: &mut Server) {
             unblock_client(server, id, None);
         }
     }
+}
+
+/// Counts the call that ends without having been served.
+fn count_unserved(server: &mut Server, place: u32, failed: bool) {
+    let Some(command) = server.clients.at(place).and_then(|client| client.last_command) else { return };
+    server.stats.total_commands_processed += 1;
+    let stats = &mut server.commands.entry_mut(command).stats;
+    stats.calls += 1;
+    stats.failed_calls += u64::from(failed);
 }
 
 /// Lets a client forget what it waits for, because it goes away.

@@ -54,10 +54,6 @@ pub fn change_bytes<R>(entry: &mut EntryMut<'_>, len_min: usize, edit: impl FnOn
 pub fn bit_range(len_bytes: usize, start: i64, end: i64, unit: Unit) -> Option<Range<usize>> {
     let scale = if unit == Unit::Byte { 8 } else { 1 };
     let total = (len_bytes * 8 / scale) as i64;
-    // Both negative and in the wrong order: nothing, whatever they would be clipped to.
-    if start < 0 && end < 0 && start > end {
-        return None;
-    }
     let clip = |bound: i64| if bound < 0 { (bound + total).max(0) } else { bound };
     let (start, end) = (clip(start), clip(end).min(total - 1));
     (start <= end).then(|| start as usize * scale..(end as usize + 1) * scale)

@@ -228,13 +228,21 @@ pub fn remove(entry: &mut EntryMut<'_>, name: &[u8]) -> bool {
     true
 }
 
+/// Makes a small hash ready for fields that expire, as every command that may set an expiry does, whether it then sets one
+/// or not: what OBJECT ENCODING says shows it.
+pub fn make_expirable(entry: &mut EntryMut<'_>) {
+    if entry.encoding() == Encoding::Packed {
+        make_triples(entry);
+    }
+}
+
 /// Gives a field another expiry, or none. False if there is no such field.
 pub fn set_expire(entry: &mut EntryMut<'_>, name: &[u8], expire_at: Option<i64>) -> bool {
     if entry.encoding() == Encoding::Packed {
         if expire_at.is_none() {
             return packed::find(entry.region().bytes(), Stride::Pair as usize, name).is_some();
         }
-        make_triples(entry);
+        make_expirable(entry);
     }
     if entry.encoding() == Encoding::PackedEx {
         let mut region = entry.region();

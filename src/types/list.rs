@@ -183,7 +183,8 @@ pub fn insert(entry: &mut EntryMut<'_>, index: usize, value: &[u8], limits: Node
 
 /// Overwrites element number `index`; false if there is none.
 pub fn replace(entry: &mut EntryMut<'_>, index: usize, value: &[u8], limits: NodeLimits) -> bool {
-    reserve(entry, value.len(), 0, limits);
+    // Counted as one more element, as Redis does, though it takes the place of one.
+    reserve(entry, value.len(), 1, limits);
     let is_replaced = match entry.object_mut() {
         Some(Object::List(list)) => list.replace(index, value, limits),
         Some(_) => false,

@@ -33,9 +33,14 @@ const eq = (got, wanted, what) => {
   eq(await waiting, { key: "queue", element: "job" }, "blPop");
   const subscriber = r.duplicate();
   await subscriber.connect();
-  const arrived = new Promise((resolve) => subscriber.subscribe("news", resolve).then(() => r.publish("news", "hello")));
+  let published;
+  const arrived = new Promise((resolve) => {
+    published = subscriber.subscribe("news", resolve).then(() => r.publish("news", "hello"));
+  });
   eq(await arrived, "hello", "message");
-  for (const client of [r, other, subscriber]) client.destroy();
+  eq(await published, 1, "publish");
+  await subscriber.unsubscribe();
+  for (const client of [r, other, subscriber]) await client.close();
   console.log(`${checks} checks passed`);
 })().catch((error) => {
   console.error(error);

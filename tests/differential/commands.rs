@@ -137,14 +137,11 @@ const ZSETS: &[Line] = &[
     (Exact, "ZCARD {zset}"),
     (Exact, "[ZRANK|ZREVRANK] {zset} {member} [|WITHSCORE]"),
     (Exact, "ZCOUNT {zset} {bound} {bound}"),
-    (Exact, "ZLEXCOUNT {zset} {lex} {lex}"),
     (Exact, "[ZRANGE|ZREVRANGE] {zset} {index} {index} [|WITHSCORES]"),
     (Exact, "ZRANGE {zset} {bound} {bound} BYSCORE [|REV] [|LIMIT {small} {index}] [|WITHSCORES]"),
     (Exact, "[ZRANGEBYSCORE|ZREVRANGEBYSCORE] {zset} {bound} {bound} [|WITHSCORES] [|LIMIT {small} {index}]"),
-    (Exact, "[ZRANGEBYLEX|ZREVRANGEBYLEX] {zset} {lex} {lex} [|LIMIT {small} {index}]"),
     (Exact, "ZREMRANGEBYRANK {zset} {index} {index}"),
     (Exact, "ZREMRANGEBYSCORE {zset} {bound} {bound}"),
-    (Exact, "ZREMRANGEBYLEX {zset} {lex} {lex}"),
     (Exact, "[ZPOPMIN|ZPOPMAX] {zset} [|{small}]"),
     (Exact, "ZMPOP 2 {zset} {zset} [MIN|MAX] [|COUNT 2]"),
     (Exact, "[ZUNION|ZINTER] 2 {zset} {zset} [|WEIGHTS 2 3] [|AGGREGATE MIN|AGGREGATE MAX] [|WITHSCORES]"),
@@ -155,6 +152,16 @@ const ZSETS: &[Line] = &[
     (Exact, "ZRANGESTORE {zset} {zset} {index} {index} [|REV]"),
     (Shape, "ZRANDMEMBER {zset} [|{small}|-3|2 WITHSCORES]"),
     (Exact, "OBJECT ENCODING {zset}"),
+];
+
+/// Sorted sets of one score: only there are ranges of members defined.
+const LEX: &[Line] = &[
+    (Exact, "ZADD {lexset} (0 {member})*"),
+    (Exact, "ZREM {lexset} ({member})*"),
+    (Exact, "ZLEXCOUNT {lexset} {lex} {lex}"),
+    (Exact, "[ZRANGEBYLEX|ZREVRANGEBYLEX] {lexset} {lex} {lex} [|LIMIT {small} {index}]"),
+    (Exact, "ZRANGE {lexset} {lex} {lex} BYLEX [|REV] [|LIMIT {small} {index}]"),
+    (Exact, "ZREMRANGEBYLEX {lexset} {lex} {lex}"),
 ];
 
 const GEO: &[Line] = &[
@@ -188,7 +195,7 @@ const GENERIC: &[Line] = &[
     (Exact, "[RENAME|RENAMENX] {any} {any}"),
     (Exact, "COPY {any} {any} [|REPLACE]"),
     (Exact, "MOVE {any} 0"),
-    (Exact, "DBSIZE"),
+    (Shape, "DBSIZE"),
     (Exact, "OBJECT ENCODING {str}"),
     (Exact, "OBJECT REFCOUNT {nokey}"),
     (Exact, "SORT {list} [|BY nosort|ALPHA|ALPHA DESC|LIMIT 1 3 ALPHA|GET # ALPHA]"),
@@ -203,7 +210,7 @@ const GENERIC: &[Line] = &[
     (Exact, "[GET|SET|ZADD|HSET|LPUSH|EXPIRE]"),
 ];
 
-const FAMILIES: &[&[Line]] = &[STRINGS, BITS, LISTS, SETS, HASHES, ZSETS, GEO, HLLS, GENERIC, FIELD_TTLS];
+const FAMILIES: &[&[Line]] = &[STRINGS, BITS, LISTS, SETS, HASHES, ZSETS, GEO, HLLS, GENERIC, FIELD_TTLS, LEX];
 
 /// Makes commands that both servers know.
 pub struct Generator {
@@ -285,7 +292,7 @@ impl Generator {
     fn word(&mut self, part: &str) -> Vec<u8> {
         let Some(start) = part.find('{') else { return part.as_bytes().to_vec() };
         let end = part.find('}').expect("a closing brace");
-        let mut word = part[..start].as_bytes().to_vec();
+        let mut word = part.as_bytes()[..start].to_vec();
         word.extend(self.random(&part[start + 1..end]));
         word.extend_from_slice(&part.as_bytes()[end + 1..]);
         word
@@ -301,6 +308,7 @@ impl Generator {
             "set" => key("t", 6),
             "hash" => key("h", 5),
             "zset" => key("z", 6),
+            "lexset" => key("x", 3),
             "geo" => key("g", 3),
             "hll" => key("p", 4),
             "nokey" => b"absent".to_vec(),
@@ -326,11 +334,11 @@ impl Generator {
                     b"0",
                     b"some longer value that is not embedded any more",
                 ];
-                if n % 3 == 0 { format!("v{}", n % 50).into_bytes() } else { self.pick(&values).to_vec() }
+                if n.is_multiple_of(3) { format!("v{}", n % 50).into_bytes() } else { self.pick(&values).to_vec() }
             }
             "long" => vec![b'q'; (n % 300) as usize],
             "member" => {
-                if n % 20 == 0 {
+                if n.is_multiple_of(20) {
                     vec![b'm'; 60 + (n % 10) as usize]
                 } else {
                     format!("m{}", n % 40).into_bytes()
@@ -348,7 +356,11 @@ impl Generator {
             }
             "score" => {
                 let scores: [&[u8]; 10] = [b"1", b"2", b"-1", b"1.5", b"inf", b"-inf", b"100", b"0", b"nope", b"3"];
-                if n % 2 == 0 { ((n % 30) as i64 - 10).to_string().into_bytes() } else { self.pick(&scores).to_vec() }
+                if n.is_multiple_of(2) {
+                    ((n % 30) as i64 - 10).to_string().into_bytes()
+                } else {
+                    self.pick(&scores).to_vec()
+                }
             }
             "bound" => {
                 let bounds: [&[u8]; 9] = [b"-inf", b"+inf", b"(1", b"1", b"5", b"(10", b"-3", b"x", b"0"];

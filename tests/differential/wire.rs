@@ -13,10 +13,11 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// The same array with its elements (in groups of so many) sorted.
+    /// The same array with its elements (in groups of so many) sorted, and those of the arrays in it.
     pub fn sorted(&self, group: usize) -> Reply {
         let Reply::Array(Some(items)) = self else { return self.clone() };
-        let mut groups: Vec<Vec<Reply>> = items.chunks(group).map(<[Reply]>::to_vec).collect();
+        let inner: Vec<Reply> = items.iter().map(|item| item.sorted(1)).collect();
+        let mut groups: Vec<Vec<Reply>> = inner.chunks(group).map(<[Reply]>::to_vec).collect();
         groups.sort();
         Reply::Array(Some(groups.concat()))
     }
@@ -29,13 +30,6 @@ impl Reply {
             Reply::Int(_) => ":".to_owned(),
             Reply::Bulk(bytes) => format!("${}", bytes.is_some()),
             Reply::Array(items) => format!("*{:?}", items.as_ref().map(Vec::len)),
-        }
-    }
-
-    pub fn as_number(&self) -> Option<f64> {
-        match self {
-            Reply::Bulk(Some(bytes)) => std::str::from_utf8(bytes).ok()?.parse().ok(),
-            _ => None,
         }
     }
 

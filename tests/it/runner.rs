@@ -134,6 +134,8 @@ impl TestNode {
     fn settle(&mut self) {
         self.node.end_turn();
         self.node.cron();
+        // As the reactor asks after each turn: whatever clients set, the answer must be a time.
+        assert!(self.node.sleep_us(self.now().mono) <= 10_000_000);
         let done = self.node.server.keyspace.garbage.counter();
         self.node.take_garbage().into_iter().for_each(|waste| waste.free(&done));
         if !self.node.server.awaiting_freed.is_empty() {

@@ -212,11 +212,10 @@ impl Condition {
 
     /// May `new` take the place of `old`? No expiry counts as an endless one.
     fn allows(&self, old: Option<i64>, new: i64) -> bool {
-        let end = old.unwrap_or(i64::MAX);
-        !(self.nx && old.is_some())
-            && !(self.xx && old.is_none())
-            && !(self.gt && (old.is_none() || new <= end))
-            && !(self.lt && old.is_some() && new >= end)
+        match old {
+            Some(end) => !self.nx && (!self.lt || new < end) && (!self.gt || new > end),
+            None => !self.xx && !self.gt,
+        }
     }
 }
 
@@ -294,7 +293,7 @@ fn pttl(cx: &mut DataContext<'_>) -> CommandResult {
 }
 
 fn expiretime(cx: &mut DataContext<'_>) -> CommandResult {
-    reply_expiry(cx, |at, _| at.saturating_add(500) / 1000)
+    reply_expiry(cx, |at, _| (at.max(0).unsigned_abs().saturating_add(500) / 1000) as i64)
 }
 
 fn pexpiretime(cx: &mut DataContext<'_>) -> CommandResult {

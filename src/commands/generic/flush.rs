@@ -1,5 +1,6 @@
 //! Whole databases, and waiting for replicas.
 
+use crate::base::number;
 use crate::keyspace::DbIndex;
 use crate::resp::CommandError;
 use crate::server::blocking::{Block, TimeoutReply};
@@ -163,12 +164,19 @@ fn swapdb(cx: &mut DataContext<'_>) -> CommandResult {
     Ok(Outcome::Done)
 }
 
+/// A timeout in whole milliseconds; 0 for none.
+fn wait_timeout(cx: &DataContext<'_>, arg: &[u8]) -> Result<u64, CommandError> {
+    let refusal = || CommandError::err("timeout is not an integer or out of range");
+    let ms = number::parse_i64(arg).ok_or_else(refusal)?;
+    if ms.checked_add(cx.now.0.max(0)).is_none() {
+        return Err(CommandError::TimeoutRange);
+    }
+    u64::try_from(ms).map_err(|_| CommandError::TimeoutNegative)
+}
+
 /// Waits for what will not come: this server has no replicas.
 fn wait_in_vain(cx: &mut DataContext<'_>, timeout: &[u8], reply: TimeoutReply, is_served: bool) -> CommandResult {
-    let timeout_ms = context::integer(timeout)?;
-    if timeout_ms < 0 {
-        return Err(CommandError::TimeoutNegative);
-    }
+    let timeout_ms = wait_timeout(cx, timeout)?;
     if is_served || cx.deny_blocking {
         match reply {
             TimeoutReply::Ints(local, replicas) => {
@@ -180,7 +188,6 @@ fn wait_in_vain(cx: &mut DataContext<'_>, timeout: &[u8], reply: TimeoutReply, i
         }
         return Ok(Outcome::Done);
     }
-    let timeout_ms = timeout_ms as u64;
     Ok(Outcome::Block(Box::new(Block {
         keys: Vec::new(),
         wanted: None,
@@ -204,10 +211,7 @@ fn waitaof(cx: &mut DataContext<'_>) -> CommandResult {
     if replicas < 0 {
         return Err(CommandError::NotPositive);
     }
-    let timeout = context::integer(cx.argv[3])?;
-    if timeout < 0 {
-        return Err(CommandError::TimeoutNegative);
-    }
+    wait_timeout(cx, cx.argv[3])?;
     if local > 0 {
         return Err(CommandError::err("WAITAOF cannot be used when numlocal is set but appendonly is disabled."));
     }

@@ -6,7 +6,7 @@ mod object;
 mod scan;
 mod sort;
 
-use crate::keyspace::{DbIndex, Freeing, KeepTtl, Notify};
+use crate::keyspace::{Db, DbIndex, Freeing, KeepTtl, Notify};
 use crate::resp::CommandError;
 use crate::server::context::{self, Args};
 use crate::server::{Command, CommandResult, DataContext, Handler, Outcome};
@@ -269,19 +269,31 @@ fn rename_key(cx: &mut DataContext<'_>, replace: bool) -> Result<bool, CommandEr
     if from == to {
         return Ok(false);
     }
-    if cx.db.exists(to) {
+    let replaced = cx.db.peek(to).map(|entry| entry.type_());
+    if replaced.is_some() {
         if !replace {
             return Ok(false);
         }
         cx.db.delete(to);
     }
     let Some(entry) = cx.db.take(from) else { return Err(CommandError::NoSuchKey) };
+    let type_ = entry.read().type_();
     cx.db.put_back(to, entry);
     cx.db.modified(from);
     cx.db.modified_times(to, 0);
     cx.db.notify(Notify::GENERIC, "rename_from", from);
     cx.db.notify(Notify::GENERIC, "rename_to", to);
+    notify_replaced(&mut cx.db, to, replaced, type_);
     Ok(true)
+}
+
+/// Tells of the value that a key had before, if it had one.
+fn notify_replaced(db: &mut Db<'_>, key: &[u8], replaced: Option<Type>, type_: Type) {
+    let Some(replaced) = replaced else { return };
+    db.notify(Notify::OVERWRITTEN, "overwritten", key);
+    if replaced != type_ {
+        db.notify(Notify::TYPE_CHANGED, "type_changed", key);
+    }
 }
 
 fn rename(cx: &mut DataContext<'_>) -> CommandResult {
@@ -358,7 +370,8 @@ fn copy(cx: &mut DataContext<'_>) -> CommandResult {
         Value::Object(object) => Copied::Object(entry.encoding(), Box::new(object.clone())),
     };
     let mut other = cx.db.at(target);
-    if other.exists(to) {
+    let replaced = other.peek(to).map(|entry| entry.type_());
+    if replaced.is_some() {
         if !replace {
             cx.reply.int(0);
             return Ok(Outcome::Done);
@@ -376,6 +389,7 @@ fn copy(cx: &mut DataContext<'_>) -> CommandResult {
     }
     other.modified(to);
     other.notify(Notify::GENERIC, "copy_to", to);
+    notify_replaced(&mut other, to, replaced, type_);
     cx.reply.int(1);
     Ok(Outcome::Done)
 }

@@ -10,9 +10,10 @@ use crate::resp::CommandError;
 use crate::server::context::Args;
 use crate::server::{Command, CommandResult, DataContext, Handler, Outcome};
 use crate::spec::*;
-use crate::storage::listpack::{self, Element};
-use crate::storage::{Object, Type, Value};
+use crate::storage::Type;
+use crate::storage::listpack::{Element, Order};
 use crate::types::hash::HashRef;
+use crate::types::list::ListRef;
 use crate::types::set::SetRef;
 use crate::types::string;
 use crate::types::zset::{Direction, ZsetRef};
@@ -122,16 +123,15 @@ fn elements_of(
     let Some(entry) = cx.db.lookup_read(key) else { return Ok((None, Vec::new())) };
     let type_ = entry.type_();
     let elements = match type_ {
-        Type::List => match entry.value() {
-            Value::Bytes(bytes) => listpack::iter(bytes).map(bytes_of).collect(),
-            Value::Object(Object::List(list)) => {
-                let mut all = Vec::with_capacity(list.len());
-                let mut scratch = itoa::Buffer::new();
-                list.for_range(0, list.len(), |entry| all.push(entry.as_bytes(&mut scratch).to_vec()));
-                all
-            }
-            _ => Vec::new(),
-        },
+        Type::List => {
+            let Some(list) = ListRef::of(entry) else { return Ok((Some(type_), Vec::new())) };
+            let elements = match direction {
+                Direction::Forward => list.iter(),
+                Direction::Backward => list.iter_from(list.len().saturating_sub(1), Order::Backward),
+            };
+            let mut scratch = itoa::Buffer::new();
+            elements.map(|entry| entry.as_bytes(&mut scratch).to_vec()).collect()
+        }
         Type::Set => SetRef::of(entry).map(|set| set.iter().map(bytes_of).collect()).unwrap_or_default(),
         Type::Zset => ZsetRef::of(entry)
             .map(|zset| zset.range(0..zset.len(), direction).map(|(member, _)| bytes_of(member)).collect())
@@ -209,7 +209,11 @@ fn sort_command(cx: &mut DataContext<'_>, may_store: bool) -> CommandResult {
                 if options.alpha {
                     Weight::Text(text)
                 } else {
-                    let number = text.map_or(Some(0.0), |text| parse_f64(&text)).filter(|number| !number.is_nan());
+                    // As for strtod, nothing at all is zero.
+                    let number = text
+                        .filter(|text| !text.is_empty())
+                        .map_or(Some(0.0), |text| parse_f64(&text))
+                        .filter(|number| !number.is_nan());
                     let refusal = || CommandError::err("One or more scores can't be converted into double");
                     Weight::Number(number.ok_or_else(refusal)?)
                 }

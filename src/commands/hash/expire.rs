@@ -426,6 +426,7 @@ fn set_expiry(cx: &mut DataContext<'_>, unit: TimeUnit, name: &'static str) -> C
     let mut answers = Vec::with_capacity(names.len());
     let mut changed: Vec<&[u8]> = Vec::new();
     cx.db.change_hash(key, |entry| {
+        hash::make_expirable(entry);
         for &name in names {
             let found = HashRef::of(entry.read()).and_then(|hash| hash.get(name)).map(|field| field.expire_at);
             answers.push(match found {
@@ -571,6 +572,9 @@ fn hgetex(cx: &mut DataContext<'_>) -> CommandResult {
     let fields_at = 2 + usize::from(is_persist) + 2 * usize::from(unit.is_some());
     let names = parse_fields(argv, fields_at, NUM_FIELDS)?;
     cx.db.expire_fields(key, names.iter().copied());
+    if is_persist || expire_at.is_some() {
+        cx.db.change_hash(key, hash::make_expirable);
+    }
     if expire_at.is_some_and(|at| is_past(cx, at)) {
         let removed = take_values(cx, key, names);
         if !removed.is_empty() {
@@ -696,6 +700,9 @@ fn hsetex(cx: &mut DataContext<'_>) -> CommandResult {
     let ttl = if past { FieldTtl::Clear } else { request.ttl };
     let (limits, seed) = (limits(cx), cx.db.keyspace().hash_seed());
     write(cx, key, |entry| {
+        if past {
+            hash::make_expirable(entry);
+        }
         hash::reserve(entry, request.pairs.len() / 2, limits, seed);
         for pair in request.pairs.chunks_exact(2) {
             hash::set(entry, pair[0], pair[1], ttl, limits, seed);

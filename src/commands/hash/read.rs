@@ -196,6 +196,9 @@ pub(super) const HSCAN: Command = Command {
     handler: Handler::Data(hscan),
 };
 
+/// Due fields that HRANDFIELD deletes before it picks; it passes over more of them.
+const EXPIRE_FIELDS_MAX: usize = 1024;
+
 /// Is this field to be treated as absent?
 fn is_due(field: &Field<'_>, clock: UnixMillis) -> bool {
     field.expire_at.is_some_and(|at| clock.0 > at)
@@ -331,6 +334,7 @@ fn hrandfield(cx: &mut DataContext<'_>) -> CommandResult {
         random_count_of_pairs(count)?;
     }
     let (mut rng, clock) = (fork_rng(cx), cx.db.field_clock());
+    cx.db.expire_due_fields(cx.argv[1], EXPIRE_FIELDS_MAX);
     let hash = lookup(&mut cx.db, cx.argv[1])?;
     let size = hash.map_or(0, |hash| alive(hash, clock).0);
     let Some(hash) = hash.filter(|_| size > 0) else {

@@ -348,6 +348,8 @@ fn push(cx: &mut DataContext<'_>, end: End, create: bool) -> CommandResult {
             return Ok(Outcome::Done);
         }
     };
+    // A client may wait for more elements than the list had (BLMOVEM EXACTLY).
+    cx.db.ready(key);
     cx.db.modified_times(key, values.len() as u64);
     cx.db.notify(Notify::LIST, pushed(end), key);
     cx.reply.int(len as i64);
@@ -435,6 +437,7 @@ fn linsert(cx: &mut DataContext<'_>) -> CommandResult {
     };
     let len = list.map_or(0, ListRef::len) + 1;
     list::insert(&mut entry, number + after, value, limits);
+    cx.db.ready(key);
     cx.db.modified(key);
     cx.db.notify(Notify::LIST, "linsert", key);
     cx.reply.int(len as i64);

@@ -235,6 +235,7 @@ fn transfer(
         Some(mut entry) => push_all(&mut entry, route.to, &moved, limits),
         None => push_all(&mut cx.db.add(route.destination, Type::List, list::EMPTY, None), route.to, &moved, limits),
     };
+    cx.db.ready(route.destination);
     cx.db.modified_times(route.source, count as u64);
     cx.db.modified_times(route.destination, 0);
     if route.to == End::Front {

@@ -134,6 +134,9 @@ fn write_help(cx: &mut ServerContext<'_>) {
 fn sleep(cx: &mut ServerContext<'_>, seconds: &[u8]) {
     let us = (float(seconds).unwrap_or(0.0) * 1e6).clamp(0.0, u32::MAX as f64 * 1e6) as u64;
     cx.server.host.sleep_us(us);
+    // What follows this command in the same turn happens after the sleep.
+    let now = &mut cx.server.now;
+    (now.mono, now.unix_us) = (now.mono.plus_us(us), now.unix_us.saturating_add_unsigned(us));
     cx.reply.ok();
 }
 

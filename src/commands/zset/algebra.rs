@@ -1,6 +1,6 @@
 //! Sorted sets: unions, intersections and differences of sorted sets and sets, returned, stored or counted.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::base::number;
 use crate::commands::elements::reply_double;
@@ -373,7 +373,7 @@ fn look_at(db: &mut Db<'_>, keys: &[&[u8]]) -> Result<(), CommandError> {
 type Scored = (f64, Vec<u8>);
 
 fn unite(sources: &[(Option<Source<'_>>, f64)], aggregate: Aggregate) -> Vec<Scored> {
-    let mut scores: HashMap<Vec<u8>, f64> = HashMap::new();
+    let mut scores: BTreeMap<Vec<u8>, f64> = BTreeMap::new();
     // The smallest first, as in Redis: sums are rounded, so their order shows.
     let mut sources: Vec<(Source<'_>, f64)> =
         sources.iter().filter_map(|(source, weight)| Some(((*source)?, *weight))).collect();
@@ -421,7 +421,7 @@ fn subtract(sources: &[(Option<Source<'_>>, f64)]) -> Vec<Scored> {
             true
         });
     } else {
-        let mut left: HashMap<Vec<u8>, f64> = HashMap::new();
+        let mut left: BTreeMap<Vec<u8>, f64> = BTreeMap::new();
         first.each(|member, score| left.insert(member.to_vec(), score).is_none());
         for source in others {
             source.each(|member, _| {

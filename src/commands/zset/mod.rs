@@ -4,6 +4,7 @@ mod algebra;
 mod pop;
 pub(super) mod range;
 
+use crate::base::hash::HashSeed;
 use crate::base::number;
 use crate::commands::elements::{
     ScanOptions, fork_rng, random_count, random_count_of_pairs, reply_double, reply_element, reply_random, reply_scan,
@@ -14,8 +15,8 @@ use crate::resp::CommandError;
 use crate::server::context;
 use crate::server::{Command, CommandResult, DataContext, Handler, Outcome};
 use crate::spec::*;
-use crate::storage::Type;
 use crate::storage::listpack::Element;
+use crate::storage::{EntryMut, Type};
 use crate::types::Limits;
 use crate::types::zset::{self, Change, ZsetRef};
 
@@ -315,12 +316,12 @@ struct Added {
 }
 
 fn add_one(
-    entry: &mut crate::storage::EntryMut<'_>,
+    entry: &mut EntryMut<'_>,
     member: &[u8],
     score: f64,
     flags: AddFlags,
     limits: Limits,
-    seed: crate::base::hash::HashSeed,
+    seed: HashSeed,
     outcome: &mut Added,
 ) -> Result<(), CommandError> {
     outcome.score = None;
@@ -366,7 +367,7 @@ fn add_scores(
     }
     let (limits, seed) = (limits(cx), cx.db.keyspace().hash_seed());
     let mut outcome = Added::default();
-    let mut fill = |entry: &mut crate::storage::EntryMut<'_>| {
+    let mut fill = |entry: &mut EntryMut<'_>| {
         for (index, pair) in pairs.chunks_exact(2).enumerate() {
             add_one(entry, pair[1], scores(index)?, flags, limits, seed, &mut outcome)?;
         }
@@ -390,7 +391,7 @@ fn add_scores(
 
 fn zadd(cx: &mut DataContext<'_>) -> CommandResult {
     let (flags, at) = AddFlags::parse(cx.argv);
-    add(cx, flags, &cx.argv[at..], |score| context::float(score))
+    add(cx, flags, &cx.argv[at..], context::float)
 }
 
 /// ZADD and GEOADD once the options are known.
@@ -406,7 +407,7 @@ pub(super) fn add(
     if flags.nx && flags.xx {
         return Err(CommandError::err("XX and NX options at the same time are not compatible"));
     }
-    if (flags.gt && flags.nx) || (flags.lt && flags.nx) || (flags.gt && flags.lt) {
+    if [flags.gt, flags.lt, flags.nx].into_iter().filter(|&flag| flag).count() > 1 {
         return Err(CommandError::err("GT, LT, and/or NX options at the same time are not compatible"));
     }
     if flags.incr && pairs.len() > 2 {
@@ -423,7 +424,7 @@ pub(super) fn add(
 
 fn zincrby(cx: &mut DataContext<'_>) -> CommandResult {
     let flags = AddFlags { incr: true, ..AddFlags::default() };
-    add(cx, flags, &cx.argv[2..], |score| context::float(score))
+    add(cx, flags, &cx.argv[2..], context::float)
 }
 
 fn zrem(cx: &mut DataContext<'_>) -> CommandResult {

@@ -211,7 +211,7 @@ pub fn value(reader: &mut Reader<'_>, kind: u8) -> Result<Decoded, BadFormat> {
     match kind {
         code::STRING => Ok(Decoded::String(reader.string()?.into_owned())),
         code::LIST => strings(reader).map(Decoded::List),
-        code::SET => set_of(reader, |reader| strings(reader)),
+        code::SET => set_of(reader, strings),
         code::ZSET | code::ZSET_2 => {
             let count = reader.count(2)?;
             let mut members = Vec::with_capacity(count);
@@ -388,7 +388,9 @@ fn hash_of_pairs(reader: &Reader<'_>, all: Vec<Vec<u8>>) -> Result<Decoded, BadF
     hash_of(reader, pairs.into_iter().map(|(field, value)| (field, value, None)).collect())
 }
 
-fn pairs_of(reader: &Reader<'_>, all: Vec<Vec<u8>>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, BadFormat> {
+type Pair = (Vec<u8>, Vec<u8>);
+
+fn pairs_of(reader: &Reader<'_>, all: Vec<Vec<u8>>) -> Result<Vec<Pair>, BadFormat> {
     if !all.len().is_multiple_of(2) {
         return Err(reader.bad("an element without its pair"));
     }

@@ -1,4 +1,4 @@
-use crate::runner::{TestNode, check, run};
+use crate::runner::check;
 
 #[test]
 fn keys_are_deleted_renamed_moved_and_copied() {
@@ -218,6 +218,231 @@ fn waiting_for_replicas_is_in_vain() {
 }
 
 #[test]
+fn keys_may_expire_at_the_end_of_time() {
+    check(
+        r#"
+        > SET k v
+        OK
+        > PEXPIREAT k 9223372036854775807
+        (int) 1
+        > PEXPIRETIME k
+        (int) 9223372036854775807
+        > EXPIRETIME k
+        (int) 9223372036854776
+        > PERSIST k
+        (int) 1
+        > SET k v PXAT 9223372036854775807
+        OK
+        > GETEX k PXAT 9223372036854775806
+        v
+        > PEXPIRETIME k
+        (int) 9223372036854775806
+        "#,
+    );
+}
+#[test]
+fn sorting_takes_patterns_and_limits() {
+    check(
+        r#"
+        > RPUSH l 3 1 2 10
+        (int) 4
+        > SORT l
+        [1 2 3 10]
+        > SORT l ALPHA DESC
+        [3 2 10 1]
+        > SORT l LIMIT -1 2
+        [1 2]
+        > SORT l LIMIT 1 -2
+        [2 3 10]
+        > SORT l LIMIT 10 2
+        []
+        > SORT l LIMIT a 2
+        (error) ERR value is not an integer or out of range
+        > SORT l LIMIT 1
+        (error) ERR syntax error
+        > SORT l BY nosort
+        [3 1 2 10]
+        > SORT l BY nosort DESC LIMIT 0 2
+        [10 2]
+        > SORT l BY
+        (error) ERR syntax error
+        > SORT l FOO
+        (error) ERR syntax error
+        > MSET w_1 5 w_2 4 w_3 x
+        OK
+        > SORT l BY w_*
+        (error) ERR One or more scores can't be converted into double
+        > SORT l BY w_* ALPHA GET # GET w_* GET h_*->f GET nopattern
+        [10 (nil) (nil) (nil) 2 4 (nil) (nil) 1 5 (nil) (nil) 3 x (nil) (nil)]
+        > HSET h_1 f 1 g 9
+        (int) 2
+        > HSET h_2 f 0 g 8
+        (int) 2
+        > SORT l BY h_*->f GET # GET h_*->g
+        [10 (nil) 2 8 3 (nil) 1 9]
+        > SORT l STORE dst GET # GET w_*
+        (int) 8
+        > LRANGE dst 0 -1
+        [1 5 2 4 3 x 10 ""]
+        > SORT nokey STORE dst
+        (int) 0
+        > EXISTS dst
+        (int) 0
+        > ZADD z 3 a 1 b 2 c 2 d
+        (int) 4
+        > SORT z BY nosort DESC LIMIT 1 2
+        [d c]
+        > SORT z BY nosort GET nokey_* STORE l9
+        (int) 4
+        > LRANGE l9 0 -1
+        ["" "" "" ""]
+        > SORT w_1
+        (error) WRONGTYPE Operation against a key holding the wrong kind of value
+        > RPUSH n 1.5 -inf +3 0x10 1e2
+        (int) 5
+        > SORT n
+        [-inf 1.5 +3 0x10 1e2]
+        > RPUSH n nan
+        (int) 6
+        > SORT n
+        (error) ERR One or more scores can't be converted into double
+        "#,
+    );
+}
+
+#[test]
+fn expiries_are_set_on_conditions() {
+    check(
+        r#"
+        > SET a 1
+        OK
+        > EXPIRE a abc
+        (error) ERR value is not an integer or out of range
+        > EXPIRE a 10 FOO
+        (error) ERR Unsupported option FOO
+        > EXPIRE a 10 NX XX
+        (error) ERR NX and XX, GT or LT options at the same time are not compatible
+        > EXPIRE a 10 GT LT
+        (error) ERR GT and LT options at the same time are not compatible
+        > EXPIRE a 10 NX GT
+        (error) ERR NX and XX, GT or LT options at the same time are not compatible
+        > EXPIRE a 10 XX GT
+        (int) 0
+        > EXPIRE a 100 NX
+        (int) 1
+        > EXPIRE a 100 NX
+        (int) 0
+        > EXPIRE a 50 GT
+        (int) 0
+        > EXPIRE a 200 XX GT
+        (int) 1
+        > EXPIRE a 10 LT
+        (int) 1
+        > EXPIRE a 9223372036854775807
+        (error) ERR invalid expire time in 'expire' command
+        > PEXPIRE a 9223372036854775807
+        (error) ERR invalid expire time in 'pexpire' command
+        > EXPIREAT a 9223372036854775807
+        (error) ERR invalid expire time in 'expireat' command
+        > EXPIRE a -9223372036854775808
+        (error) ERR invalid expire time in 'expire' command
+        > EXPIRE nokey 10 FOO
+        (error) ERR Unsupported option FOO
+        > EXPIRE nokey 10
+        (int) 0
+        > PERSIST a
+        (int) 1
+        > PERSIST a
+        (int) 0
+        > EXPIRE a 10 GT
+        (int) 0
+        > EXPIRE a 10 LT
+        (int) 1
+        > EXPIRE a -1 GT
+        (int) 0
+        > EXPIRE a 0 XX
+        (int) 1
+        > EXISTS a
+        (int) 0
+        "#,
+    );
+}
+
+#[test]
+fn keys_are_copied_moved_and_renamed_within_bounds() {
+    check(
+        r#"
+        > SET a 1
+        OK
+        > COPY a a
+        (error) ERR source and destination objects are the same
+        > COPY a b
+        (int) 1
+        > COPY a b DB 0
+        (int) 0
+        > COPY a b REPLACE DB 1
+        (int) 1
+        > COPY a b DB 100
+        (error) ERR DB index is out of range
+        > COPY a b DB abc
+        (error) ERR value is not an integer or out of range
+        > COPY a b FOO
+        (error) ERR syntax error
+        > COPY a b DB
+        (error) ERR syntax error
+        > COPY nokey b
+        (int) 0
+        > RENAME nokey a
+        (error) ERR no such key
+        > RENAME a a
+        OK
+        > RENAMENX a a
+        (int) 0
+        > RENAMENX a b
+        (int) 0
+        > MOVE a 0
+        (error) ERR source and destination objects are the same
+        > MOVE a abc
+        (error) ERR value is not an integer or out of range
+        > MOVE a -1
+        (error) ERR DB index is out of range
+        > MOVE nokey 1
+        (int) 0
+        > MOVE b 1
+        (int) 0
+        > SCAN abc
+        (error) ERR invalid cursor
+        > SCAN 0 COUNT 0
+        (error) ERR syntax error
+        > SCAN 0 MATCH
+        (error) ERR syntax error
+        > SCAN 0 TYPE foo
+        [0 []]
+        > WAIT 0 abc
+        (error) ERR timeout is not an integer or out of range
+        > WAIT 0 9223372036854775807
+        (error) ERR timeout is out of range
+        > WAITAOF 0 0 abc
+        (error) ERR timeout is not an integer or out of range
+        > WAITAOF 2 0 0
+        (error) ERR value is out of range, value must between 0 and 1
+        > WAITAOF 0 -1 0
+        (error) ERR value is out of range, must be positive
+        > SWAPDB 0 abc
+        (error) ERR invalid second DB index
+        > SWAPDB abc 0
+        (error) ERR invalid first DB index
+        > SWAPDB 0 100
+        (error) ERR DB index is out of range
+        > FLUSHDB FOO
+        (error) ERR syntax error
+        > FLUSHALL ASYNC FOO
+        (error) ERR syntax error
+        "#,
+    );
+}
+
+#[test]
 fn flushing_waits_for_what_it_frees() {
     check(
         "> MSET a 1 b 2
@@ -268,12 +493,4 @@ fn odd_expiries_and_patterns_are_survived() {
         > COMMAND GETKEYSANDFLAGS bitfield a get u8
         [[a [RW access update]]]",
     );
-}
-
-#[test]
-fn waiting_in_vain_counts_as_a_call() {
-    let mut node = TestNode::new(&[]);
-    run(&mut node, "> BLPOP nolist 0.1\n~ 200\n(nil)\nb> CLIENT UNBLOCK 1\n(int) 0");
-    let stats = node.ask("INFO commandstats");
-    assert!(stats.contains("cmdstat_blpop:calls=1,"), "{stats}");
 }

@@ -1,4 +1,4 @@
-use crate::runner::{check, check3};
+use crate::runner::{check, check_with, check3};
 
 #[test]
 fn members_have_scores() {
@@ -651,6 +651,37 @@ fn resp3_has_doubles_and_pairs() {
         [0 [x 1.5]]
         > ZRANGE z 0 -1 WITHSCORES
         [[x (double) 1.5]]
+        "#,
+    );
+}
+
+#[test]
+fn a_key_that_expired_before_the_turn_ends_serves_nobody() {
+    check_with(
+        &[("enable-debug-command", "yes")],
+        r#"
+        b> BZPOPMIN z 1
+        (none)
+        > MULTI
+        OK
+        > ZADD z 1 one
+        QUEUED
+        > PEXPIRE z 100
+        QUEUED
+        > DEBUG SLEEP 0.2
+        QUEUED
+        > EXEC
+        [(int) 1 (int) 1 OK]
+        > EXISTS z
+        (int) 0
+        ~ 1500
+        < b (nil)
+        > MULTI
+        OK
+        > BZPOPMIN z 0
+        QUEUED
+        > EXEC
+        [(nil)]
         "#,
     );
 }

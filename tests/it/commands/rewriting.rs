@@ -1,0 +1,77 @@
+//! What is repeated in the append-only file and on replicas in place of commands on collections.
+
+use crate::runner::TestNode;
+
+/// What each of these requests is repeated as, one line each; `->` and nothing for requests that change nothing.
+fn check_repeated(lines: &str) {
+    let mut node = TestNode::new(&[]);
+    node.node.server.propagation.enabled = true;
+    node.node.server.keyspace.events.propagate_vanished = true;
+    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(ms) = line.strip_prefix("~ ") {
+            node.advance_ms(ms.parse().expect("milliseconds"));
+            continue;
+        }
+        let (request, expected) = line.split_once(" ->").expect("a request and what is repeated");
+        node.node.server.propagation.log.clear();
+        let reply = node.ask(request);
+        let log = std::mem::take(&mut node.node.server.propagation.log);
+        let got: Vec<String> = log
+            .iter()
+            .map(|(_, argv)| argv.iter().map(|arg| String::from_utf8_lossy(arg)).collect::<Vec<_>>().join(" "))
+            .filter(|line| line != "MULTI" && line != "EXEC")
+            .collect();
+        assert_eq!(got.join("; "), expected.trim(), "{request}: {reply}");
+    }
+}
+
+#[test]
+fn fields_are_repeated_with_absolute_times() {
+    check_repeated(
+        "
+        HSET h a 1 b 2 c 3 d 4 -> HSET h a 1 b 2 c 3 d 4
+        HINCRBYFLOAT h a 1.5 -> HSETEX h KEEPTTL FIELDS 1 a 2.5
+        HINCRBY h b 1 -> HINCRBY h b 1
+        HEXPIRE h 100 NX FIELDS 2 a nosuch -> HPEXPIREAT h 1700000100000 NX FIELDS 1 a
+        HEXPIRE h 100 NX FIELDS 1 a ->
+        HPERSIST h FIELDS 2 a nosuch -> HPERSIST h FIELDS 2 a nosuch
+        HPERSIST h FIELDS 1 a ->
+        HPEXPIRE h 0 FIELDS 2 a b -> HDEL h a; HDEL h b
+        HGETEX h EX 10 FIELDS 2 c nosuch -> HPEXPIREAT h 1700000010000 FIELDS 2 c nosuch
+        HGETEX h PERSIST FIELDS 1 c -> HPERSIST h FIELDS 1 c
+        HGETEX h FIELDS 1 c ->
+        HGETEX h PXAT 1 FIELDS 1 c -> HDEL h c
+        HSETEX h FNX EX 10 FIELDS 1 x 1 -> HSETEX h FNX PXAT 1700000010000 FIELDS 1 x 1
+        HSETEX h FNX FIELDS 1 x 1 ->
+        HSETEX h PXAT 1 FIELDS 1 x 1 -> HDEL h x
+        HGETDEL h FIELDS 2 d nosuch -> HDEL h d nosuch
+        HGETDEL h FIELDS 1 d ->
+        HDEL h d ->
+        ",
+    );
+}
+
+#[test]
+fn chance_and_waiting_are_repeated_as_what_came_of_them() {
+    check_repeated(
+        "
+        SADD s a -> SADD s a
+        SPOP s -> SREM s a
+        SADD s a b -> SADD s a b
+        SPOP s 2 -> DEL s
+        SPOP s ->
+        SADD s a -> SADD s a
+        SMOVE s t a -> SMOVE s t a
+        SINTERSTORE d nosuch ->
+        ZADD z 1 a 2 b 3 c 4 d 5 e -> ZADD z 1 a 2 b 3 c 4 d 5 e
+        ZADD z XX 9 nosuch ->
+        ZINCRBY z 1 a -> ZINCRBY z 1 a
+        ZPOPMIN z -> ZPOPMIN z
+        ZMPOP 1 z MAX COUNT 2 -> ZPOPMAX z 2
+        BZPOPMIN z 0 -> ZPOPMIN z
+        BZMPOP 0 1 z MIN COUNT 5 -> ZPOPMIN z 1
+        GEOADD g CH 13.361389 38.115556 Palermo -> ZADD g CH 3479099956230698 Palermo
+        GEOADD g NX 1 1 Palermo ->
+        ",
+    );
+}
