@@ -81,6 +81,7 @@ impl Node {
             actions: Vec::new(),
             pending_writes: Vec::new(),
             unblocked: Vec::new(),
+            pooled_bytes: 0,
             shutdown: None,
             redacted: Vec::new(),
             replid: String::new(),

@@ -188,8 +188,9 @@ impl MainLoop {
         if let Some(client) = self.node.server.clients.at(place as u32)
             && client.out.tail().capacity() == 0
         {
-            let buffer = self.pool.pop().unwrap_or_else(|| Vec::with_capacity(POOL_BUFFER_FIRST));
-            client.out.lend(buffer);
+            let pooled = self.pool.pop();
+            self.node.server.pooled_bytes -= pooled.as_ref().map_or(0, Vec::capacity);
+            client.out.lend(pooled.unwrap_or_else(|| Vec::with_capacity(POOL_BUFFER_FIRST)));
         }
         let mut room = 0;
         let socket = &mut connection.socket;
@@ -231,6 +232,7 @@ impl MainLoop {
             && self.pool.len() < POOL_MAX
             && buffer.capacity() <= POOL_BUFFER_MAX
         {
+            self.node.server.pooled_bytes += buffer.capacity();
             self.pool.push(buffer);
         }
     }

@@ -137,6 +137,8 @@ pub struct Server {
     pub pending_writes: Vec<u32>,
     /// Clients that no longer wait, whose further requests are to be executed.
     pub unblocked: Vec<ClientId>,
+    /// Bytes of empty reply buffers kept for the next turn: part of nobody's data, so `used_memory` leaves them out.
+    pub pooled_bytes: usize,
     /// Set by SHUTDOWN or a signal until it is carried out.
     pub shutdown: Option<ShutdownRequest>,
     /// The name of this data's history, 40 hexadecimal digits.
@@ -179,6 +181,6 @@ impl Server {
 
     /// Bytes in use as `maxmemory` counts them.
     pub fn used_memory(&self) -> usize {
-        crate::storage::alloc::used_memory()
+        crate::storage::alloc::used_memory().saturating_sub(self.pooled_bytes)
     }
 }
