@@ -189,13 +189,9 @@ impl<'a> Route<'a> {
         Route { source: argv[1], destination: argv[2], from: End::Back, to: End::Front }
     }
 
-    /// The number of elements to be moved; None if there is no list.
+    /// The length of the source; None if there is no list.
     fn available(self, cx: &mut DataContext<'_>) -> Result<Option<usize>, CommandError> {
-        let len = len_to_change(&mut cx.db, self.source)?;
-        if len.is_some() {
-            len_to_change(&mut cx.db, self.destination)?;
-        }
-        Ok(len)
+        len_to_change(&mut cx.db, self.source)
     }
 }
 
@@ -215,6 +211,8 @@ fn transfer(
     count: usize,
     arrival: Arrival,
 ) -> Result<Vec<Vec<u8>>, CommandError> {
+    // Everything that may be refused is, before the first element leaves.
+    len_to_change(&mut cx.db, route.destination)?;
     let limits = limits(cx);
     let mut moved: Vec<Vec<u8>> = Vec::with_capacity(count);
     let mut digits = itoa::Buffer::new();

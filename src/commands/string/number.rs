@@ -366,9 +366,10 @@ fn increx_float(cx: &mut DataContext<'_>, options: &Increx<'_>) -> CommandResult
         (_, Some(upper)) if upper.is_less(new) => Some(upper),
         _ => None,
     };
+    // What is said to be added is what the sum, rounded, differs by.
     let text = |number: LongDouble| Number::Float(number.format());
     let sum = match bound {
-        None if new.is_finite() => Sum::New(text(new), text(by)),
+        None if new.is_finite() => Sum::New(text(new), text(new.add(old.negated()))),
         Some(bound) if options.saturate && bound.is_finite() => Sum::New(text(bound), text(bound.add(old.negated()))),
         _ => Sum::Outside,
     };

@@ -264,6 +264,8 @@ fn elements_move_between_lists() {
         (nil)
         > LMOVEM s str LEFT LEFT
         (error) WRONGTYPE Operation against a key holding the wrong kind of value
+        > LMOVEM s str LEFT LEFT EXACTLY 99 OBO
+        (nil)
         > RPOPLPUSH nokey str
         (nil)
         > LLEN s

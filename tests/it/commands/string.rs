@@ -484,6 +484,10 @@ fn increx_keeps_within_bounds() {
         [1.5 0]
         > INCREX k BYFLOAT 0.1 UBOUND 1.55 SATURATE
         [1.55 0.05]
+        > SET big 2147483647.999
+        OK
+        > INCREX big BYFLOAT -7.537
+        [2147483640.46199999994132668 -7.53700000001117587]
         > INCREX nokey LBOUND 5
         [(int) 0 (int) 0]
         > EXISTS nokey
