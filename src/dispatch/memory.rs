@@ -49,6 +49,8 @@ pub fn make_room(server: &mut Server) -> Room {
             let freeing = server.keyspace.garbage.pending() > 0;
             return if freeing { Room::Coming } else { Room::None };
         }
+        // What the eviction left to be told takes memory itself, sometimes more than the key did.
+        super::deliver::after_command(server);
         evicted += 1;
         if evicted.is_multiple_of(16) && server.host.mono_us() - start > SLICE_US {
             return Room::Coming;

@@ -160,6 +160,8 @@ impl Keyspace {
                 return self.db(DbIndex(index as u16)).evict(&key);
             }
         }
+        // What other policies left in the pool must not stand in the way of the one key offered here.
+        self.reset_eviction_pool();
         volatile_only && self.offer_soonest() && self.evict_offered()
     }
 
