@@ -168,10 +168,14 @@ impl MainLoop {
     }
 
     fn handle_event(&mut self, place: usize, event: &Event) {
+        let ended = event.is_read_closed() || event.is_error();
+        if ended && let Some(Some(connection)) = self.connections.get_mut(place) {
+            connection.ended = true;
+        }
         if event.is_writable() {
             self.write(place);
         }
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
+        if event.is_readable() || ended {
             self.read(place);
         }
     }
@@ -183,7 +187,7 @@ impl MainLoop {
             return;
         }
         connection.more_to_read = false;
-        let client = connection.client;
+        let (client, ended) = (connection.client, connection.ended);
         if let Some(client) = self.node.server.clients.at(place as u32)
             && client.out.tail().capacity() == 0
         {
@@ -211,7 +215,7 @@ impl MainLoop {
         match result {
             Ok(0) => self.close(place, client),
             // A stream socket that gave less than asked for is empty: the next bytes make a new event (epoll(7)).
-            Ok(count) if count < room => self.reclaim(place),
+            Ok(count) if count < room && !ended => self.reclaim(place),
             Ok(_) => {
                 if let Some(Some(connection)) = self.connections.get_mut(place) {
                     connection.more_to_read = true;
@@ -405,7 +409,8 @@ impl MainLoop {
         if self.connections.len() <= place {
             self.connections.resize_with(place + 1, || None);
         }
-        let connection = Connection { socket, client, wants_write: false, closing: false, more_to_read: false };
+        let connection =
+            Connection { socket, client, wants_write: false, closing: false, more_to_read: false, ended: false };
         self.connections[place] = Some(connection);
     }
 

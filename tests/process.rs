@@ -1,0 +1,56 @@
+//! The program as a process among others: sockets that close, what `ps` shows, what it says of its memory.
+
+#[path = "support/server.rs"]
+mod server;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use server::Server;
+
+fn ours() -> Server {
+    Server::start(env!("CARGO_BIN_EXE_russet"))
+}
+
+/// Sends an inline request and returns its reply: a line, or the content of a bulk string.
+fn ask(conn: &mut BufReader<TcpStream>, request: &str) -> String {
+    conn.get_mut().write_all(format!("{request}\r\n").as_bytes()).expect("the server reads");
+    let mut line = String::new();
+    conn.read_line(&mut line).expect("a reply");
+    let Some(len) = line.strip_prefix('$') else { return line.trim_end().to_owned() };
+    let mut content = vec![0; len.trim_end().parse::<usize>().expect("a length") + 2];
+    conn.read_exact(&mut content).expect("the whole reply");
+    content.truncate(content.len() - 2);
+    String::from_utf8(content).expect("text")
+}
+
+/// What INFO or CLIENT INFO tells under a name.
+fn told(text: &str, name: &str) -> u64 {
+    let field = text.split_whitespace().find_map(|field| field.strip_prefix(name)?.strip_prefix([':', '=']));
+    field.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{name} in {text}"))
+}
+
+fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
+    }
+}
+
+#[test]
+fn a_peer_that_closes_right_after_its_last_bytes_is_forgotten() {
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    let mut leaving = server.connect();
+    wait_for("both are connected", || told(&ask(&mut conn, "INFO clients"), "connected_clients") == 2);
+    // What it sends and the end of the connection arrive while the server sleeps: one event tells of both, and no reply
+    // makes another.
+    conn.get_mut().write_all(b"DEBUG SLEEP 0.2\r\n").expect("the server reads");
+    leaving.write_all(b"PIN").expect("the server reads");
+    drop(leaving);
+    let mut line = String::new();
+    conn.read_line(&mut line).expect("a reply");
+    assert_eq!(line, "+OK\r\n");
+    wait_for("only one is left", || told(&ask(&mut conn, "INFO clients"), "connected_clients") == 1);
+}
