@@ -164,6 +164,9 @@ fn finish(server: &mut Server, place: u32, result: Result<Outcome, CommandError>
 
 fn count(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]], us: u64, failed: bool, out_before: usize) {
     server.stats.total_commands_processed += 1;
+    if let Some(client) = server.clients.at(place) {
+        client.commands_processed += 1;
+    }
     server.stats.eventloop_duration_cmd_sum_us += us;
     let tracking = server.config.latency_tracking;
     let entry = server.commands.entry_mut(id);

@@ -29,7 +29,6 @@ pub enum Flow {
 pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[BigArg]) -> Flow {
     let Some(client) = server.clients.at(place) else { return Flow::Stop };
     client.last_interaction = server.now.mono;
-    client.commands_processed += 1;
     let id = match lookup_command(server, argv) {
         Ok(id) => id,
         Err(error) => {
