@@ -205,6 +205,8 @@ impl Keyspace {
                 continue;
             }
             if self.dbs[index].table.is_empty() {
+                // It may still have room for keys that were deleted.
+                self.dbs[index] = DbState::new(self.seed);
                 continue;
             }
             self.before_change(DbIndex(index as u16), 0);
