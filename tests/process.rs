@@ -54,3 +54,23 @@ fn a_peer_that_closes_right_after_its_last_bytes_is_forgotten() {
     assert_eq!(line, "+OK\r\n");
     wait_for("only one is left", || told(&ask(&mut conn, "INFO clients"), "connected_clients") == 1);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_title_follows_its_template() {
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    let pid = told(&ask(&mut conn, "INFO server"), "process_id");
+    let title = || {
+        let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).expect("the server's title");
+        String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned()
+    };
+    let port = server.port();
+    assert_eq!(title(), format!("{} *:{port}", env!("CARGO_BIN_EXE_russet")));
+    // Longer than the arguments were: the title goes on where the environment was.
+    let long = "x".repeat(600);
+    assert_eq!(ask(&mut conn, &format!("CONFIG SET proc-title-template \"{long} {{port}}\"")), "+OK");
+    assert_eq!(title(), format!("{long} {port}"));
+    assert_eq!(ask(&mut conn, "CONFIG SET proc-title-template {port}"), "+OK");
+    assert_eq!(title(), port.to_string());
+}

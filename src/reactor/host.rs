@@ -15,6 +15,7 @@ use crate::base::time::{MonoTime, Now};
 use crate::config::{Config, OomScoreAdj};
 
 use super::listener::{self, Listener};
+use super::title::Title;
 use super::{logging, sys};
 
 /// The clocks. Between two readings of the system's clock (once a turn) the processor's cycle counter tells how time goes
@@ -93,6 +94,7 @@ pub(super) struct Changes {
 pub(super) struct RealHost {
     pub(super) clock: Clock,
     pub(super) changes: Rc<RefCell<Changes>>,
+    pub(super) title: Title,
 }
 
 impl Host for RealHost {
@@ -147,6 +149,7 @@ impl Host for RealHost {
                     }
                 }
                 "loglevel" => logging::set_level(config),
+                "proc-title-template" => self.title.show(config),
                 "oom-score-adj" | "oom-score-adj-values" => set_oom_score(config)?,
                 "dir" => std::env::set_current_dir(config.dir.display().as_ref()).map_err(|e| os_text(&e))?,
                 _ => {}

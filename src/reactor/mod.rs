@@ -9,5 +9,6 @@ mod logging;
 mod main_loop;
 mod start;
 mod sys;
+mod title;
 
 pub use start::main;

@@ -19,6 +19,7 @@ use crate::server::Identity;
 
 use super::host::{Changes, Clock, RealHost, os_text, set_oom_score};
 use super::main_loop::MainLoop;
+use super::title::Title;
 use super::{listener, logging, sys};
 
 /// The version of Redis whose behaviour clients are told to expect.
@@ -48,7 +49,8 @@ pub fn main() -> ExitCode {
         }
         _ => {}
     }
-    match start(&called, &arguments[1..]) {
+    let title_area = sys::TitleArea::claim();
+    match start(&called, &arguments[1..], title_area) {
         Ok(code) => ExitCode::from(code),
         Err(text) => {
             eprintln!("{text}");
@@ -88,7 +90,7 @@ impl ConfigFiles for RealFiles {
     }
 }
 
-fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
+fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea>) -> Result<u8, String> {
     let words: Vec<&[u8]> = arguments.iter().map(|word| word.as_bytes()).collect();
     let line = file::parse_command_line(&words);
     let mut stdin = Vec::new();
@@ -137,9 +139,6 @@ fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
     write_pidfile(&config, pid);
     // The sink has told the operator already.
     let _ = set_oom_score(&config);
-    if config.set_proc_title {
-        set_title(called, &config);
-    }
     let seed = random_seed();
     let identity = Identity {
         run_id: sha::sha1_hex(&seed)[..40].to_owned(),
@@ -149,8 +148,10 @@ fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
         started_unix_us: clock.now().unix_us,
         os: operating_system(),
     };
+    let title = Title::new(title_area, called, &identity.config_file);
+    title.show(&config);
     let changes = Rc::new(RefCell::new(Changes::default()));
-    let host = Box::new(RealHost { clock: clock.clone(), changes: changes.clone() });
+    let host = Box::new(RealHost { clock: clock.clone(), changes: changes.clone(), title });
     let seed = u64::from_le_bytes(seed[..8].try_into().expect("eight of sixteen bytes"));
     let (port, unixsocket) = (config.port, config.unixsocket.display().into_owned());
     let mut node = Node::new(config, seed, clock.now(), identity, host);
@@ -264,27 +265,6 @@ fn write_pidfile(config: &Config, pid: u32) {
     if let Err(error) = std::fs::write(&path, format!("{pid}\n")) {
         log::warning(&format!("Failed to write PID file: {}", os_text(&error)));
     }
-}
-
-/// Shows in `ps` what this process is.
-fn set_title(called: &str, config: &Config) {
-    let Some(area) = sys::TitleArea::find() else { return };
-    let address = config.bind.0.first().map(|address| address.display().into_owned()).unwrap_or_default();
-    let port = config.port.to_string();
-    let mut title = config.proc_title_template.display().into_owned();
-    let listen = format!("{}:{port}", address.trim_start_matches('-'));
-    let parts = [
-        ("{title}", called),
-        ("{listen-addr}", listen.as_str()),
-        ("{port}", port.as_str()),
-        ("{server-mode}", ""),
-        ("{tls-port}", "0"),
-    ];
-    for (name, value) in parts {
-        title = title.replace(name, value);
-    }
-    title = title.replace("{unixsocket}", &config.unixsocket.display()).replace("{config-file}", "");
-    area.set(title.trim_end());
 }
 
 fn random_seed() -> [u8; 16] {
