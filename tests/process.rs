@@ -74,3 +74,17 @@ fn the_title_follows_its_template() {
     assert_eq!(ask(&mut conn, "CONFIG SET proc-title-template {port}"), "+OK");
     assert_eq!(title(), port.to_string());
 }
+
+#[test]
+fn used_memory_is_told_without_what_the_telling_takes() {
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    let mut stats = Vec::new();
+    // Twice each, so that buffers have found their size.
+    for _ in 0..2 {
+        let used = told(&ask(&mut conn, "INFO"), "used_memory");
+        let memory = told(&ask(&mut conn, "INFO memory"), "used_memory");
+        stats.push(used.abs_diff(memory));
+    }
+    assert!(stats[1] < 1024, "{stats:?}");
+}
