@@ -94,9 +94,22 @@ pub fn evict_clients(server: &mut Server) {
 /// Brings the sum of client memory up to date with one client.
 pub fn count_client(server: &mut Server, place: u32) {
     if let Some(client) = server.clients.at(place) {
-        let bytes = client.memory_bytes();
+        // What is announced counts before it comes; what is about to be closed is as good as gone.
+        let is_closing = client.flags.has(ClientFlags::CLOSING);
+        let bytes = if is_closing { 0 } else { client.memory_bytes() + client.announced_bytes() };
         server.client_memory = server.client_memory + bytes - client.counted_memory;
         client.counted_memory = bytes;
+    }
+}
+
+/// Counts a client that sent something. If it holds more than before and clients hold too much, some go at once: whoever
+/// asks next in the same turn finds them gone.
+pub fn count_sender(server: &mut Server, place: u32) {
+    let before = server.client_memory;
+    count_client(server, place);
+    let limit = server.config.maxmemory_clients.bytes(server.config.maxmemory) as usize;
+    if server.client_memory > before && limit > 0 && server.client_memory > limit {
+        evict_clients(server);
     }
 }
 

@@ -400,7 +400,7 @@ impl Node {
         self.keep_query_limit(place);
         let server: &mut Server = &mut self.server;
         if server.config.maxmemory_clients.bytes(server.config.maxmemory) > 0 || query > 0 {
-            memory::count_client(server, place);
+            memory::count_sender(server, place);
         }
     }
 }

@@ -151,6 +151,12 @@ impl Client {
         })
     }
 
+    /// Bytes still to come of a long argument, for which there is no memory yet.
+    pub fn announced_bytes(&self) -> usize {
+        let big = self.partial.as_ref().and_then(|partial| partial.big.as_ref());
+        big.map_or(0, |(bytes, total)| total.saturating_sub(bytes.capacity()))
+    }
+
     /// All bytes of memory that this client is the cause of.
     pub fn memory_bytes(&self) -> usize {
         let multi = self.multi.as_ref().map_or(0, |multi| multi.bytes + multi.queue.capacity() * 32);
