@@ -109,8 +109,8 @@ pub struct Client {
     pub commands_processed: u64,
     /// Messages that came while its transaction ran: they follow the whole reply.
     pub deferred: Option<Box<Output>>,
-    /// Bytes of the request in hand, where a reply tells of them.
-    pub request_bytes: usize,
+    /// Bytes of the request in hand and of its arguments alone, where a reply tells of them.
+    pub request_bytes: (usize, usize),
     /// When its output first exceeded the soft limit.
     pub soft_limit_since: Option<MonoTime>,
     /// Bytes last added to the sum that maxmemory-clients bounds.

@@ -170,7 +170,7 @@ const CLIENT_INFO: Command = Command {
 fn client_info(cx: &mut ServerContext<'_>) -> CommandResult {
     note_request(cx);
     let line = cx.server.clients.get(cx.client).map(|client| describe(cx.server, client));
-    cx.client().request_bytes = 0;
+    cx.client().request_bytes = (0, 0);
     cx.reply.verbatim(b"txt", format!("{}\n", line.unwrap_or_default()).as_bytes());
     Ok(Outcome::Done)
 }
@@ -289,7 +289,7 @@ fn client_list(cx: &mut ServerContext<'_>) -> CommandResult {
             text.push('\n');
         }
     }
-    cx.client().request_bytes = 0;
+    cx.client().request_bytes = (0, 0);
     cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(Outcome::Done)
 }
@@ -297,8 +297,9 @@ fn client_list(cx: &mut ServerContext<'_>) -> CommandResult {
 /// The request in hand counts as input that is not used yet.
 fn note_request(cx: &mut ServerContext<'_>) {
     let digits = |number: usize| number.checked_ilog10().unwrap_or(0) as usize + 1;
-    let args: usize = cx.argv.iter().map(|arg| arg.len() + digits(arg.len()) + 5).sum();
-    cx.client().request_bytes = args + digits(cx.argv.len()) + 3;
+    let args: usize = cx.argv.iter().map(|arg| arg.len()).sum();
+    let lengths: usize = cx.argv.iter().map(|arg| digits(arg.len()) + 5).sum();
+    cx.client().request_bytes = (digits(cx.argv.len()) + 3 + lengths + args, args);
 }
 
 const CLIENT_NO_EVICT: Command = Command {

@@ -132,6 +132,9 @@ fn a_client_is_told_of_by_its_last_request_and_the_commands_that_ended() {
     node.send("b", b"CLIENT LIST ID 1\r\n");
     let line = String::from_utf8(node.take_bulk("b")).expect("text");
     assert!(line.contains(" cmd=exec "), "{line}");
+    node.send("b", b"*2\r\n$6\r\nCLIENT\r\n$4\r\nINFO\r\n");
+    let line = String::from_utf8(node.take_bulk("b")).expect("text");
+    assert!(line.contains(" qbuf=26 ") && line.contains(" argv-mem=10 "), "{line}");
 }
 
 #[test]
