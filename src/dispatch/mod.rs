@@ -126,10 +126,17 @@ fn unknown_command(argv: &[&[u8]]) -> CommandError {
     CommandError::err(format!("unknown command '{name}', with args beginning with: {args}"))
 }
 
-/// Answers a request that is not executed. In MULTI the transaction fails.
+/// Answers a request that is not executed. In MULTI the transaction fails: now if it is EXEC, else when EXEC comes.
 pub(crate) fn reject(server: &mut Server, place: u32, id: Option<CommandId>, error: &CommandError) {
     if let Some(id) = id {
-        server.commands.entry_mut(id).stats.rejected_calls += 1;
+        let entry = server.commands.entry_mut(id);
+        entry.stats.rejected_calls += 1;
+        if entry.info().name == "exec" {
+            transaction::discard(server, place);
+            let text = error.to_string();
+            let why = text.strip_prefix("ERR ").unwrap_or(&text);
+            return write_error(server, place, &format!("EXECABORT Transaction discarded because of: {why}"));
+        }
     }
     if let Some(client) = server.clients.at(place)
         && client.flags.has(ClientFlags::MULTI)
