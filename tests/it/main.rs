@@ -1,4 +1,6 @@
 //! Tests of the server as clients see it. The modules mirror `src`.
 
 mod commands;
+#[path = "../support/node.rs"]
+mod node;
 mod runner;
