@@ -3,4 +3,7 @@
 mod commands;
 #[path = "../support/node.rs"]
 mod node;
+mod remote;
 mod runner;
+#[path = "../support/server.rs"]
+mod server;

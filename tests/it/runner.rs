@@ -1,13 +1,17 @@
 //! Transcripts: one text, run in-process against a `Node`, over TCP against our program, or against a reference server.
 //!
 //! ```text
-//! > SET k v            a request, split as redis-cli splits it
+//! > SET k v            a request, split as redis-cli splits it; `$b` stands for the number of client b
 //! OK                   its reply, in one line
 //! > LRANGE l 0 -1
 //! [a b "c d"]
 //! b> BLPOP l 0         a request of another client (one letter each)
 //! ~ 1500               the clock moves on by so many milliseconds (in-process only)
 //! < b [l a]            what that client reads next, unasked
+//! !sockets ends: why        from here on in-process only (as from where the clock moves on)
+//! !sockets differs: why     the next reply is another over TCP
+//! !reference ends: why      from here on not on the reference server
+//! !reference differs: why   the next reply is another there
 //! ```
 //! Replies: text as it is (quoted if empty or with spaces, quotes, brackets or bytes that do not print), integers in digits
 //! as `(int) 5`, `(nil)`, `(error) ERR ...`, arrays `[a b]`, sets `~[a b]`, maps `{k: v}`, pushes `>[a b]`, doubles
@@ -18,10 +22,12 @@ use std::collections::BTreeMap;
 
 use russet::base::time::{MonoTime, Now};
 use russet::node::{NewConnection, Node};
+use russet::resp::Proto;
 use russet::resp::parser::split_args;
 use russet::server::{Action, ClientId};
 
 use crate::node::{self, EPOCH_US, TestHost};
+use crate::remote::Remote;
 
 /// A node with clients, without sockets.
 pub struct TestNode {
@@ -141,41 +147,175 @@ pub fn encode(argv: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-/// Runs a transcript in-process with the default configuration.
+/// Runs a transcript with the default configuration.
 pub fn check(transcript: &str) {
-    check_with(&[], transcript);
+    check_everywhere(&[], Proto::Resp2, transcript);
 }
 
 /// As `check`, with clients that speak RESP3.
 pub fn check3(transcript: &str) {
-    check_with(&[("client-default-resp", "3")], transcript);
+    check_everywhere(&[], Proto::Resp3, transcript);
 }
 
-/// Runs a transcript in-process with this configuration.
+/// Runs a transcript with this configuration.
 pub fn check_with(config: &[(&str, &str)], transcript: &str) {
-    let mut node = TestNode::new(config);
-    run(&mut node, transcript);
+    check_everywhere(config, Proto::Resp2, transcript);
 }
 
-/// Runs a transcript on a node.
-pub fn run(node: &mut TestNode, transcript: &str) {
-    let mut asked: Option<(String, String)> = None;
-    for line in transcript.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+/// In-process, then over TCP, then, if there is one, on the reference server.
+fn check_everywhere(config: &[(&str, &str)], proto: Proto, transcript: &str) {
+    let resp3 = [("client-default-resp", "3")];
+    let local = if proto == Proto::Resp3 { [config, &resp3].concat() } else { config.to_vec() };
+    run(&mut TestNode::new(&local), transcript);
+    if !reaches(transcript, Where::Sockets) {
+        return;
+    }
+    run(&mut Remote::start(Where::Sockets, env!("CARGO_BIN_EXE_russet"), config, proto), transcript);
+    if let Ok(program) = std::env::var("RUSSET_TEST_ORACLE")
+        && reaches(transcript, Where::Reference)
+    {
+        run(&mut Remote::start(Where::Reference, &program, config, proto), transcript);
+    }
+}
+
+/// Where a transcript runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Where {
+    /// In a node without sockets.
+    Process,
+    /// On our program.
+    Sockets,
+    /// On a real server.
+    Reference,
+}
+
+impl Where {
+    /// Does `!sockets ...` or `!reference ...` speak of this place? What our own program does not do over TCP, the
+    /// reference does not do either.
+    fn is_meant(self, mark: &str) -> bool {
+        match mark {
+            "sockets" => self >= Where::Sockets,
+            "reference" => self == Where::Reference,
+            other => panic!("neither sockets nor reference: {other}"),
+        }
+    }
+}
+
+/// A server that a transcript talks to.
+pub trait Target {
+    fn place(&self) -> Where;
+
+    /// Sends a request as a client.
+    fn request(&mut self, client: &str, argv: &[Vec<u8>]);
+
+    /// The next reply of a client, rendered; None if there is none.
+    fn reply(&mut self, client: &str, expected: &str) -> Option<String>;
+
+    /// The number of a client's connection.
+    fn client_id(&mut self, client: &str) -> String;
+
+    fn advance(&mut self, ms: u64);
+}
+
+impl Target for TestNode {
+    fn place(&self) -> Where {
+        Where::Process
+    }
+
+    fn request(&mut self, client: &str, argv: &[Vec<u8>]) {
+        self.send(client, &encode(argv));
+    }
+
+    fn reply(&mut self, client: &str, _expected: &str) -> Option<String> {
+        self.read(client)
+    }
+
+    fn client_id(&mut self, client: &str) -> String {
+        self.client(client);
+        self.clients.get(client).map(|(id, _)| id.0.to_string()).expect("a client that has connected")
+    }
+
+    fn advance(&mut self, ms: u64) {
+        self.advance_ms(ms);
+    }
+}
+
+/// What a line of a transcript says.
+enum Line<'a> {
+    Request { client: &'a str, request: &'a str },
+    Unasked { client: &'a str, expected: &'a str },
+    Advance { ms: u64 },
+    /// `!sockets differ: why`, `!reference ends: why`.
+    Mark { place: &'a str, word: &'a str },
+    Reply(&'a str),
+}
+
+fn lines(transcript: &str) -> impl Iterator<Item = Line<'_>> {
+    let lines = transcript.lines().map(str::trim_start);
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| {
         if let Some((client, request)) = request_of(line) {
-            assert!(asked.is_none(), "no reply is expected for {asked:?}");
-            let argv = split_args(request.as_bytes()).expect("a request that can be split");
-            node.send(client, &encode(&argv));
-            asked = Some((client.to_owned(), request.to_owned()));
+            Line::Request { client, request }
         } else if let Some(ms) = line.strip_prefix("~ ") {
-            node.advance_ms(ms.trim().parse().expect("milliseconds"));
+            Line::Advance { ms: ms.trim().parse().expect("milliseconds") }
         } else if let Some(rest) = line.strip_prefix("< ") {
             let (client, expected) = rest.split_once(' ').expect("a client and what it reads");
-            let got = node.read(client);
-            compare(got, expected, &format!("unasked by {client}"));
+            Line::Unasked { client, expected }
+        } else if let Some(mark) = line.strip_prefix('!') {
+            let (mark, why) = mark.split_once(": ").expect("a mark and its reason");
+            assert!(!why.is_empty(), "no reason for {mark}");
+            let (place, word) = mark.split_once(' ').expect("a place and a verb");
+            Line::Mark { place, word }
         } else {
-            let (client, request) = asked.take().unwrap_or_else(|| panic!("a reply without a request: {line}"));
-            let got = node.read(&client);
-            compare(got, line, &request);
+            Line::Reply(line)
+        }
+    })
+}
+
+/// Is there anything to run in this place before the transcript ends there?
+fn reaches(transcript: &str, place: Where) -> bool {
+    let is_end = |line: &Line<'_>| match line {
+        Line::Mark { place: mark, word: "ends" } => place.is_meant(mark),
+        Line::Advance { .. } => place != Where::Process,
+        _ => false,
+    };
+    lines(transcript).take_while(|line| !is_end(line)).any(|line| matches!(line, Line::Reply(_)))
+}
+
+/// Runs a transcript on a server, up to where it ends for it.
+pub fn run(target: &mut dyn Target, transcript: &str) {
+    let mut asked: Option<(String, String)> = None;
+    let mut may_differ = false;
+    for line in lines(transcript) {
+        match line {
+            Line::Request { client, request } => {
+                assert!(asked.is_none(), "no reply is expected for {asked:?}");
+                let mut argv = split_args(request.as_bytes()).expect("a request that can be split");
+                for arg in &mut argv {
+                    if let [b'$', name @ b'a'..=b'z'] = arg.as_slice() {
+                        *arg = target.client_id(&char::from(*name).to_string()).into_bytes();
+                    }
+                }
+                target.request(client, &argv);
+                asked = Some((client.to_owned(), request.to_owned()));
+            }
+            Line::Advance { .. } if target.place() != Where::Process => return,
+            Line::Advance { ms } => target.advance(ms),
+            Line::Unasked { client, expected } => {
+                let got = target.reply(client, expected);
+                compare(target, got, expected, &format!("unasked by {client}"), std::mem::take(&mut may_differ));
+            }
+            Line::Mark { place, word } if !target.place().is_meant(place) => {
+                assert!(["differs", "ends"].contains(&word), "neither differs nor ends: {word}");
+            }
+            Line::Mark { word, .. } => match word {
+                "ends" => return,
+                _ => may_differ = true,
+            },
+            Line::Reply(expected) => {
+                let (client, request) = asked.take().unwrap_or_else(|| panic!("a reply without a request: {expected}"));
+                let got = target.reply(&client, expected);
+                compare(target, got, expected, &request, std::mem::take(&mut may_differ));
+            }
         }
     }
 }
@@ -190,13 +330,44 @@ fn request_of(line: &str) -> Option<(&str, &str)> {
     }
 }
 
-fn compare(got: Option<String>, expected: &str, request: &str) {
+fn compare(target: &dyn Target, got: Option<String>, expected: &str, request: &str, may_differ: bool) {
     let got = got.unwrap_or_else(|| "(none)".to_owned());
     let fits = match expected.strip_suffix("...") {
         Some(start) => got.starts_with(start),
         None => got.trim_end() == expected.trim_end(),
     };
-    assert!(fits, "\n request: {request}\nexpected: {expected}\n     got: {got}\n");
+    let place = target.place();
+    let fits = fits || may_differ || (place != Where::Process && is_alike(&got, expected, request));
+    assert!(fits, "\n on: {place:?}\n request: {request}\nexpected: {expected}\n     got: {got}\n");
+}
+
+/// Requests whose replies come in an order of the server's own.
+const UNORDERED: [&str; 12] = [
+    "SMEMBERS", "SUNION", "SINTER", "SDIFF", "KEYS", "HGETALL", "HKEYS", "HVALS", "SCAN", "SSCAN", "HSCAN", "PUBSUB",
+];
+/// Requests whose replies tell how many milliseconds are left.
+const COUNTING_DOWN: [&str; 2] = ["PTTL", "HPTTL"];
+/// How long a transcript may take between the two, in milliseconds.
+const LATE_MS_MAX: i64 = 10_000;
+
+/// Does a server with a seed and a clock of its own answer what it should?
+fn is_alike(got: &str, expected: &str, request: &str) -> bool {
+    let command = request.split(' ').next().unwrap_or_default().to_ascii_uppercase();
+    let words = |text: &str| {
+        let marks = |c: char| "[]{}~,:".contains(c);
+        text.split(' ').map(|word| word.trim_matches(marks).to_owned()).collect::<Vec<_>>()
+    };
+    let (mut got, mut expected) = (words(got), words(expected));
+    if COUNTING_DOWN.contains(&command.as_str()) {
+        let is_late = |(got, expected): (&String, &String)| {
+            let late = expected.parse::<i64>().unwrap_or(0) - got.parse::<i64>().unwrap_or(0);
+            got == expected || (0..LATE_MS_MAX).contains(&late)
+        };
+        return got.len() == expected.len() && got.iter().zip(&expected).all(is_late);
+    }
+    got.sort();
+    expected.sort();
+    UNORDERED.contains(&command.as_str()) && got == expected
 }
 
 fn text(bytes: &[u8]) -> String {
