@@ -42,7 +42,10 @@ const CASES: &[Case] = &[
     Case { name: "get", run: |rounds| serve(rounds, PIPELINE, |n| request(&["GET", &key(n)])) },
     Case { name: "get-alone", run: |rounds| serve(rounds, 1, |n| request(&["GET", &key(n)])) },
     Case { name: "set", run: |rounds| serve(rounds, PIPELINE, set) },
-    Case { name: "hset", run: |rounds| serve(rounds, PIPELINE, |n| request(&["HSET", &hash(n), "field:3", &value(n)])) },
+    Case {
+        name: "hset",
+        run: |rounds| serve(rounds, PIPELINE, |n| request(&["HSET", &hash(n), "field:3", &value(n)])),
+    },
     Case { name: "zadd", run: |rounds| serve(rounds, PIPELINE, zadd) },
     Case { name: "lpush", run: |rounds| serve(rounds, PIPELINE, |n| request(&["LPUSH", &list(n), &value(n)])) },
     Case { name: "incr", run: |rounds| serve(rounds, PIPELINE, |n| request(&["INCR", &counter(n)])) },

@@ -7,19 +7,28 @@ use std::time::Duration;
 
 use russet::resp::Proto;
 
-use crate::runner::{Target, Where, encode, render};
+use crate::runner::{Target, Where, encode, kinds, render};
 use crate::server::Server;
 
 /// How long a reply may take before the test says that there is none.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A reply that a transcript has seen.
+pub struct Seen {
+    pub text: String,
+    pub kinds: String,
+}
+
 pub struct Remote {
+    pub replies: Vec<Seen>,
     place: Where,
     server: Server,
     proto: Proto,
     /// Answers once what others sent before has been executed.
     witness: Connection,
     clients: BTreeMap<String, Connection>,
+    /// Was the last request one that may close connections?
+    is_killing: bool,
 }
 
 impl Remote {
@@ -30,7 +39,7 @@ impl Remote {
         let options: Vec<&str> = names.iter().zip(values).flat_map(|(name, value)| [name.as_str(), value]).collect();
         let server = Server::start(program, &options);
         let witness = Connection::new(&server);
-        Remote { place, server, proto, witness, clients: BTreeMap::new() }
+        Remote { replies: Vec::new(), place, server, proto, witness, clients: BTreeMap::new(), is_killing: false }
     }
 
     fn client(&mut self, name: &str) -> &mut Connection {
@@ -48,10 +57,15 @@ impl Remote {
     }
 
     /// Waits until the server has executed what was sent so far. The first answer may leave in the turn that executes
-    /// it, the second is a turn later.
+    /// it, the second is a turn later. A witness that was killed has a successor.
     fn settle(&mut self) {
-        for _ in 0..2 {
-            self.witness.ask(&["PING"]).expect("the server lives");
+        let mut answers = 0;
+        while answers < 2 {
+            if self.witness.ask(&["PING"]).is_some() {
+                answers += 1;
+            } else {
+                self.witness = Connection::new(&self.server);
+            }
         }
     }
 }
@@ -62,7 +76,10 @@ impl Target for Remote {
     }
 
     fn request(&mut self, client: &str, argv: &[Vec<u8>]) {
-        self.settle();
+        if std::mem::take(&mut self.is_killing) {
+            self.settle();
+        }
+        self.is_killing = argv.iter().any(|arg| arg.eq_ignore_ascii_case(b"KILL"));
         let bytes = encode(argv);
         self.client(client).stream.write_all(&bytes).expect("the server reads");
     }
@@ -72,14 +89,19 @@ impl Target for Remote {
             self.settle();
             let connection = self.client(client);
             connection.is_closed();
-            return connection.take();
+            return connection.take().map(|seen| seen.text);
         }
-        self.client(client).wait()
+        let seen = self.client(client).wait()?;
+        let text = seen.text.clone();
+        self.replies.push(seen);
+        Some(text)
     }
 
     fn client_id(&mut self, client: &str) -> String {
-        let reply = self.client(client).ask(&["CLIENT", "ID"]).expect("a number");
-        reply.trim_start_matches("(int) ").to_owned()
+        let address = self.client(client).stream.local_addr().expect("an address");
+        let list = self.witness.ask(&["CLIENT", "LIST"]).expect("the list of clients").text;
+        let behind = list.split("id=").find(|line| line.contains(&format!(" addr={address} ")));
+        behind.and_then(|line| line.split(' ').next()).expect("the client among them").to_owned()
     }
 
     fn advance(&mut self, _ms: u64) {
@@ -100,14 +122,14 @@ impl Connection {
         Connection { stream, inbox: Vec::new() }
     }
 
-    fn ask(&mut self, argv: &[&str]) -> Option<String> {
+    fn ask(&mut self, argv: &[&str]) -> Option<Seen> {
         let argv: Vec<Vec<u8>> = argv.iter().map(|arg| arg.as_bytes().to_vec()).collect();
-        self.stream.write_all(&encode(&argv)).expect("the server reads");
+        self.stream.write_all(&encode(&argv)).ok()?;
         self.wait()
     }
 
     /// The next reply, as soon as it is complete.
-    fn wait(&mut self) -> Option<String> {
+    fn wait(&mut self) -> Option<Seen> {
         loop {
             if let Some(reply) = self.take() {
                 return Some(reply);
@@ -118,10 +140,11 @@ impl Connection {
         }
     }
 
-    fn take(&mut self) -> Option<String> {
+    fn take(&mut self) -> Option<Seen> {
         let (text, used) = render(&self.inbox)?;
+        let kinds = kinds(&self.inbox[..used]);
         self.inbox.drain(..used);
-        Some(text)
+        Some(Seen { text, kinds })
     }
 
     /// Reads what has come; no bytes at all means that the other side closed, or too long a wait.

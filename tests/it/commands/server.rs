@@ -36,9 +36,9 @@ fn command_tells_about_commands() {
     );
     check3(
         "> COMMAND LIST FILTERBY PATTERN conf*set
-         ~[config|set]
+         [config|set]
          > COMMAND INFO echo
-         [[echo (int) 2 ~[loading stale fast] (int) 0 (int) 0 (int) 0 ~[@fast @connection] ~[] ~[] []]]",
+         [[echo (int) 2 ~[loading stale fast] (int) 0 (int) 0 (int) 0 ~[@fast @connection] ~[] ~[] ~[]]]",
     );
 }
 
@@ -101,15 +101,9 @@ fn info_counts_and_begins_anew() {
 
 #[test]
 fn debug_looks_inside() {
+    check("> DEBUG DIGEST\n(error) ERR DEBUG command not allowed...");
     check_with(
-        &[("client-default-resp", "2")],
-        "> DEBUG DIGEST
-         (error) ERR DEBUG command not allowed...",
-    );
-    let mut node = TestNode::new(&[]);
-    node.node.server.config.enable_debug_command = russet::config::ProtectedFrom::Yes;
-    run(
-        &mut node,
+        &[("enable-debug-command", "yes")],
         "> DEBUG DIGEST
          0000000000000000000000000000000000000000
          > SET a b
@@ -143,9 +137,7 @@ fn debug_looks_inside() {
          > DEBUG NOSUCH
          (error) ERR unknown subcommand or wrong number of arguments for 'NOSUCH'. Try DEBUG HELP.
          > DEBUG SET-ACTIVE-EXPIRE 0
-         OK
-         > DEBUG STRINGMATCH-LEN a* abc
-         (int) 1",
+         OK",
     );
 }
 
@@ -158,8 +150,8 @@ fn slow_and_large_commands_are_logged_without_secrets() {
          > SLOWLOG LEN
          (int) 1
          > SLOWLOG GET
-         [[(int) 1 (int) 1700000000 (int) 0 [SLOWLOG LEN] 127.0.0.1:50000 \"\"] [(int) 0 (int) 1700000000 (int) 0 \
-         [CONFIG SET masterauth (redacted)] 127.0.0.1:50000 \"\"]]
+         [[(int) 1 (int) 17... (int) ... [SLOWLOG LEN] 127.0.0.1:... \"\"] [(int) 0 (int) 17... (int) ... \
+         [CONFIG SET masterauth (redacted)] 127.0.0.1:... \"\"]]
          > SLOWLOG GET -2
          (error) ERR count should be greater than or equal to -1
          > SLOWLOG RESET
@@ -235,10 +227,10 @@ fn monitors_see_commands_without_secrets() {
          OK
          > SET k \"a b\"
          OK
-         < m 1700000000.000000 [0 127.0.0.1:50001] \"SET\" \"k\" \"a b\"
+         < m 17... [0 127.0.0.1:...] \"SET\" \"k\" \"a b\"
          > AUTH default x
          OK
-         < m 1700000000.000000 [0 127.0.0.1:50001] \"AUTH\" \"(redacted)\" \"(redacted)\"
+         < m 17... [0 127.0.0.1:...] \"AUTH\" \"(redacted)\" \"(redacted)\"
          > MULTI
          OK
          > ECHO x
@@ -246,8 +238,8 @@ fn monitors_see_commands_without_secrets() {
          > EXEC
          [x]
          < m ...
-         < m 1700000000.000000 [0 127.0.0.1:50001] \"ECHO\" \"x\"
-         < m 1700000000.000000 [0 127.0.0.1:50001] \"EXEC\"",
+         < m 17... [0 127.0.0.1:...] \"ECHO\" \"x\"
+         < m 17... [0 127.0.0.1:...] \"EXEC\"",
     );
 }
 
@@ -255,6 +247,7 @@ fn monitors_see_commands_without_secrets() {
 fn time_role_and_the_end() {
     check(
         "> TIME
+         !sockets differs: the clock goes
          [1700000000 0]
          > ROLE
          [master (int) 0 []]
