@@ -8,6 +8,8 @@ mod listener;
 mod logging;
 mod main_loop;
 mod start;
+mod supervisor;
 mod sys;
+mod title;
 
 pub use start::main;

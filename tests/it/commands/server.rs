@@ -160,6 +160,19 @@ fn slow_and_large_commands_are_logged_without_secrets() {
          (int) 1
          > COMMANDLOG GET -1 large-reply
          []
+         !reference ends: the limits of an entry came with Redis 8.10
+         > CONFIG SET slowlog-entry-max-argc 3 slowlog-entry-max-string-len 4
+         OK
+         > SLOWLOG RESET
+         OK
+         > MSET a 123456 b 2
+         OK
+         > SLOWLOG GET 1
+         [[(int) ... [MSET a \"... (3 more arguments)\"] ...
+         > ECHO 123456
+         123456
+         > SLOWLOG GET 1
+         [[(int) ... [ECHO \"1234... (2 more bytes)\"] ...
          > COMMANDLOG LEN what
          (error) ERR type should be one of the following: slow, large-request, large-reply
          > COMMANDLOG RESET slow
@@ -240,6 +253,22 @@ fn monitors_see_commands_without_secrets() {
          < m ...
          < m 17... [0 127.0.0.1:...] \"ECHO\" \"x\"
          < m 17... [0 127.0.0.1:...] \"EXEC\"",
+    );
+}
+
+#[test]
+fn the_zone_is_told_where_there_is_one() {
+    check_with(
+        &[("availability-zone", "north-1")],
+        "!reference ends: the zone is Valkey's
+         > HELLO
+         [server redis ... modules [] availability_zone north-1]
+         > INFO server
+         \"...availability_zone:north-1...
+         > CONFIG SET availability-zone \"\"
+         OK
+         > HELLO
+         [server redis ... modules []]",
     );
 }
 
