@@ -21,7 +21,7 @@ use super::host::{Changes, Clock, RealHost, os_text, set_oom_score};
 use super::main_loop::MainLoop;
 use super::supervisor::Supervisor;
 use super::title::Title;
-use super::{listener, logging, sys};
+use super::{affinity, listener, logging, sys};
 
 /// The version of Redis whose behaviour clients are told to expect.
 const PRODUCT: &str = "Redis 7.4.0";
@@ -178,6 +178,8 @@ fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
     if !unixsocket.is_empty() {
         log::notice("Ready to accept connections unix");
     }
+    // The other threads run by now, on processors of their own.
+    affinity::bind_thread("server-cpulist", &main_loop.config().server_cpulist);
     supervisor.ready();
     let code = main_loop.run();
     supervisor.stopping();

@@ -84,6 +84,29 @@ pub fn stop_self() {
     unsafe { libc::raise(libc::SIGSTOP) };
 }
 
+/// Lets the calling thread run on these processors only.
+///
+/// # Errors
+/// As sched_setaffinity's; unsupported where there is no such call.
+pub fn bind_thread_to(processors: &[usize]) -> std::io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: the set is plain data for which zeros are valid.
+        let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+        for &processor in processors.iter().filter(|&&processor| processor < libc::CPU_SETSIZE as usize) {
+            // SAFETY: the number lies within the set.
+            unsafe { libc::CPU_SET(processor, &mut set) };
+        }
+        // SAFETY: the pointer is to a live set of the size given; 0 is this thread.
+        match unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) } {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    Err(std::io::Error::other(format!("cannot bind a thread to {} processors here", processors.len())))
+}
+
 /// The number of a group, if the system knows the name.
 pub fn group_id(name: &str) -> Option<u32> {
     let name = CString::new(name).ok()?;
