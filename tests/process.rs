@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use server::Server;
 
 fn ours() -> Server {
-    Server::start(env!("CARGO_BIN_EXE_russet"))
+    Server::start(env!("CARGO_BIN_EXE_russet"), &["--enable-debug-command", "yes"])
 }
 
 /// Sends an inline request and returns its reply: a line, or the content of a bulk string.

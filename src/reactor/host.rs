@@ -94,7 +94,8 @@ pub(super) struct Changes {
 pub(super) struct RealHost {
     pub(super) clock: Clock,
     pub(super) changes: Rc<RefCell<Changes>>,
-    pub(super) title: Title,
+    /// None if the process title is to be left alone.
+    pub(super) title: Option<Title>,
 }
 
 impl Host for RealHost {
@@ -149,7 +150,9 @@ impl Host for RealHost {
                     }
                 }
                 "loglevel" => logging::set_level(config),
-                "proc-title-template" => self.title.show(config),
+                "log-format" | "log-timestamp-format" => logging::set_format(config),
+                "proc-title-template" => self.title.iter().for_each(|title| title.show(config)),
+                "bind-source-addr" => listener::warn_of_source_address(config),
                 "oom-score-adj" | "oom-score-adj-values" => set_oom_score(config)?,
                 "dir" => std::env::set_current_dir(config.dir.display().as_ref()).map_err(|e| os_text(&e))?,
                 _ => {}

@@ -19,8 +19,9 @@ use crate::server::Identity;
 
 use super::host::{Changes, Clock, RealHost, os_text, set_oom_score};
 use super::main_loop::MainLoop;
+use super::supervisor::Supervisor;
 use super::title::Title;
-use super::{listener, logging, sys};
+use super::{affinity, listener, logging, sys};
 
 /// The version of Redis whose behaviour clients are told to expect.
 const PRODUCT: &str = "Redis 7.4.0";
@@ -113,10 +114,12 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
         let here = std::env::current_dir().map_err(|error| os_text(&error))?;
         config.dir = crate::config::Text(here.into_os_string().into_vec());
     }
-    if config.daemonize {
+    let supervisor = Supervisor::find(config.supervised);
+    if config.daemonize && !supervisor.is_there() {
         sys::daemonize().map_err(|error| format!("Can't daemonize: {}", os_text(&error)))?;
     }
     logging::start(&config);
+    supervisor.begin();
     let pid = std::process::id();
     log::notice("oO0OoO0OoO0Oo Russet is starting oO0OoO0OoO0Oo");
     log::notice(&format!("Russet version={}, bits=64, pid={pid}, just started", env!("CARGO_PKG_VERSION")));
@@ -134,22 +137,25 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
     }
     let clock = Clock::new();
     let (listeners, signals) = open_sockets(&config)?;
+    listener::warn_of_source_address(&config);
     log::notice(&clock.describe());
     show_logo(&config, pid);
     write_pidfile(&config, pid);
     // The sink has told the operator already.
     let _ = set_oom_score(&config);
+    let config_file = config_file.map(|path| path.display().to_string()).unwrap_or_default();
+    let title = title_area.filter(|_| config.set_proc_title).map(|area| Title::new(area, called, &config_file));
+    title.iter().for_each(|title| title.show(&config));
     let seed = random_seed();
     let identity = Identity {
         run_id: sha::sha1_hex(&seed)[..40].to_owned(),
         process_id: pid,
         executable: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
-        config_file: config_file.map(|path| path.display().to_string()).unwrap_or_default(),
+        config_file,
+        supervised: supervisor.name(),
         started_unix_us: clock.now().unix_us,
         os: operating_system(),
     };
-    let title = Title::new(title_area, called, &identity.config_file);
-    title.show(&config);
     let changes = Rc::new(RefCell::new(Changes::default()));
     let host = Box::new(RealHost { clock: clock.clone(), changes: changes.clone(), title });
     let seed = u64::from_le_bytes(seed[..8].try_into().expect("eight of sixteen bytes"));
@@ -164,7 +170,8 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
             return Err(entry.error("No such command in rename-command").report(PRODUCT));
         }
     }
-    let mut main_loop = MainLoop::new(node, clock, listeners, changes, signals).map_err(|error| os_text(&error))?;
+    let main_loop = MainLoop::new(node, clock, listeners, changes, signals);
+    let mut main_loop = main_loop.map_err(|error| os_text(&error))?;
     log::notice("Server initialized");
     if port != 0 {
         log::notice("Ready to accept connections tcp");
@@ -172,7 +179,12 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
     if !unixsocket.is_empty() {
         log::notice("Ready to accept connections unix");
     }
-    Ok(main_loop.run())
+    // The other threads run by now, on processors of their own.
+    affinity::bind_thread("server-cpulist", &main_loop.config().server_cpulist);
+    supervisor.ready();
+    let code = main_loop.run();
+    supervisor.stopping();
+    Ok(code)
 }
 
 fn open_sockets(config: &Config) -> Result<(Vec<listener::Listener>, UnixStream), String> {

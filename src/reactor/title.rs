@@ -1,48 +1,65 @@
-//! What `ps` shows of this process: `proc-title-template` with its variables filled in.
+//! What `ps` shows of this process.
 
 use crate::config::Config;
 
-use super::sys::TitleArea;
+use super::sys;
 
-/// The title, with the parts of it that no directive tells.
+/// The process title and what its template may name beside the configuration.
 pub(super) struct Title {
-    area: Option<TitleArea>,
+    area: sys::TitleArea,
+    /// The name that the program was called by.
     called: String,
+    /// The configuration file; `-` without one.
     config_file: String,
 }
 
 impl Title {
-    /// A title for a process that was called by this name; shown nowhere without an area.
-    pub(super) fn new(area: Option<TitleArea>, called: &str, config_file: &str) -> Title {
+    /// A title in this place for a program that was called by this name.
+    pub(super) fn new(area: sys::TitleArea, called: &str, config_file: &str) -> Title {
+        let config_file = if config_file.is_empty() { "-" } else { config_file };
         Title { area, called: called.to_owned(), config_file: config_file.to_owned() }
     }
 
-    /// Shows the title that follows from these directives, if the operator wants one.
+    /// Shows what the template makes of the configuration.
     pub(super) fn show(&self, config: &Config) {
-        if let Some(area) = &self.area
-            && config.set_proc_title
-        {
-            area.set(self.text(config).trim_end());
+        self.area.set(&title(&self.called, &self.config_file, config));
+    }
+}
+
+fn title(called: &str, config_file: &str, config: &Config) -> String {
+    let unixsocket = config.unixsocket.display();
+    let listen = match config.bind.0.first() {
+        _ if config.port == 0 && config.tls_port == 0 => unixsocket.clone().into_owned(),
+        address => {
+            let port = if config.port != 0 { config.port } else { config.tls_port };
+            let address = address.map(|address| address.display().trim_start_matches('-').to_owned());
+            format!("{}:{port}", address.unwrap_or_default())
+        }
+    };
+    let (port, tls_port) = (config.port.to_string(), config.tls_port.to_string());
+    let parts = [
+        ("title", called),
+        ("listen-addr", &listen),
+        ("server-mode", if config.cluster_enabled { "[cluster]" } else { "" }),
+        ("port", &port),
+        ("tls-port", &tls_port),
+        ("unixsocket", &unixsocket),
+        ("config-file", config_file),
+    ];
+    // Part by part, so that a value that looks like a name is not taken for one.
+    let template = config.proc_title_template.display();
+    let mut title = String::new();
+    for piece in template.split('{') {
+        let found = piece.split_once('}').and_then(|(name, rest)| {
+            let (_, value) = parts.iter().find(|(known, _)| *known == name)?;
+            Some((*value, rest))
+        });
+        match found {
+            Some((value, rest)) => title.extend([value, rest]),
+            None => title += piece,
         }
     }
-
-    fn text(&self, config: &Config) -> String {
-        let address = config.bind.0.first().map(|address| address.display().into_owned()).unwrap_or_default();
-        let port = config.port.to_string();
-        let listen = format!("{}:{port}", address.trim_start_matches('-'));
-        let unixsocket = config.unixsocket.display();
-        let variables = [
-            ("{title}", self.called.as_str()),
-            ("{listen-addr}", &listen),
-            ("{port}", &port),
-            ("{server-mode}", ""),
-            ("{tls-port}", "0"),
-            ("{unixsocket}", &unixsocket),
-            ("{config-file}", &self.config_file),
-        ];
-        let template = config.proc_title_template.display().into_owned();
-        variables.iter().fold(template, |text, (name, value)| text.replace(name, value))
-    }
+    title.trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -51,15 +68,13 @@ mod tests {
     use crate::config::Text;
 
     #[test]
-    fn every_variable_is_filled_in() {
-        let template = "T {title} {listen-addr} {port} {tls-port} {unixsocket} {config-file} {server-mode}|";
-        let config = Config {
-            port: 7000,
-            proc_title_template: Text::from(template),
-            unixsocket: Text::from("/run/x.sock"),
-            ..Config::default()
-        };
-        let title = Title::new(None, "bin/russet", "/etc/a.conf");
-        assert_eq!(title.text(&config), "T bin/russet *:7000 7000 0 /run/x.sock /etc/a.conf |");
+    fn the_template_is_filled_in() {
+        let mut config = Config::default();
+        assert_eq!(title("redis-server", "-", &config), "redis-server *:6379");
+        config.proc_title_template = Text::from("{title}|{listen-addr}|{port}|{tls-port}|{unixsocket}|{config-file}|");
+        assert_eq!(title("{port}", "/a.conf", &config), "{port}|*:6379|6379|0||/a.conf|");
+        config.port = 0;
+        config.unixsocket = Text::from("/s");
+        assert_eq!(title("x", "-", &config), "x|/s|0|0|/s|-|");
     }
 }

@@ -1,4 +1,9 @@
 //! Tests of the server as clients see it. The modules mirror `src`.
 
 mod commands;
+#[path = "../support/node.rs"]
+mod node;
+mod remote;
 mod runner;
+#[path = "../support/server.rs"]
+mod server;
