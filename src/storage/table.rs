@@ -11,7 +11,9 @@
 //! merging segments never changes which side of the cursor an entry is on. Against a table that doubles: no step is
 //! ever larger than one segment (some 400 entries), no second table lives during growth, and memory grows smoothly.
 //!
-//! Deliberately absent: expiry (the keyspace looks at it) and the cut's bookkeeping (it reads and sets the cut bit).
+//! Deliberately absent: expiry (the keyspace looks at it) and the bookkeeping of a cut beyond the bits of buckets (`cut`).
+
+mod cut;
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -144,6 +146,10 @@ pub struct Table {
     seed: HashSeed,
     /// May segments shrink and merge? (DEBUG DICT-RESIZING)
     pub resizing: bool,
+    /// The cut bit of a bucket that has been taken (or was born since): it changes with each cut.
+    parity: u8,
+    /// Is a cut going on?
+    cutting: bool,
 }
 
 // SAFETY: the table owns its segments and entries, whose content (bytes and Objects) is Send and Sync.
@@ -161,6 +167,8 @@ impl Table {
             len: 0,
             seed,
             resizing: true,
+            parity: 0,
+            cutting: false,
         }
     }
 
@@ -467,7 +475,8 @@ impl Table {
         let segment = self.segment_of(hash);
         // SAFETY: live.
         let (count, depth) = unsafe { (segment.header().as_ref().count as usize, segment.header().as_ref().depth) };
-        if !self.resizing || count * 4 > segment.capacity() || segment.buckets() == SIZES[0] {
+        // During a cut nothing shrinks: a neighbour would have to be taken first.
+        if !self.resizing || self.cutting || count * 4 > segment.capacity() || segment.buckets() == SIZES[0] {
             return;
         }
         if depth > 0 {
