@@ -5,6 +5,7 @@ pub mod call;
 pub mod deliver;
 pub mod gates;
 pub mod memory;
+pub mod saving;
 pub mod transaction;
 pub mod unblock;
 

@@ -162,7 +162,7 @@ impl Keyspace {
     /// Begins a cut of all databases as they are now. One at a time.
     pub fn begin_cut(&mut self) -> CutSize {
         assert!(self.cut.is_none(), "a cut ends before the next begins");
-        let in_flight = Arc::new(AtomicUsize::new(0));
+        let in_flight = self.cut_in_flight.clone();
         let mut cut = Cut {
             parts: Vec::new(),
             filling: CutPiece::new(&in_flight),
@@ -246,9 +246,15 @@ impl Keyspace {
         }
     }
 
+    /// Is the rest of a cut only being marked?
+    pub fn is_discarding_cut(&self) -> bool {
+        self.cut.as_ref().is_some_and(|cut| cut.discarding)
+    }
+
     /// Bytes of copied entries that were handed over and not dropped yet, and of those that wait to be.
     pub fn cut_bytes_in_flight(&self) -> usize {
-        self.cut.as_ref().map_or(0, |cut| cut.in_flight.load(Ordering::Relaxed) + cut.filling.entries.bytes())
+        let filling = self.cut.as_ref().map_or(0, |cut| cut.filling.entries.bytes());
+        self.cut_in_flight.load(Ordering::Relaxed) + filling
     }
 
     /// Keys taken so far.

@@ -22,6 +22,9 @@ pub use event::{Events, Notify};
 pub use lazyfree::Garbage;
 pub use lru::AccessPolicy;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
 use crate::base::hash::HashSeed;
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
@@ -114,6 +117,8 @@ pub struct Keyspace {
     pub(crate) evict_pool: evict::Pool,
     /// The cut that is going on. Boxed: one word to test on every change.
     cut: Option<Box<cut::Cut>>,
+    /// Bytes of copied entries that were handed over and not dropped yet.
+    cut_in_flight: Arc<AtomicUsize>,
     /// The last pieces of a cut that is complete.
     cut_pieces: Vec<CutPiece>,
     seed: HashSeed,
@@ -137,6 +142,7 @@ impl Keyspace {
             rng: Rng::new(seed ^ 0x5eed),
             evict_pool: evict::Pool::default(),
             cut: None,
+            cut_in_flight: Arc::default(),
             cut_pieces: Vec::new(),
             seed: hash_seed,
             changes_announced: 0,

@@ -1,7 +1,7 @@
 //! What a server does by itself: due keys, idle clients, samples of rates, memory limits.
 
 use crate::base::time::{MonoTime, Now};
-use crate::dispatch::memory;
+use crate::dispatch::{memory, saving};
 use crate::server::{ClientFlags, ClientId};
 
 use super::{Node, settle};
@@ -44,6 +44,9 @@ impl Node {
         {
             // The index knows the time of a leaf, not of its first key: look again in a millisecond at the soonest.
             wait = wait.min(us_until(at, server.now).max(1000));
+        }
+        if saving::wants_slice(server) {
+            return 0;
         }
         if !server.awaiting_freed.is_empty() {
             wait = wait.min(FREED_LOOK_US);
@@ -112,6 +115,7 @@ impl Node {
             settle(server);
         }
         self.clients_cron();
+        saving::cron(&mut self.server);
         let server = &mut self.server;
         server.stats.eventloop_duration_cron_sum_us += server.host.mono_us().saturating_sub(start);
     }

@@ -11,7 +11,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::base::log;
 use crate::node::{NewConnection, Node};
-use crate::server::{Action, ClientId, ShutdownRequest};
+use crate::server::{Action, ClientId};
 
 use super::connection::{Connection, Socket};
 use super::freeing::Freeing;
@@ -30,6 +30,8 @@ const SLICES: usize = 64;
 const STALL_US: u64 = 1000;
 
 const SIGNALS: Token = Token(usize::MAX);
+/// Jobs wake the poll by it.
+pub(super) const JOBS: Token = Token(usize::MAX - 1);
 const FIRST_LISTENER: usize = usize::MAX - 1000;
 
 /// Everything the loop owns.
@@ -53,8 +55,9 @@ pub(super) struct MainLoop {
 }
 
 impl MainLoop {
-    /// A loop over these listeners. `signals` yields one byte, its number, for each signal.
+    /// A loop over these listeners; jobs have the poll's waker. `signals` yields one byte, its number, for each signal.
     pub(super) fn new(
+        poll: Poll,
         node: Node,
         clock: Clock,
         listeners: Vec<Listener>,
@@ -64,7 +67,7 @@ impl MainLoop {
         let freeing = Freeing::start(node.server.keyspace.garbage.counter())?;
         let mut this = MainLoop {
             node,
-            poll: Poll::new()?,
+            poll,
             clock,
             listeners: Vec::new(),
             connections: Vec::new(),
@@ -127,6 +130,8 @@ impl MainLoop {
         for event in events {
             match event.token() {
                 SIGNALS => self.handle_signals(),
+                // The turn that this begins looks at what jobs did.
+                JOBS => {}
                 Token(number) if number >= FIRST_LISTENER => accepts = true,
                 Token(place) => self.handle_event(place, event),
             }
@@ -139,6 +144,8 @@ impl MainLoop {
         self.write_pending();
         self.carry_out_actions();
         phases.end("write");
+        self.node.work_on_snapshot();
+        phases.end("snapshot");
         // Established clients come before new ones.
         if accepts {
             self.accept();
@@ -162,8 +169,8 @@ impl MainLoop {
             let threshold = server.config.latency_monitor_threshold.max(0) as u64;
             server.latency.add_if_slow("event-loop", us / 1000, threshold, server.now.unix().seconds());
         }
-        if let Some(request) = server.shutdown.take() {
-            self.shut_down(request);
+        if server.shutdown.take().is_some() {
+            self.shut_down();
         }
     }
 
@@ -444,13 +451,12 @@ impl MainLoop {
                     return;
                 }
                 log::warning(&format!("Received {name} scheduling shutdown..."));
-                self.node.server.shutdown = Some(ShutdownRequest { nosave: true, ..ShutdownRequest::default() });
+                self.node.shut_down_by_signal(i32::from(signal) == libc::SIGINT);
             }
         }
     }
 
-    fn shut_down(&mut self, _request: ShutdownRequest) {
-        log::warning("User requested shutdown...");
+    fn shut_down(&mut self) {
         let config = &self.node.server.config;
         if !config.pidfile.is_empty() {
             log::notice("Removing the pid file.");

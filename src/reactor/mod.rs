@@ -2,8 +2,10 @@
 //! world. Deliberately absent: anything about commands and keys (`node` and below).
 
 mod connection;
+mod disk;
 mod freeing;
 mod host;
+mod jobs;
 mod listener;
 mod logging;
 mod main_loop;

@@ -18,7 +18,8 @@ use crate::node::Node;
 use crate::server::Identity;
 
 use super::host::{Changes, Clock, RealHost, os_text, set_oom_score};
-use super::main_loop::MainLoop;
+use super::jobs::Jobs;
+use super::main_loop::{JOBS, MainLoop};
 use super::{listener, logging, sys};
 
 /// The version of Redis whose behaviour clients are told to expect.
@@ -150,7 +151,9 @@ fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
         os: operating_system(),
     };
     let changes = Rc::new(RefCell::new(Changes::default()));
-    let host = Box::new(RealHost { clock: clock.clone(), changes: changes.clone() });
+    let poll = mio::Poll::new().map_err(|error| os_text(&error))?;
+    let waker = mio::Waker::new(poll.registry(), JOBS).map_err(|error| os_text(&error))?;
+    let host = Box::new(RealHost { clock: clock.clone(), changes: changes.clone(), jobs: Jobs::new(waker) });
     let seed = u64::from_le_bytes(seed[..8].try_into().expect("eight of sixteen bytes"));
     let (port, unixsocket) = (config.port, config.unixsocket.display().into_owned());
     let mut node = Node::new(config, seed, clock.now(), identity, host);
@@ -163,7 +166,8 @@ fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
             return Err(entry.error("No such command in rename-command").report(PRODUCT));
         }
     }
-    let mut main_loop = MainLoop::new(node, clock, listeners, changes, signals).map_err(|error| os_text(&error))?;
+    let mut main_loop =
+        MainLoop::new(poll, node, clock, listeners, changes, signals).map_err(|error| os_text(&error))?;
     log::notice("Server initialized");
     if port != 0 {
         log::notice("Ready to accept connections tcp");

@@ -109,7 +109,8 @@ fn a_cut_is_the_state_at_the_instant_it_began() {
     let rounds = std::env::var("RUSSET_CUT_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(6u64);
     for round in 0..rounds {
         let mut rng = Rng::new(round);
-        let mut node = TestNode::new(&[("hash-max-listpack-entries", "64"), ("set-max-intset-entries", "64")]);
+        let small = [("hash-max-listpack-entries", "64"), ("set-max-intset-entries", "64"), ("save", "")];
+        let mut node = TestNode::new(&small);
         let keys = 20 + rng.below(1500);
         let mut changed_meanwhile = 0;
         for _ in 0..4 {
