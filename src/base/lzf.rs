@@ -93,6 +93,14 @@ fn fill(out: &mut Vec<u8>, last_seen: &mut [u32], base: u32, bits: u32, input: &
 /// Unpacks a stream that must make exactly `len` bytes. Memory grows with what is made, not with what is promised.
 pub fn decompress(input: &[u8], len: usize) -> Result<Vec<u8>, BadLzf> {
     let mut out = Vec::with_capacity(len.min(input.len().saturating_mul(COPY_MAX / 3 + 1)));
+    decompress_to(input, len, &mut out)?;
+    Ok(out)
+}
+
+/// As `decompress`, after what `out` holds already. On failure some of it may have been made.
+pub fn decompress_to(input: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), BadLzf> {
+    let begin = out.len();
+    let end = begin.checked_add(len).ok_or(BadLzf)?;
     let mut rest = input;
     while let [control, tail @ ..] = rest {
         let control = *control as usize;
@@ -107,8 +115,8 @@ pub fn decompress(input: &[u8], len: usize) -> Result<Vec<u8>, BadLzf> {
                 _ => return Err(BadLzf),
             };
             let back = ((control & 0x1f) << 8 | low as usize) + 1;
-            let from = out.len().checked_sub(back).ok_or(BadLzf)?;
-            if out.len() + copy_len > len {
+            let from = out.len().checked_sub(back).filter(|&from| from >= begin).ok_or(BadLzf)?;
+            if out.len() + copy_len > end {
                 return Err(BadLzf);
             }
             if back >= copy_len {
@@ -120,11 +128,11 @@ pub fn decompress(input: &[u8], len: usize) -> Result<Vec<u8>, BadLzf> {
             }
             rest = after;
         }
-        if out.len() > len {
+        if out.len() > end {
             return Err(BadLzf);
         }
     }
-    if out.len() == len { Ok(out) } else { Err(BadLzf) }
+    if out.len() == end { Ok(()) } else { Err(BadLzf) }
 }
 
 #[inline]

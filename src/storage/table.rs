@@ -781,6 +781,11 @@ pub struct OwnedEntry(RawEntry);
 unsafe impl Send for OwnedEntry {}
 
 impl OwnedEntry {
+    /// An entry that is to be placed later.
+    pub fn new(key: &[u8], value: NewValue<'_>, type_: Type, expire: Option<i64>, lru: u32) -> OwnedEntry {
+        OwnedEntry(entry::create(key, value, type_, expire, lru))
+    }
+
     /// Read access.
     pub fn read(&self) -> EntryRef<'_> {
         // SAFETY: owned and live.
@@ -799,22 +804,26 @@ impl OwnedEntry {
         raw
     }
 
-    /// The same value, expiry and access information under another key.
-    pub fn with_key(mut self, key: &[u8]) -> OwnedEntry {
-        let (type_, expire, lru, raw) =
-            (self.read().type_(), self.read().expire_at(), self.read().lru(), self.read().is_raw());
-        let encoding = self.read().encoding();
+    /// Gives up the entry for its value, which is shown to be stored elsewhere.
+    pub fn into_value<R>(mut self, store: impl FnOnce(NewValue<'_>) -> R) -> R {
+        let (type_, encoding) = (self.read().type_(), self.read().encoding());
         let taken = match self.read().value() {
             entry::Value::Object(_) => self.edit().set_value(type_, NewValue::Int(0)),
             _ => None,
         };
-        let value = match (taken, self.read().value()) {
+        store(match (taken, self.read().value()) {
             (Some(object), _) => NewValue::Object(encoding, object),
             (None, entry::Value::Bytes(bytes)) => NewValue::Bytes(encoding, bytes),
             (None, entry::Value::Int(number)) => NewValue::Int(number),
             (None, entry::Value::Object(_)) => unreachable!("objects were taken out above"),
-        };
-        let mut renamed = OwnedEntry(entry::create(key, value, type_, expire, lru));
+        })
+    }
+
+    /// The same value, expiry and access information under another key.
+    pub fn with_key(self, key: &[u8]) -> OwnedEntry {
+        let (type_, expire, lru, raw) =
+            (self.read().type_(), self.read().expire_at(), self.read().lru(), self.read().is_raw());
+        let mut renamed = self.into_value(|value| OwnedEntry(entry::create(key, value, type_, expire, lru)));
         renamed.edit().set_raw(raw);
         renamed
     }

@@ -1,9 +1,11 @@
 //! The RDB format: values and files to bytes and back. One value is a type byte and a body; DUMP adds a footer of two bytes of
 //! version and eight of CRC-64. <https://rdb.fnordig.de/file_format.html> describes the older types.
 
+pub mod build;
 pub mod decode;
 pub mod encode;
 pub mod legacy;
+pub mod reader;
 pub mod save;
 pub mod writer;
 
