@@ -45,6 +45,9 @@ pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8
     if client.flags.has(ClientFlags::CLOSING) {
         return Verdict::Stop;
     }
+    if server.persistence.loading.is_some() && !info.flags.has(Flags::LOADING) {
+        return Verdict::Refuse(CommandError::coded("LOADING Redis is loading the dataset in memory"));
+    }
     if !server.persistence.last_bgsave_ok
         && let Some(error) = cannot_persist(server, place, id)
     {

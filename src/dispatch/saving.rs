@@ -259,6 +259,9 @@ fn note_failure(server: &mut Server) {
 
 /// Begins a save if a save point is reached.
 pub fn cron(server: &mut Server) {
+    if server.persistence.loading.is_some() {
+        return;
+    }
     if server.persistence.running.is_some() {
         if let Some(running) = &server.persistence.running {
             running.snapshot.set_key_delay(server.config.rdb_key_save_delay);

@@ -14,6 +14,7 @@ pub mod evict;
 pub mod expire;
 pub mod fields;
 pub mod lazyfree;
+pub mod load;
 pub mod lru;
 
 pub use cut::{CutPiece, CutSize, CutStep};

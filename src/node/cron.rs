@@ -45,7 +45,7 @@ impl Node {
             // The index knows the time of a leaf, not of its first key: look again in a millisecond at the soonest.
             wait = wait.min(us_until(at, server.now).max(1000));
         }
-        if saving::wants_slice(server) {
+        if saving::wants_slice(server) || server.persistence.loading.as_ref().is_some_and(|state| state.has_more) {
             return 0;
         }
         if !server.awaiting_freed.is_empty() {
@@ -61,6 +61,9 @@ impl Node {
     pub(super) fn expire_due(&mut self) {
         let server = &mut self.server;
         if !server.debug.active_expire || !server.keyspace.is_any_due() {
+            return;
+        }
+        if server.persistence.loading.is_some() {
             return;
         }
         // While CLIENT PAUSE holds writes back, keys stay too.

@@ -13,7 +13,7 @@ use crate::base::rng::Rng;
 use crate::base::time::Now;
 use crate::commands;
 use crate::config::{Config, ShutdownFlags};
-use crate::dispatch::{deliver, memory, saving, transaction, unblock};
+use crate::dispatch::{deliver, loading, memory, saving, transaction, unblock};
 use crate::keyspace::Keyspace;
 use crate::keyspace::lazyfree::Waste;
 use crate::persistence::Persistence;
@@ -192,9 +192,15 @@ impl Node {
         stats.eventloop_cmd_per_cycle_max = stats.eventloop_cmd_per_cycle_max.max(commands);
     }
 
-    /// After the replies of a turn went out: goes on with a snapshot for a slice of time.
-    pub fn work_on_snapshot(&mut self) {
+    /// Begins to load what the last run left on the disk.
+    pub fn load_at_start(&mut self) {
+        loading::begin_at_start(&mut self.server);
+    }
+
+    /// After the replies of a turn went out: goes on with loading or a snapshot for a slice of time.
+    pub fn work_on_files(&mut self) {
         let turn_us = self.server.host.mono_us().saturating_sub(self.server.now.mono.0);
+        loading::work(&mut self.server);
         saving::settle(&mut self.server);
         saving::slice(&mut self.server, turn_us);
     }

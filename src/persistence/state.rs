@@ -1,8 +1,10 @@
 //! What is known of saving: what goes on, how the last one ended, and when the next is due.
 
-use crate::base::time::{MonoTime, UnixMillis};
+use crate::base::time::{MonoTime, Now, UnixMillis};
 use crate::config::SavePoints;
+use crate::keyspace::load::OnExisting;
 
+use super::load::Loading;
 use super::snapshot::Snapshot;
 
 /// Seconds after a failed save before a save point tries again.
@@ -33,8 +35,26 @@ pub struct Running {
     pub copied_peak: usize,
 }
 
-/// The state of saving.
+/// A loading that goes on.
+pub struct LoadingState {
+    /// Where keys come from.
+    pub loading: Loading,
+    /// When it began.
+    pub started: Now,
+    /// Bytes of all files.
+    pub total_bytes: u64,
+    /// What becomes of keys that exist.
+    pub on_existing: OnExisting,
+    /// Did the last slice end for want of time, so that more may be there?
+    pub has_more: bool,
+}
+
+/// The state of saving and loading.
 pub struct Persistence {
+    /// The loading that goes on.
+    pub loading: Option<LoadingState>,
+    /// Keys that the last loading made, and left out because their time had come.
+    pub last_load: (u64, u64),
     /// The snapshot that goes on.
     pub running: Option<Running>,
     /// Is a BGSAVE to begin when what goes on has ended? (BGSAVE SCHEDULE)
@@ -61,6 +81,8 @@ impl Persistence {
     /// Nothing saved yet.
     pub fn new(now: UnixMillis) -> Persistence {
         Persistence {
+            loading: None,
+            last_load: (0, 0),
             running: None,
             rdb_scheduled: false,
             dirty_saved: 0,

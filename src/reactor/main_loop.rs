@@ -99,10 +99,19 @@ impl MainLoop {
         Ok(())
     }
 
+    /// Begins to load what the last run left.
+    pub(super) fn load(&mut self) {
+        self.node.load_at_start();
+        self.carry_out_actions();
+    }
+
     /// Turns until the server is told to end. Returns the process's exit code.
     pub(super) fn run(&mut self) -> u8 {
         let mut events = Events::with_capacity(1024);
         loop {
+            if let Some(code) = self.exit_code {
+                return code;
+            }
             let now = self.clock.now();
             let must_go_on = !self.unread.is_empty() || self.unaccepted;
             let wait = if must_go_on { 0 } else { self.node.sleep_us(now.mono) };
@@ -113,9 +122,6 @@ impl MainLoop {
                 log::warning(&format!("poll failed: {}", os_text(&error)));
             }
             self.turn(&events);
-            if let Some(code) = self.exit_code {
-                return code;
-            }
         }
     }
 
@@ -144,7 +150,7 @@ impl MainLoop {
         self.write_pending();
         self.carry_out_actions();
         phases.end("write");
-        self.node.work_on_snapshot();
+        self.node.work_on_files();
         phases.end("snapshot");
         // Established clients come before new ones.
         if accepts {

@@ -155,7 +155,6 @@ fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
     let waker = mio::Waker::new(poll.registry(), JOBS).map_err(|error| os_text(&error))?;
     let host = Box::new(RealHost { clock: clock.clone(), changes: changes.clone(), jobs: Jobs::new(waker) });
     let seed = u64::from_le_bytes(seed[..8].try_into().expect("eight of sixteen bytes"));
-    let (port, unixsocket) = (config.port, config.unixsocket.display().into_owned());
     let mut node = Node::new(config, seed, clock.now(), identity, host);
     for entry in &rename_commands {
         let renamed = match entry.words.as_slice() {
@@ -169,12 +168,7 @@ fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
     let mut main_loop =
         MainLoop::new(poll, node, clock, listeners, changes, signals).map_err(|error| os_text(&error))?;
     log::notice("Server initialized");
-    if port != 0 {
-        log::notice("Ready to accept connections tcp");
-    }
-    if !unixsocket.is_empty() {
-        log::notice("Ready to accept connections unix");
-    }
+    main_loop.load();
     Ok(main_loop.run())
 }
 

@@ -470,6 +470,12 @@ impl Table {
         self.place(hash, entry.into_raw());
     }
 
+    /// Places an entry of this hash, whose key has none.
+    pub fn insert_owned(&mut self, hash: u64, entry: OwnedEntry) {
+        debug_assert!(self.get(hash, entry.read().key()).is_none());
+        self.place(hash, entry.into_raw());
+    }
+
     /// Lets a sparse segment shrink or merge with its neighbour. Bounded by one segment's entries.
     fn shrink(&mut self, hash: u64) {
         let segment = self.segment_of(hash);

@@ -5,6 +5,7 @@ pub mod build;
 pub mod decode;
 pub mod encode;
 pub mod legacy;
+pub mod load;
 pub mod reader;
 pub mod save;
 pub mod writer;
@@ -56,11 +57,16 @@ pub mod code {
 /// What stands between values in a file, where a type byte could stand.
 #[allow(missing_docs)]
 pub mod opcode {
+    pub const SLOT_INFO: u8 = 0xf4;
+    pub const FUNCTION: u8 = 0xf5;
+    pub const FUNCTION_OLD: u8 = 0xf6;
+    pub const MODULE_AUX: u8 = 0xf7;
     pub const IDLE: u8 = 0xf8;
     pub const FREQUENCY: u8 = 0xf9;
     pub const AUX: u8 = 0xfa;
     pub const RESIZE_DB: u8 = 0xfb;
     pub const EXPIRE_MS: u8 = 0xfc;
+    pub const EXPIRE_S: u8 = 0xfd;
     pub const SELECT_DB: u8 = 0xfe;
     pub const EOF: u8 = 0xff;
 }
