@@ -10,6 +10,7 @@ use mio::net::UnixStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::base::log;
+use crate::config::Config;
 use crate::node::{NewConnection, Node};
 use crate::server::{Action, ClientId};
 
@@ -64,7 +65,7 @@ impl MainLoop {
         changes: Rc<RefCell<Changes>>,
         signals: UnixStream,
     ) -> io::Result<MainLoop> {
-        let freeing = Freeing::start(node.server.keyspace.garbage.counter())?;
+        let freeing = Freeing::start(node.server.keyspace.garbage.counter(), node.server.config.bio_cpulist.clone())?;
         let mut this = MainLoop {
             node,
             poll,
@@ -103,6 +104,11 @@ impl MainLoop {
     pub(super) fn load(&mut self) {
         self.node.load_at_start();
         self.carry_out_actions();
+    }
+
+    /// The configuration in force.
+    pub(super) fn config(&self) -> &Config {
+        &self.node.server.config
     }
 
     /// Turns until the server is told to end. Returns the process's exit code.

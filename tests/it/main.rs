@@ -2,4 +2,9 @@
 
 mod commands;
 mod keyspace;
+#[path = "../support/node.rs"]
+mod node;
+mod remote;
 mod runner;
+#[path = "../support/server.rs"]
+mod server;

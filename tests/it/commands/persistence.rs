@@ -92,6 +92,7 @@ fn a_save_that_goes_on_can_be_cancelled_and_ends_with_flushall() {
         "
         > BGSAVE foo
         (error) ERR syntax error
+        !reference ends: BGSAVE CANCEL is Valkey's
         > BGSAVE CANCEL
         (error) ERR Background saving is currently not in progress or scheduled
         > SET a b

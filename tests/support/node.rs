@@ -1,0 +1,99 @@
+//! A node on a machine of nothing but memory: no sockets, no files, a clock that stands still until it is moved.
+
+use std::cell::RefCell;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use russet::base::disk::{self, Disk, MemoryDisk};
+use russet::base::host::{Host, ProcessFacts};
+use russet::base::job::{Job, Progress, Sleep, Wait, Wake};
+use russet::base::time::{MonoTime, Now};
+use russet::config::{Config, Directive, Origin};
+use russet::node::Node;
+use russet::server::Identity;
+
+/// The time at which every in-process test begins, microseconds since the epoch.
+pub const EPOCH_US: i64 = 1_700_000_000_000_000;
+
+/// A machine of nothing but memory.
+#[derive(Clone, Default)]
+pub struct TestHost {
+    pub disk: MemoryDisk,
+    pub clock_us: Rc<RefCell<u64>>,
+    jobs: Rc<RefCell<Vec<Box<dyn Job>>>>,
+}
+
+impl TestHost {
+    /// Lets every job do what there is to do.
+    pub fn run_jobs(&self) {
+        self.jobs.borrow_mut().retain_mut(|job| job.run(Wait::Never) != Progress::Done);
+    }
+}
+
+impl Host for TestHost {
+    fn read_file(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        disk::read_all(&self.disk, path)
+    }
+
+    fn replace_file(&mut self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.disk.put(path, content);
+        Ok(())
+    }
+
+    fn glob(&mut self, _pattern: &str) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    fn apply(&mut self, _directives: &[&str], _config: &dyn std::any::Any) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn process_facts(&mut self) -> ProcessFacts {
+        ProcessFacts::default()
+    }
+
+    fn sleep_us(&mut self, us: u64) {
+        *self.clock_us.borrow_mut() += us;
+    }
+
+    fn disk(&self) -> Arc<dyn Disk> {
+        Arc::new(self.disk.clone())
+    }
+
+    fn spawn(&mut self, _name: &'static str, job: Box<dyn Job>) -> io::Result<()> {
+        self.jobs.borrow_mut().push(job);
+        Ok(())
+    }
+
+    fn wake(&self) -> Wake {
+        Arc::new(|| {})
+    }
+
+    fn sleep(&self) -> Sleep {
+        Arc::new(|_| {})
+    }
+
+    fn wait_for_jobs(&mut self) {
+        self.run_jobs();
+    }
+
+    fn mono_us(&self) -> u64 {
+        *self.clock_us.borrow()
+    }
+}
+
+/// A node with this configuration, as `name value` lines, and its machine.
+pub fn new(lines: &[(&str, &str)]) -> (Node, TestHost) {
+    let mut config = Config::default();
+    for (name, value) in lines {
+        let directive = Directive::find(name.as_bytes()).expect("a known directive");
+        directive.read(&mut config, &[value.as_bytes()], Origin::Set).expect("a valid value");
+    }
+    let host = TestHost::default();
+    *host.clock_us.borrow_mut() = 1_000_000;
+    let identity = Identity { run_id: "0".repeat(40), started_unix_us: EPOCH_US, ..Identity::default() };
+    let now = Now { mono: MonoTime(1_000_000), unix_us: EPOCH_US };
+    (Node::new(config, 1, now, identity, Box::new(host.clone())), host)
+}
