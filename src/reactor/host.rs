@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::base::disk::Disk;
 use crate::base::host::{Host, ProcessFacts};
-use crate::base::job::{Job, Sleep, Wake};
+use crate::base::job::{Breathe, Job, Sleep, Wake};
 use crate::base::log;
 use crate::base::time::{MonoTime, Now};
 use crate::config::{Config, OomScoreAdj};
@@ -198,6 +198,14 @@ impl Host for RealHost {
 
     fn sleep(&self) -> Sleep {
         Arc::new(|us| std::thread::sleep(Duration::from_micros(us)))
+    }
+
+    fn breathe(&self) -> Breathe {
+        self.jobs.breathe()
+    }
+
+    fn give_way(&mut self) {
+        self.jobs.give_way();
     }
 
     fn wait_for_jobs(&mut self) {

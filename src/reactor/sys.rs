@@ -33,6 +33,17 @@ pub fn raise_open_files(wanted: u64) -> u64 {
     if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &most) } == 0 { most.rlim_cur } else { limit.rlim_cur }
 }
 
+/// The processor that this thread runs on at the moment; none if the system does not tell.
+pub fn current_cpu() -> Option<usize> {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: no arguments, no effects.
+        usize::try_from(unsafe { libc::sched_getcpu() }).ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
 /// Lets the kernel begin to write what a file's pages hold, so that a later sync finds little to do.
 pub fn start_sync(file: &std::fs::File) {
     #[cfg(target_os = "linux")]
