@@ -4,7 +4,7 @@ use crate::config::MaxmemoryPolicy;
 use crate::keyspace::evict::{EvictionPolicy, VictimOrder};
 use crate::server::{ClientFlags, ClientId, Server};
 
-/// Microseconds of eviction at one go, whatever the excess: the rest follows in later turns.
+/// Microseconds of eviction in one turn, and for one command: the rest follows in later turns.
 const SLICE_US: u64 = 500;
 
 /// How eviction ended.
@@ -34,29 +34,43 @@ pub fn eviction_policy(server: &Server) -> Option<EvictionPolicy> {
     Some(EvictionPolicy { order, volatile_only, samples: server.config.maxmemory_samples.max(1) as usize })
 }
 
-/// Evicts until memory is below `maxmemory`, or for a slice of time.
+/// Evicts until memory is below `maxmemory`, or for a slice of time. The commands of a turn share one slice for what was
+/// left over before; beside it, each evicts as much as was added since the last of them, so that what is left over does not
+/// grow.
 pub fn make_room(server: &mut Server) -> Room {
     let limit = server.config.maxmemory as usize;
     if limit == 0 || server.used_memory() <= limit {
+        server.eviction.left_over = 0;
         return Room::Enough;
     }
-    let Some(policy) = eviction_policy(server) else { return Room::None };
+    let Some(policy) = eviction_policy(server) else {
+        server.eviction.left_over = 0;
+        return Room::None;
+    };
     let start = server.host.mono_us();
-    let mut evicted = 0u32;
-    while server.used_memory() > limit {
+    let before = server.eviction;
+    let mut spent = 0;
+    let room = loop {
+        let used = server.used_memory();
+        if used <= limit {
+            break Room::Enough;
+        }
+        let is_old_excess = used <= before.left_over;
+        if spent >= SLICE_US || (is_old_excess && before.spent_us + spent >= SLICE_US) {
+            break Room::Coming;
+        }
         if !server.keyspace.evict_one(policy) {
             // What another thread is about to free counts for the room to come.
             let freeing = server.keyspace.garbage.pending() > 0;
-            return if freeing { Room::Coming } else { Room::None };
+            break if freeing { Room::Coming } else { Room::None };
         }
         // What the eviction left to be told takes memory itself, sometimes more than the key did.
         super::deliver::after_command(server);
-        evicted += 1;
-        if evicted.is_multiple_of(16) && server.host.mono_us() - start > SLICE_US {
-            return Room::Coming;
-        }
-    }
-    Room::Enough
+        spent = server.host.mono_us() - start;
+    };
+    server.eviction.spent_us += spent;
+    server.eviction.left_over = if room == Room::Coming { server.used_memory() } else { 0 };
+    room
 }
 
 /// Closes the clients that hold most memory until all together hold no more than `maxmemory-clients`.

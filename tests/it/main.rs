@@ -1,4 +1,5 @@
 //! Tests of the server as clients see it. The modules mirror `src`.
 
 mod commands;
+mod node;
 mod runner;

@@ -14,7 +14,7 @@
 //! `(double) 1.5`, booleans `(true)`, verbatim `(txt) text`. `...` as the whole expectation takes any reply; a trailing
 //! `...` takes any rest.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,8 @@ pub const EPOCH_US: i64 = 1_700_000_000_000_000;
 pub struct TestHost {
     pub files: Rc<RefCell<BTreeMap<PathBuf, Vec<u8>>>>,
     pub clock_us: Rc<RefCell<u64>>,
+    /// Microseconds that pass with each reading of the clock while something runs.
+    pub tick_us: Rc<Cell<u64>>,
 }
 
 impl Host for TestHost {
@@ -64,6 +66,7 @@ impl Host for TestHost {
     }
 
     fn mono_us(&self) -> u64 {
+        *self.clock_us.borrow_mut() += self.tick_us.get();
         *self.clock_us.borrow()
     }
 }
@@ -98,7 +101,8 @@ impl TestNode {
         Now { mono: MonoTime(mono), unix_us: EPOCH_US + mono as i64 - 1_000_000 }
     }
 
-    fn client(&mut self, name: &str) -> u32 {
+    /// The place of a client, which is connected if it was not.
+    pub fn place(&mut self, name: &str) -> u32 {
         if let Some(&(_, place)) = self.clients.get(name) {
             return place;
         }
@@ -115,9 +119,15 @@ impl TestNode {
 
     /// Sends bytes as a client and runs one turn.
     pub fn send(&mut self, client: &str, bytes: &[u8]) {
-        let place = self.client(client);
+        let place = self.place(client);
         self.node.begin_turn(self.now());
         self.node.receive(place, bytes);
+        self.settle();
+    }
+
+    /// Runs one turn in which nobody sends anything.
+    pub fn turn(&mut self) {
+        self.node.begin_turn(self.now());
         self.settle();
     }
 
@@ -126,12 +136,12 @@ impl TestNode {
         for step in 0..ms.min(20) {
             let part = ms / ms.min(20) + if step == 0 { ms % ms.min(20) } else { 0 };
             *self.host.clock_us.borrow_mut() += part * 1000;
-            self.node.begin_turn(self.now());
-            self.settle();
+            self.turn();
         }
     }
 
     fn settle(&mut self) {
+        self.node.go_on();
         self.node.end_turn();
         self.node.cron();
         // As the reactor asks after each turn: whatever clients set, the answer must be a time.
