@@ -98,6 +98,15 @@ impl SegmentPtr {
     }
 }
 
+/// Each item twice, side by side.
+fn doubled<T: Copy>(items: &[T]) -> Vec<T> {
+    let mut all = Vec::with_capacity(items.len() * 2);
+    for &item in items {
+        all.extend_from_slice(&[item, item]);
+    }
+    all
+}
+
 #[inline]
 fn tag_of(hash: u64) -> u8 {
     (hash as u8).max(1)
@@ -141,6 +150,9 @@ pub struct Table {
     /// The directory has 2^depth places.
     depth: u32,
     len: usize,
+    /// Segments, and buckets of all of them.
+    segment_count: usize,
+    bucket_count: usize,
     seed: HashSeed,
     /// May segments shrink and merge? (DEBUG DICT-RESIZING)
     pub resizing: bool,
@@ -159,6 +171,8 @@ impl Table {
             depths: vec![0],
             depth: 0,
             len: 0,
+            segment_count: 1,
+            bucket_count: usize::from(SIZES[0]),
             seed,
             resizing: true,
         }
@@ -365,6 +379,7 @@ impl Table {
         let cut = self.rehash_into(old, |_| new);
         mark_cut(new, cut);
         self.replace(hash, depth, new);
+        self.bucket_count = self.bucket_count + usize::from(buckets) - usize::from(old.buckets());
         old.free();
     }
 
@@ -409,8 +424,8 @@ impl Table {
         let depth = unsafe { old.header().as_ref().depth };
         assert!(depth < DEPTH_MAX, "the hash spreads keys over segments");
         if depth == self.depth {
-            self.directory = self.directory.iter().flat_map(|&segment| [segment, segment]).collect();
-            self.depths = self.depths.iter().flat_map(|&depth| [depth, depth]).collect();
+            self.directory = doubled(&self.directory);
+            self.depths = doubled(&self.depths);
             self.depth += 1;
         }
         let size = SIZES[SIZES.len() - 2];
@@ -421,6 +436,8 @@ impl Table {
         for (half, value) in [(0, 0), (1, 1u64 << bit)] {
             self.replace(hash & !(1 << bit) | value, depth + 1, halves[half]);
         }
+        self.segment_count += 1;
+        self.bucket_count = self.bucket_count + 2 * usize::from(size) - usize::from(old.buckets());
         old.free();
     }
 
@@ -502,6 +519,8 @@ impl Table {
         debug_assert_eq!(cut, other_cut, "both were taken before they merge");
         mark_cut(new, cut);
         self.replace(hash, depth - 1, new);
+        self.segment_count -= 1;
+        self.bucket_count = self.bucket_count + usize::from(new.buckets()) - usize::from(a.buckets() + b.buckets());
         a.free();
         b.free();
         // Halving walks the directory: worth a look only when the table has become small for it.
@@ -639,12 +658,8 @@ impl Table {
 
     /// Slots in all segments, and bytes of segments and directory.
     pub fn capacity(&self) -> (usize, usize) {
-        let (mut slots, mut bytes) = (0, self.directory.capacity() * size_of::<SegmentPtr>());
-        for segment in self.segments() {
-            slots += segment.capacity();
-            bytes += SegmentPtr::layout(segment.buckets()).size();
-        }
-        (slots, bytes)
+        let directory = self.directory.capacity() * size_of::<SegmentPtr>() + self.depths.capacity();
+        (self.bucket_count * SLOTS, directory + (self.bucket_count + self.segment_count) * size_of::<Bucket>())
     }
 
     fn segments(&self) -> impl Iterator<Item = SegmentPtr> + '_ {
@@ -660,6 +675,8 @@ impl Table {
     /// Panics unless every entry can be found, counts agree and the directory is whole.
     pub fn check_invariants(&self) {
         assert_eq!(self.directory.len(), 1 << self.depth);
+        let buckets = self.segments().map(|segment| usize::from(segment.buckets())).sum();
+        assert_eq!((self.segment_count, self.bucket_count), (self.segments().count(), buckets));
         let mut total = 0;
         for segment in self.segments() {
             // SAFETY: live.
