@@ -4,8 +4,10 @@ use crate::config::MaxmemoryPolicy;
 use crate::keyspace::evict::{EvictionPolicy, VictimOrder};
 use crate::server::{ClientFlags, ClientId, Server};
 
-/// Microseconds of eviction in one turn, and for one command: the rest follows in later turns.
-const SLICE_US: u64 = 500;
+/// Microseconds of eviction for one command, however much it must make up for.
+const COMMAND_US: u64 = 500;
+/// Microseconds in one turn for what earlier ones left over: the rest follows in later turns.
+const TURN_US: u64 = 250;
 
 /// How eviction ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +45,7 @@ pub fn make_room(server: &mut Server) -> Room {
         server.eviction.left_over = 0;
         return Room::Enough;
     }
-    let Some(policy) = eviction_policy(server) else {
-        server.eviction.left_over = 0;
-        return Room::None;
-    };
+    let policy = eviction_policy(server);
     let start = server.host.mono_us();
     let before = server.eviction;
     let mut spent = 0;
@@ -56,10 +55,10 @@ pub fn make_room(server: &mut Server) -> Room {
             break Room::Enough;
         }
         let is_old_excess = used <= before.left_over;
-        if spent >= SLICE_US || (is_old_excess && before.spent_us + spent >= SLICE_US) {
+        if spent >= COMMAND_US || (is_old_excess && before.spent_us + spent >= TURN_US) {
             break Room::Coming;
         }
-        if !server.keyspace.evict_one(policy) {
+        if !policy.is_some_and(|policy| server.keyspace.evict_one(policy)) {
             // What another thread is about to free counts for the room to come.
             let freeing = server.keyspace.garbage.pending() > 0;
             break if freeing { Room::Coming } else { Room::None };
