@@ -2,4 +2,5 @@
 
 mod commands;
 mod node;
+mod resp;
 mod runner;

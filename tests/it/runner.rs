@@ -176,6 +176,16 @@ impl TestNode {
         Some(text)
     }
 
+    /// Everything that a client has to read, byte for byte.
+    pub fn read_raw(&mut self, client: &str) -> Vec<u8> {
+        self.inboxes.remove(client).unwrap_or_default()
+    }
+
+    /// Is this client's connection open?
+    pub fn is_connected(&self, client: &str) -> bool {
+        self.clients.contains_key(client)
+    }
+
     /// The content of the next reply, a bulk string.
     pub fn take_bulk(&mut self, client: &str) -> Vec<u8> {
         let inbox = self.inboxes.entry(client.to_owned()).or_default();

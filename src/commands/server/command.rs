@@ -214,7 +214,7 @@ fn command_info(cx: &mut ServerContext<'_>) -> CommandResult {
     for name in &cx.argv[2..] {
         match cx.server.commands.lookup_full(name) {
             Some(id) => write_info(&mut cx.reply, &cx.server.commands, id),
-            None => cx.reply.null_array(),
+            None => cx.reply.null(),
         }
     }
     Ok(Outcome::Done)

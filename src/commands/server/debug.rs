@@ -1,6 +1,7 @@
 //! DEBUG: looking inside and forcing things, for tests. Nothing here is meant for clients.
 
 use crate::base::number::parse_memory;
+use crate::base::shown::shown;
 use crate::config::rewrite::Extent;
 use crate::keyspace::{DbIndex, KeepTtl};
 use crate::resp::{CommandError, Reply};
@@ -38,9 +39,9 @@ fn debug(cx: &mut ServerContext<'_>) -> CommandResult {
         (b"object", [key]) => object(cx, key)?,
         (b"populate", [count, rest @ ..]) if rest.len() <= 2 => populate(cx, count, rest)?,
         (b"protocol", [kind]) => protocol(cx, kind)?,
-        (b"error", [line]) => return Err(CommandError::coded(String::from_utf8_lossy(line).into_owned())),
+        (b"error", [line]) => return Err(CommandError::coded(shown(line))),
         (b"log", [line]) => {
-            crate::base::log::warning(&format!("DEBUG LOG: {}", String::from_utf8_lossy(line)));
+            crate::base::log::warning(&format!("DEBUG LOG: {}", shown(line)));
             cx.reply.ok();
         }
         (b"htstats", [db, rest @ ..]) if rest.len() <= 1 => table_stats(cx, db)?,
