@@ -12,7 +12,7 @@ use std::io::{Read, Write};
 use server::Server;
 
 fn ours() -> Server {
-    Server::start(env!("CARGO_BIN_EXE_russet"))
+    Server::start(env!("CARGO_BIN_EXE_russet"), &[])
 }
 
 /// Runs a script with the server's port as its argument; it ends with a status of zero if all is well.

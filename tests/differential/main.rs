@@ -46,8 +46,8 @@ fn oracle_program() -> String {
 fn random_commands_are_answered_alike() {
     let seed = number("RUSSET_DIFF_SEED", 1);
     let total = number("RUSSET_DIFF_COMMANDS", 200_000);
-    let ours = Server::start(env!("CARGO_BIN_EXE_russet"));
-    let theirs = Server::start(&oracle_program());
+    let ours = Server::start(env!("CARGO_BIN_EXE_russet"), &[]);
+    let theirs = Server::start(&oracle_program(), &[]);
     let (mut us, mut them) = (Conn::new(ours.connect()), Conn::new(theirs.connect()));
     let mut generator = Generator::new(Rng::new(seed), &mut them);
     let (mut differences, mut history) = (Vec::new(), Vec::new());

@@ -12,8 +12,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a program that takes Redis's options, without persistence.
-    pub fn start(program: &str) -> Server {
+    /// Starts a program that takes Redis's options, without persistence, with these options beside.
+    pub fn start(program: &str, options: &[&str]) -> Server {
         for attempt in 0..5 {
             let port = free_port();
             let dir = std::env::temp_dir().join(format!("russet-diff-{}-{port}", std::process::id()));
@@ -21,6 +21,7 @@ impl Server {
             let child = Command::new(program)
                 .args(["--port", &port.to_string(), "--save", "", "--appendonly", "no"])
                 .args(["--dir", &dir.display().to_string(), "--enable-debug-command", "yes"])
+                .args(options)
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()
