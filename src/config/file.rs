@@ -282,17 +282,7 @@ impl Loader<'_> {
     }
 
     fn read_directive(&mut self, directive: &'static Directive, entry: &Entry) -> Result<(), LoadError> {
-        let values = &entry.words[1..];
-        let words: Vec<&[u8]> = match values {
-            [] if directive.is_list && matches!(directive.shape, Shape::Choice(_)) => {
-                return Err(entry.error(not_one_of(&directive.shape)));
-            }
-            // No save point at all may be written as nothing at all.
-            [] if directive.name() == "save" => vec![b""],
-            [] => return Err(entry.error("wrong number of arguments")),
-            [value] if directive.is_list => value.split(|byte| *byte == b' ').collect(),
-            _ => values.iter().map(Vec::as_slice).collect(),
-        };
+        let words = words_of(directive, &entry.words[1..]).map_err(|message| entry.error(message))?;
         let is_seen = self.seen.iter().any(|known| std::ptr::eq(*known, directive));
         let origin = if is_seen { Origin::FurtherLine } else { Origin::FirstLine };
         directive.read(&mut self.loaded.config, &words, origin).map_err(|message| entry.error(message))?;
@@ -331,6 +321,18 @@ impl Loader<'_> {
         }
         self.loaded.users.push(entry);
         Ok(())
+    }
+}
+
+/// What stands behind a directive's name in a file, as the words that its field reads.
+pub(super) fn words_of<'a>(directive: &Directive, values: &'a [Vec<u8>]) -> Result<Vec<&'a [u8]>, String> {
+    match values {
+        [] if directive.is_list && matches!(directive.shape, Shape::Choice(_)) => Err(not_one_of(&directive.shape)),
+        // No save point at all may be written as nothing at all.
+        [] if directive.name() == "save" => Ok(vec![b""]),
+        [] => Err("wrong number of arguments".to_owned()),
+        [value] if directive.is_list => Ok(value.split(|byte| *byte == b' ').collect()),
+        _ => Ok(values.iter().map(Vec::as_slice).collect()),
     }
 }
 

@@ -3,7 +3,6 @@
 use super::directive::{Directive, Flags};
 use super::setting::Shape;
 use super::table::{Config, DIRECTIVES};
-use super::words::split_words;
 
 /// The text of `config/russet.conf`: every directive with its default, commented out.
 pub fn sample_conf() -> String {
@@ -24,13 +23,9 @@ pub fn sample_toml() -> String {
     let head = "# Russet's directives with their defaults, in TOML. The names are those of redis.conf; what stands on\n\
                 # several lines there is an array here.\n";
     sample(head, |directive, config| {
-        let lines: Vec<String> = directive.lines(config, config).iter().map(|line| toml_words(&line.words)).collect();
-        let value = match lines.as_slice() {
-            [] => "\"\"".to_owned(),
-            [only] if !super::toml::is_repeated(directive.name()) => only.clone(),
-            [only] => format!("[{}]", bracketed(only)),
-            _ => format!("[{}]", lines.iter().map(|line| bracketed(line)).collect::<Vec<_>>().join(", ")),
-        };
+        let lines = directive.lines(config, config);
+        let lines: Vec<&[u8]> = lines.iter().map(|line| line.words.as_slice()).collect();
+        let value = super::toml::value_of(directive.name(), &lines).unwrap_or_else(|| "\"\"".to_owned());
         vec![format!("{} = {value}", directive.name())]
     })
 }
@@ -72,27 +67,6 @@ fn takes(shape: &Shape) -> String {
         Shape::Words(grammar) => format!("Takes {grammar}."),
         _ => String::new(),
     }
-}
-
-/// The words of a redis.conf line as one TOML value, or as values separated by commas.
-fn toml_words(line: &[u8]) -> String {
-    let words = split_words(line).unwrap_or_default();
-    let values: Vec<String> = words.iter().map(|word| toml_word(&String::from_utf8_lossy(word))).collect();
-    if values.len() == 1 { values.concat() } else { format!("[{}]", values.join(", ")) }
-}
-
-fn toml_word(word: &str) -> String {
-    let is_number = word.parse::<i64>().is_ok_and(|value| value.to_string() == word);
-    match word {
-        "yes" => "true".to_owned(),
-        "no" => "false".to_owned(),
-        _ if is_number => word.to_owned(),
-        _ => format!("{word:?}"),
-    }
-}
-
-fn bracketed(value: &str) -> String {
-    if value.starts_with('[') { value.to_owned() } else { format!("[{value}]") }
 }
 
 #[cfg(test)]

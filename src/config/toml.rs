@@ -2,6 +2,10 @@
 //! array the words of one line. For directives that repeat (`save`, `user`, `include` and the like) each element of an
 //! array is a line: an array of words, or a string that is split like a line of redis.conf.
 
+pub mod rewrite;
+
+use std::ops::Range;
+
 use super::directive::Directive;
 use super::file::{Entry, LoadError};
 use super::words::split_words;
@@ -10,24 +14,78 @@ use toml::de::{DeTable, DeValue};
 
 /// Reads a TOML document into the lines it stands for. Errors carry the line of the document.
 pub fn parse(content: &[u8]) -> Result<Vec<Entry>, LoadError> {
+    let mut entries = Vec::new();
+    for pair in pairs(content)? {
+        for mut words in pair.lines {
+            words.insert(0, pair.name.clone().into_bytes());
+            entries.push(Entry { words, ..pair.at.clone() });
+        }
+    }
+    Ok(entries)
+}
+
+/// A key of the document with its value.
+struct Pair {
+    name: String,
+    /// The lines it stands for, without the name.
+    lines: Vec<Vec<Vec<u8>>>,
+    /// Where they lie in the document.
+    key_at: Range<usize>,
+    value_at: Range<usize>,
+    /// The line of the document, for errors.
+    at: Entry,
+}
+
+/// All pairs in order of the document, not of the alphabet: for most that is the same, for `dir` and `include` it is not.
+fn pairs(content: &[u8]) -> Result<Vec<Pair>, LoadError> {
     let text = std::str::from_utf8(content)
         .map_err(|error| entry_at(content, error.valid_up_to()).error("a TOML file must be UTF-8"))?;
     let table = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         entry_at(content, at).error(error.message())
     })?;
-    // Keys in order of the document, not of the alphabet: for most that is the same, for `dir` and `include` it is not.
-    let mut pairs: Vec<_> = table.get_ref().iter().collect();
-    pairs.sort_by_key(|(key, _)| key.span().start);
-    let mut entries = Vec::new();
-    for (key, value) in pairs {
+    let mut pairs = Vec::new();
+    for (key, value) in table.get_ref() {
         let at = entry_at(content, key.span().start);
-        for mut words in lines_of(key.get_ref(), value, &at)? {
-            words.insert(0, key.get_ref().as_bytes().to_vec());
-            entries.push(Entry { words, ..at.clone() });
-        }
+        let lines = lines_of(key.get_ref(), value, &at)?;
+        let name = key.get_ref().to_string();
+        pairs.push(Pair { name, lines, key_at: key.span(), value_at: value.span(), at });
     }
-    Ok(entries)
+    pairs.sort_by_key(|pair| pair.key_at.start);
+    Ok(pairs)
+}
+
+/// What stands for these lines of redis.conf (each without its name) behind a key. None if there are none, or if they
+/// hold what is not UTF-8 and has no form in TOML.
+pub(super) fn value_of(name: &str, lines: &[&[u8]]) -> Option<String> {
+    let values: Option<Vec<String>> = lines.iter().map(|line| words_value(line)).collect();
+    match values?.as_slice() {
+        [] => None,
+        [only] if !is_repeated(name) => Some(only.clone()),
+        values => Some(format!("[{}]", values.iter().map(|value| bracketed(value)).collect::<Vec<_>>().join(", "))),
+    }
+}
+
+/// The words of a redis.conf line as one value, or as an array of values.
+fn words_value(line: &[u8]) -> Option<String> {
+    let words = split_words(line).ok()?;
+    let values: Option<Vec<String>> = words.iter().map(|word| word_value(std::str::from_utf8(word).ok()?)).collect();
+    let values = values?;
+    Some(if values.len() == 1 { values.concat() } else { format!("[{}]", values.join(", ")) })
+}
+
+fn word_value(word: &str) -> Option<String> {
+    let is_number = word.parse::<i64>().is_ok_and(|value| value.to_string() == word);
+    Some(match word {
+        "yes" => "true".to_owned(),
+        "no" => "false".to_owned(),
+        _ if is_number => word.to_owned(),
+        _ => toml::Value::from(word).to_string(),
+    })
+}
+
+fn bracketed(value: &str) -> String {
+    if value.starts_with('[') { value.to_owned() } else { format!("[{value}]") }
 }
 
 /// Whether a name stands once for each element of an array.

@@ -215,12 +215,14 @@ fn log_command(server: &mut Server, place: u32, argv: &[&[u8]], values: [u64; 3]
         (LogKind::LargeRequest, config.commandlog_request_larger_than, config.commandlog_large_request_max_len),
         (LogKind::LargeReply, config.commandlog_reply_larger_than, config.commandlog_large_reply_max_len),
     ];
+    let args_max = config.slowlog_entry_max_argc.max(1) as usize;
+    let arg_bytes_max = usize::try_from(config.slowlog_entry_max_string_len).unwrap_or(0);
     for ((kind, threshold, len_max), value) in kinds.into_iter().zip(values) {
         server.commandlog.of(kind).add_if_over(threshold, len_max.max(0) as usize, value, || LogEntry {
             id: 0,
             time,
             value,
-            argv: commandlog::abridged(argv),
+            argv: commandlog::abridged(argv, args_max, arg_bytes_max),
             client_addr: addr.clone(),
             client_name: name.clone(),
         });

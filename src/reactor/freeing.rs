@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Sender, channel};
 
+use crate::config::Text;
 use crate::keyspace::lazyfree::Waste;
 use crate::storage::alloc;
+
+use super::affinity;
 
 /// The reactor's end of the lazy-free thread.
 pub(super) struct Freeing {
@@ -13,10 +16,11 @@ pub(super) struct Freeing {
 }
 
 impl Freeing {
-    /// Starts the thread. It raises `done` by the keys that it frees.
-    pub(super) fn start(done: Arc<AtomicU64>) -> std::io::Result<Freeing> {
+    /// Starts the thread on the processors of `cpulist`. It raises `done` by the keys that it frees.
+    pub(super) fn start(done: Arc<AtomicU64>, cpulist: Text) -> std::io::Result<Freeing> {
         let (sender, receiver) = channel::<Vec<Waste>>();
         std::thread::Builder::new().name("lazyfree".to_owned()).spawn(move || {
+            affinity::bind_thread("bio-cpulist", &cpulist);
             while let Ok(wastes) = receiver.recv() {
                 for waste in wastes {
                     waste.free(&done);

@@ -15,6 +15,7 @@ use crate::base::time::{MonoTime, Now};
 use crate::config::{Config, OomScoreAdj};
 
 use super::listener::{self, Listener};
+use super::title::Title;
 use super::{logging, sys};
 
 /// The clocks. Between two readings of the system's clock (once a turn) the processor's cycle counter tells how time goes
@@ -93,6 +94,8 @@ pub(super) struct Changes {
 pub(super) struct RealHost {
     pub(super) clock: Clock,
     pub(super) changes: Rc<RefCell<Changes>>,
+    /// None if the process title is to be left alone.
+    pub(super) title: Option<Title>,
 }
 
 impl Host for RealHost {
@@ -147,6 +150,9 @@ impl Host for RealHost {
                     }
                 }
                 "loglevel" => logging::set_level(config),
+                "log-format" | "log-timestamp-format" => logging::set_format(config),
+                "proc-title-template" => self.title.iter().for_each(|title| title.show(config)),
+                "bind-source-addr" => listener::warn_of_source_address(config),
                 "oom-score-adj" | "oom-score-adj-values" => set_oom_score(config)?,
                 "dir" => std::env::set_current_dir(config.dir.display().as_ref()).map_err(|e| os_text(&e))?,
                 _ => {}

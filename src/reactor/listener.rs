@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -12,6 +12,13 @@ use crate::base::log;
 use crate::config::Config;
 
 use super::host::os_text;
+use super::sys;
+
+/// Multipath TCP, where the system has it.
+#[cfg(target_os = "linux")]
+const MPTCP: Protocol = Protocol::MPTCP;
+#[cfg(not(target_os = "linux"))]
+const MPTCP: Protocol = Protocol::TCP;
 
 /// A listening socket.
 pub(super) enum Listener {
@@ -52,7 +59,7 @@ pub(super) fn listen_tcp(config: &Config) -> io::Result<Vec<Listener>> {
             Some(rest) => (true, rest),
             None => (false, text.as_ref()),
         };
-        match listen_on(name, config.port, config.tcp_backlog) {
+        match listen_on(name, config) {
             Ok(listener) => listeners.push(Listener::Tcp(listener)),
             Err(error) => {
                 log::warning(&format!(
@@ -71,21 +78,52 @@ pub(super) fn listen_tcp(config: &Config) -> io::Result<Vec<Listener>> {
     Ok(listeners)
 }
 
-fn listen_on(name: &str, port: u16, backlog: i32) -> io::Result<TcpListener> {
+fn listen_on(name: &str, config: &Config) -> io::Result<TcpListener> {
+    let port = config.port;
     let addr = match name {
         "*" => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port),
         "::*" => SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port),
         _ => (name, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?,
     };
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    let protocol = if config.mptcp { MPTCP } else { Protocol::TCP };
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(protocol))?;
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_address(true)?;
+    mark(&socket, config.socket_mark_id);
     socket.bind(&addr.into())?;
-    socket.listen(backlog)?;
+    socket.listen(config.tcp_backlog)?;
     socket.set_nonblocking(true)?;
     Ok(TcpListener::from_std(socket.into()))
+}
+
+/// Marks a socket for packet filters; accepted connections inherit it. Without the right to do so the server goes on.
+fn mark(socket: &Socket, id: u32) {
+    if id == 0 {
+        return;
+    }
+    #[cfg(target_os = "linux")]
+    let marked = socket.set_mark(id);
+    #[cfg(not(target_os = "linux"))]
+    let marked: io::Result<()> = Err(io::ErrorKind::Unsupported.into());
+    if let Err(error) = marked {
+        log::warning(&format!("Could not set socket-mark-id {id}: {}", os_text(&error)));
+    }
+}
+
+/// Says so if outgoing links could not start from `bind-source-addr`; like any Redis, we take it nevertheless. A host
+/// name is not looked up here: that might take long.
+pub(super) fn warn_of_source_address(config: &Config) {
+    let text = config.bind_source_addr.display();
+    let is_name = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    let is_usable = match text.parse::<IpAddr>() {
+        Ok(address) => UdpSocket::bind((address, 0)).is_ok(),
+        Err(_) => is_name,
+    };
+    if !is_usable {
+        log::warning(&format!("bind-source-addr: no address of this machine: {text}"));
+    }
 }
 
 /// Listens on the Unix socket, if one is configured.
@@ -98,6 +136,11 @@ pub(super) fn listen_unix(config: &Config) -> io::Result<Option<Listener>> {
     let _ = fs::remove_file(&path);
     let listener = std::os::unix::net::UnixListener::bind(&path)?;
     listener.set_nonblocking(true)?;
+    if !config.unixsocketgroup.is_empty() {
+        let name = config.unixsocketgroup.display();
+        let group = sys::group_id(&name).ok_or_else(|| io::Error::other(format!("no group '{name}'")))?;
+        std::os::unix::fs::chown(&path, None, Some(group))?;
+    }
     if config.unixsocketperm != 0 {
         fs::set_permissions(&path, fs::Permissions::from_mode(config.unixsocketperm))?;
     }

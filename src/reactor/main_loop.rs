@@ -11,6 +11,7 @@ use mio::net::UnixStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::base::log;
+use crate::config::Config;
 use crate::node::{NewConnection, Node};
 use crate::server::{Action, ClientId, ShutdownRequest};
 
@@ -62,7 +63,7 @@ impl MainLoop {
         changes: Rc<RefCell<Changes>>,
         signals: UnixStream,
     ) -> io::Result<MainLoop> {
-        let freeing = Freeing::start(node.server.keyspace.garbage.counter())?;
+        let freeing = Freeing::start(node.server.keyspace.garbage.counter(), node.server.config.bio_cpulist.clone())?;
         let mut this = MainLoop {
             node,
             poll: Poll::new()?,
@@ -95,6 +96,11 @@ impl MainLoop {
             }
         }
         Ok(())
+    }
+
+    /// The configuration in force.
+    pub(super) fn config(&self) -> &Config {
+        &self.node.server.config
     }
 
     /// Turns until the server is told to end. Returns the process's exit code.

@@ -1,6 +1,7 @@
 //! The reactor: the program's entry, the loop over mio, sockets, signals, files and threads. The only room that touches the
 //! world. Deliberately absent: anything about commands and keys (`node` and below).
 
+mod affinity;
 mod connection;
 mod freeing;
 mod host;
@@ -8,6 +9,8 @@ mod listener;
 mod logging;
 mod main_loop;
 mod start;
+mod supervisor;
 mod sys;
+mod title;
 
 pub use start::main;

@@ -19,7 +19,9 @@ use crate::server::Identity;
 
 use super::host::{Changes, Clock, RealHost, os_text, set_oom_score};
 use super::main_loop::MainLoop;
-use super::{listener, logging, sys};
+use super::supervisor::Supervisor;
+use super::title::Title;
+use super::{affinity, listener, logging, sys};
 
 /// The version of Redis whose behaviour clients are told to expect.
 const PRODUCT: &str = "Redis 7.4.0";
@@ -111,10 +113,12 @@ fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
         let here = std::env::current_dir().map_err(|error| os_text(&error))?;
         config.dir = crate::config::Text(here.into_os_string().into_vec());
     }
-    if config.daemonize {
+    let supervisor = Supervisor::find(config.supervised);
+    if config.daemonize && !supervisor.is_there() {
         sys::daemonize().map_err(|error| format!("Can't daemonize: {}", os_text(&error)))?;
     }
     logging::start(&config);
+    supervisor.begin();
     let pid = std::process::id();
     log::notice("oO0OoO0OoO0Oo Russet is starting oO0OoO0OoO0Oo");
     log::notice(&format!("Russet version={}, bits=64, pid={pid}, just started", env!("CARGO_PKG_VERSION")));
@@ -132,25 +136,27 @@ fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
     }
     let clock = Clock::new();
     let (listeners, signals) = open_sockets(&config)?;
+    listener::warn_of_source_address(&config);
     log::notice(&clock.describe());
     show_logo(&config, pid);
     write_pidfile(&config, pid);
     // The sink has told the operator already.
     let _ = set_oom_score(&config);
-    if config.set_proc_title {
-        set_title(called, &config);
-    }
+    let config_file = config_file.map(|path| path.display().to_string()).unwrap_or_default();
+    let title = if config.set_proc_title { Title::new(called, &config_file) } else { None };
+    title.iter().for_each(|title| title.show(&config));
     let seed = random_seed();
     let identity = Identity {
         run_id: sha::sha1_hex(&seed)[..40].to_owned(),
         process_id: pid,
         executable: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
-        config_file: config_file.map(|path| path.display().to_string()).unwrap_or_default(),
+        config_file,
+        supervised: supervisor.name(),
         started_unix_us: clock.now().unix_us,
         os: operating_system(),
     };
     let changes = Rc::new(RefCell::new(Changes::default()));
-    let host = Box::new(RealHost { clock: clock.clone(), changes: changes.clone() });
+    let host = Box::new(RealHost { clock: clock.clone(), changes: changes.clone(), title });
     let seed = u64::from_le_bytes(seed[..8].try_into().expect("eight of sixteen bytes"));
     let (port, unixsocket) = (config.port, config.unixsocket.display().into_owned());
     let mut node = Node::new(config, seed, clock.now(), identity, host);
@@ -163,7 +169,8 @@ fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
             return Err(entry.error("No such command in rename-command").report(PRODUCT));
         }
     }
-    let mut main_loop = MainLoop::new(node, clock, listeners, changes, signals).map_err(|error| os_text(&error))?;
+    let main_loop = MainLoop::new(node, clock, listeners, changes, signals);
+    let mut main_loop = main_loop.map_err(|error| os_text(&error))?;
     log::notice("Server initialized");
     if port != 0 {
         log::notice("Ready to accept connections tcp");
@@ -171,7 +178,12 @@ fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
     if !unixsocket.is_empty() {
         log::notice("Ready to accept connections unix");
     }
-    Ok(main_loop.run())
+    // The other threads run by now, on processors of their own.
+    affinity::bind_thread("server-cpulist", &main_loop.config().server_cpulist);
+    supervisor.ready();
+    let code = main_loop.run();
+    supervisor.stopping();
+    Ok(code)
 }
 
 fn open_sockets(config: &Config) -> Result<(Vec<listener::Listener>, UnixStream), String> {
@@ -264,27 +276,6 @@ fn write_pidfile(config: &Config, pid: u32) {
     if let Err(error) = std::fs::write(&path, format!("{pid}\n")) {
         log::warning(&format!("Failed to write PID file: {}", os_text(&error)));
     }
-}
-
-/// Shows in `ps` what this process is.
-fn set_title(called: &str, config: &Config) {
-    let Some(area) = sys::TitleArea::find() else { return };
-    let address = config.bind.0.first().map(|address| address.display().into_owned()).unwrap_or_default();
-    let port = config.port.to_string();
-    let mut title = config.proc_title_template.display().into_owned();
-    let listen = format!("{}:{port}", address.trim_start_matches('-'));
-    let parts = [
-        ("{title}", called),
-        ("{listen-addr}", listen.as_str()),
-        ("{port}", port.as_str()),
-        ("{server-mode}", ""),
-        ("{tls-port}", "0"),
-    ];
-    for (name, value) in parts {
-        title = title.replace(name, value);
-    }
-    title = title.replace("{unixsocket}", &config.unixsocket.display()).replace("{config-file}", "");
-    area.set(title.trim_end());
 }
 
 fn random_seed() -> [u8; 16] {

@@ -3,14 +3,14 @@
 
 use std::ffi::CString;
 
-/// The local time of a moment: year, month (0-11), day, hour, minute, second.
-pub fn local_time(unix_seconds: i64) -> [i32; 6] {
+/// The local time of a moment: year, month (0-11), day, hour, minute, second; and by how many seconds it is ahead of UTC.
+pub fn local_time(unix_seconds: i64) -> ([i32; 6], i64) {
     // SAFETY: tm is plain data for which zeros are valid.
     let mut tm: libc::tm = unsafe { std::mem::zeroed() };
     let seconds: libc::time_t = unix_seconds;
     // SAFETY: both pointers are to live values of the right types.
     unsafe { libc::localtime_r(&seconds, &mut tm) };
-    [tm.tm_year + 1900, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec]
+    ([tm.tm_year + 1900, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec], tm.tm_gmtoff)
 }
 
 /// Raises the limit of open files to `wanted` if it is lower. Returns the limit in force.
@@ -76,6 +76,47 @@ pub fn daemonize() -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Stops this process until somebody lets it go on.
+pub fn stop_self() {
+    // SAFETY: raise takes a number and touches no memory of ours.
+    unsafe { libc::raise(libc::SIGSTOP) };
+}
+
+/// Lets the calling thread run on these processors only.
+///
+/// # Errors
+/// As sched_setaffinity's; unsupported where there is no such call.
+pub fn bind_thread_to(processors: &[usize]) -> std::io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: the set is plain data for which zeros are valid.
+        let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+        for &processor in processors.iter().filter(|&&processor| processor < libc::CPU_SETSIZE as usize) {
+            // SAFETY: the number lies within the set.
+            unsafe { libc::CPU_SET(processor, &mut set) };
+        }
+        // SAFETY: the pointer is to a live set of the size given; 0 is this thread.
+        match unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) } {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    Err(std::io::Error::other(format!("cannot bind a thread to {} processors here", processors.len())))
+}
+
+/// The number of a group, if the system knows the name.
+pub fn group_id(name: &str) -> Option<u32> {
+    let name = CString::new(name).ok()?;
+    let mut buffer = [0; 16 * 1024];
+    // SAFETY: group is plain data for which zeros are valid.
+    let mut group: libc::group = unsafe { std::mem::zeroed() };
+    let mut found = std::ptr::null_mut();
+    // SAFETY: the name is NUL-terminated, the buffer has the length given, and all pointers are to live values.
+    let code = unsafe { libc::getgrnam_r(name.as_ptr(), &mut group, buffer.as_mut_ptr(), buffer.len(), &mut found) };
+    (code == 0 && !found.is_null()).then_some(group.gr_gid)
 }
 
 /// Sends a line to syslog.

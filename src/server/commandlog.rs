@@ -2,9 +2,6 @@
 
 use std::collections::VecDeque;
 
-const ARGS_MAX: usize = 32;
-const ARG_BYTES_MAX: usize = 128;
-
 /// Which log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogKind {
@@ -76,17 +73,17 @@ impl Log {
     }
 }
 
-/// A request as the logs keep it: at most 32 arguments of 128 bytes, with a note of what was left out.
-pub fn abridged(argv: &[&[u8]]) -> Vec<Vec<u8>> {
-    let mut kept: Vec<Vec<u8>> = Vec::with_capacity(argv.len().min(ARGS_MAX));
+/// A request as the logs keep it: so many arguments of so many bytes, with a note of what was left out.
+pub fn abridged(argv: &[&[u8]], args_max: usize, arg_bytes_max: usize) -> Vec<Vec<u8>> {
+    let mut kept: Vec<Vec<u8>> = Vec::with_capacity(argv.len().min(args_max));
     for (index, arg) in argv.iter().enumerate() {
-        if index == ARGS_MAX - 1 && argv.len() > ARGS_MAX {
+        if index + 1 == args_max && argv.len() > args_max {
             kept.push(format!("... ({} more arguments)", argv.len() - index).into_bytes());
             break;
         }
-        if arg.len() > ARG_BYTES_MAX {
-            let mut short = arg[..ARG_BYTES_MAX].to_vec();
-            short.extend_from_slice(format!("... ({} more bytes)", arg.len() - ARG_BYTES_MAX).as_bytes());
+        if arg.len() > arg_bytes_max {
+            let mut short = arg[..arg_bytes_max].to_vec();
+            short.extend_from_slice(format!("... ({} more bytes)", arg.len() - arg_bytes_max).as_bytes());
             kept.push(short);
         } else {
             kept.push(arg.to_vec());

@@ -120,7 +120,7 @@ fn write_server(server: &mut Server, out: &mut String) {
         "atomicvar_api": "rust-core";
         "gcc_version": "0.0.0";
         "process_id": identity.process_id;
-        "process_supervised": "no";
+        "process_supervised": identity.supervised;
         "run_id": identity.run_id;
         "tcp_port": config.port;
         "server_time_usec": now_us;
@@ -131,6 +131,7 @@ fn write_server(server: &mut Server, out: &mut String) {
         "lru_clock": crate::keyspace::lru::lru_clock(server.now.unix());
         "executable": identity.executable;
         "config_file": identity.config_file;
+        "availability_zone": config.availability_zone.display();
         "io_threads_active": 0;
     }
     let mut listeners = 0;

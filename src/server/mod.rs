@@ -50,6 +50,8 @@ pub struct Identity {
     /// Absolute path of the configuration file; empty without one.
     pub config_file: String,
     pub started_unix_us: i64,
+    /// Who supervises the process, as INFO's process_supervised names it.
+    pub supervised: &'static str,
     /// As DEBUG's and INFO's `os` line shows it.
     pub os: String,
 }

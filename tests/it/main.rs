@@ -1,6 +1,11 @@
 //! Tests of the server as clients see it. The modules mirror `src`.
 
 mod commands;
+#[path = "../support/node.rs"]
 mod node;
+mod remote;
 mod resp;
 mod runner;
+#[path = "../support/server.rs"]
+mod server;
+mod turns;

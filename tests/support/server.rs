@@ -12,7 +12,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a program that takes Redis's options, without persistence, with these options beside.
+    /// Starts a program that takes Redis's options with these, without persistence.
     pub fn start(program: &str, options: &[&str]) -> Server {
         for attempt in 0..5 {
             let port = free_port();
@@ -20,7 +20,7 @@ impl Server {
             std::fs::create_dir_all(&dir).expect("a folder for the server");
             let child = Command::new(program)
                 .args(["--port", &port.to_string(), "--save", "", "--appendonly", "no"])
-                .args(["--dir", &dir.display().to_string(), "--enable-debug-command", "yes"])
+                .args(["--dir", &dir.display().to_string()])
                 .args(options)
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())

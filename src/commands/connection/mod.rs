@@ -165,8 +165,9 @@ fn hello(cx: &mut ServerContext<'_>) -> CommandResult {
         cx.reply.set_proto(proto);
     }
     let id = cx.client.0;
+    let zone = &cx.server.config.availability_zone;
     let reply = &mut cx.reply;
-    reply.map(7);
+    reply.map(if zone.is_empty() { 7 } else { 8 });
     reply.bulk(b"server");
     reply.bulk(b"redis");
     reply.bulk(b"version");
@@ -181,6 +182,10 @@ fn hello(cx: &mut ServerContext<'_>) -> CommandResult {
     reply.bulk(b"master");
     reply.bulk(b"modules");
     reply.array(0);
+    if !zone.is_empty() {
+        reply.bulk(b"availability_zone");
+        reply.bulk(zone);
+    }
     Ok(Outcome::Done)
 }
 

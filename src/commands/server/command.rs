@@ -279,7 +279,7 @@ fn command_list(cx: &mut ServerContext<'_>) -> CommandResult {
         cx.reply.bulk(entry.full_name.as_bytes());
         count += 1;
     }
-    cx.reply.set_at(mark, count);
+    cx.reply.array_at(mark, count);
     Ok(Outcome::Done)
 }
 
@@ -310,7 +310,12 @@ fn write_info(reply: &mut Reply<'_>, table: &CommandTable, id: CommandId) {
     reply.set(info.keys.len());
     info.keys.iter().for_each(|spec| write_key_spec(reply, spec));
     let subcommands: Vec<CommandId> = table.children(id);
-    reply.array(subcommands.len());
+    // Redis says "none" by an empty set and lists them in an array.
+    if subcommands.is_empty() {
+        reply.set(0);
+    } else {
+        reply.array(subcommands.len());
+    }
     subcommands.into_iter().for_each(|sub| write_info(reply, table, sub));
 }
 

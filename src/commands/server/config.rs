@@ -130,17 +130,17 @@ pub(super) fn rewrite_file(server: &mut Server, extent: Extent) -> Result<(), Co
     let old = match server.host.read_file(path) {
         Ok(old) => old,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(not_rewritten(&error)),
+        Err(error) => return Err(not_rewritten(&error.to_string())),
     };
-    let new = rewrite::rewrite(&old, &server.config, &[], extent);
-    server.host.replace_file(path, &new).map_err(|error| not_rewritten(&error))?;
+    let name = path.as_os_str().as_encoded_bytes();
+    let new = rewrite::rewrite_file(name, &old, &server.config, &[], extent).map_err(|why| not_rewritten(&why))?;
+    server.host.replace_file(path, &new).map_err(|error| not_rewritten(&error.to_string()))?;
     crate::base::log::notice("CONFIG REWRITE executed with success.");
     Ok(())
 }
 
-fn not_rewritten(error: &std::io::Error) -> CommandError {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
+fn not_rewritten(why: &str) -> CommandError {
+    let text = why.split(" (os error").next().unwrap_or(why);
     crate::base::log::warning(&format!("CONFIG REWRITE failed: {text}"));
     CommandError::err(format!("Rewriting config file: {text}"))
 }

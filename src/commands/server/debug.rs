@@ -47,10 +47,6 @@ fn debug(cx: &mut ServerContext<'_>) -> CommandResult {
         (b"htstats", [db, rest @ ..]) if rest.len() <= 1 => table_stats(cx, db)?,
         (b"htstats-key", [key, rest @ ..]) if rest.len() <= 1 => key_stats(cx, key)?,
         (b"listpack", [key]) => listpack(cx, key)?,
-        (b"stringmatch-len", [pattern, text]) => {
-            let found = crate::base::glob::is_match(pattern, text, crate::base::glob::Case::Sensitive);
-            cx.reply.int(i64::from(found));
-        }
         (b"replybuffer", [what, value]) => reply_buffer(cx, what, value)?,
         (b"change-repl-id", []) => {
             cx.server.replid = cx.server.rng.hex_digits(40);
@@ -126,7 +122,6 @@ fn write_help(cx: &mut ServerContext<'_>) {
             ("SET-DISABLE-DENY-SCRIPTS <0|1>", &["Whether scripts may call what is denied to them."]),
             ("SET-SKIP-CHECKSUM-VALIDATION <0|1>", &["Whether checksums of payloads are ignored."]),
             ("SLEEP <seconds>", &["Stops the whole server for a while."]),
-            ("STRINGMATCH-LEN <pattern> <string>", &["Whether a glob pattern matches."]),
         ],
     );
 }

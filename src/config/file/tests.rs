@@ -1,6 +1,7 @@
 use super::*;
 use crate::base::glob::{Case, is_match};
 use crate::base::rng::Rng;
+use crate::config::rewrite::{Extent, rewrite_file};
 use crate::config::{DIRECTIVES, Flags, SavePoint, SavePoints, Text};
 use std::collections::BTreeMap;
 
@@ -231,11 +232,19 @@ fn noise_is_refused_or_read_but_never_a_panic() {
             load(Sources { path: Some(path.as_bytes()), ..Sources::default() }, Role::Server, &mut files)
         {
             loaded.config.check_invariants();
-            let again = crate::config::rewrite::rewrite(b"", &loaded.config, &[], crate::config::rewrite::Extent::All);
-            files.files.insert(b"b".to_vec(), again);
-            let reloaded = load(Sources { path: Some(b"b"), ..Sources::default() }, Role::Server, &mut files);
-            let reloaded = reloaded.unwrap_or_else(|error| panic!("{}", error.report("")));
-            assert_eq!(reloaded.config, loaded.config);
+            // All of it anew, and the file it came from with some of it changed.
+            let changed = Config { maxclients: 77, save: Config::default().save, ..loaded.config.clone() };
+            let old = files.files.get(path.as_bytes()).cloned().unwrap_or_default();
+            for (config, old, extent) in [(&loaded.config, &[][..], Extent::All), (&changed, &old, Extent::Needed)] {
+                let Ok(new) = rewrite_file(path.as_bytes(), old, config, &[], extent) else {
+                    panic!("what was read from this file can be written to it: {old:?}");
+                };
+                files.files.insert(path.into(), new);
+                let reloaded =
+                    load(Sources { path: Some(path.as_bytes()), ..Sources::default() }, Role::Server, &mut files);
+                let reloaded = reloaded.unwrap_or_else(|error| panic!("{}", error.report("")));
+                assert_eq!(&reloaded.config, config);
+            }
         }
     }
     assert!(DIRECTIVES.iter().any(|directive| directive.flags.contains(Flags::HIDDEN)));

@@ -519,22 +519,22 @@ fn waiting_in_vain_counts_as_one_call() {
     check(
         r##"
         b> CLIENT ID
-        (int) 1
+        (int) $b
         b> BLPOP l 0
         (none)
-        > CLIENT UNBLOCK 1 TIMEOUT
+        > CLIENT UNBLOCK $b TIMEOUT
         (int) 1
         < b (nil)
         b> BLPOP l 0
         (none)
-        > CLIENT UNBLOCK 1 ERROR
+        > CLIENT UNBLOCK $b ERROR
         (int) 1
         < b (error) UNBLOCKED client unblocked via CLIENT UNBLOCK
         > CONFIG RESETSTAT
         OK
         b> BLPOP l 0
         (none)
-        > CLIENT UNBLOCK 1 ERROR
+        > CLIENT UNBLOCK $b ERROR
         (int) 1
         < b (error) UNBLOCKED client unblocked via CLIENT UNBLOCK
         b> BLPOP l 0.1

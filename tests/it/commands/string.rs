@@ -120,6 +120,7 @@ fn set_compares_values_and_digests() {
         r#"
         > SET s hello
         OK
+        !reference ends: conditions on values came with Redis 8.4
         > SET s x IFEQ foo
         (nil)
         > SET s x IFEQ hello GET

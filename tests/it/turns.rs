@@ -98,7 +98,7 @@ fn requests_behind_a_long_one_that_a_pause_held_back_are_not_lost() {
     node.send("b", &requests(&["CLIENT PAUSE 100 ALL"]));
     let set = encode(&[b"SET".to_vec(), b"k".to_vec(), vec![b'x'; 100_000]]);
     node.send("a", &set[..90_000]);
-    let place = node.place("a");
+    let place = node.client("a");
     let mut tail = set[90_000..].to_vec();
     tail.extend(requests(&["STRLEN k", "PING"]));
     let mut left = tail.as_slice();

@@ -1,0 +1,71 @@
+//! A node on a machine of nothing but memory: no sockets, no files, a clock that stands still until it is moved.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use russet::base::host::{Host, ProcessFacts};
+use russet::base::time::{MonoTime, Now};
+use russet::config::{Config, Directive, Origin};
+use russet::node::Node;
+use russet::server::Identity;
+
+/// The time at which every in-process test begins, microseconds since the epoch.
+pub const EPOCH_US: i64 = 1_700_000_000_000_000;
+
+/// A machine of nothing but memory.
+#[derive(Clone, Default)]
+pub struct TestHost {
+    pub files: Rc<RefCell<BTreeMap<PathBuf, Vec<u8>>>>,
+    pub clock_us: Rc<RefCell<u64>>,
+    /// Microseconds that pass with each reading of the clock while something runs.
+    pub tick_us: Rc<Cell<u64>>,
+}
+
+impl Host for TestHost {
+    fn read_file(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        self.files.borrow().get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn replace_file(&mut self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.files.borrow_mut().insert(path.to_owned(), content.to_vec());
+        Ok(())
+    }
+
+    fn glob(&mut self, _pattern: &str) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    fn apply(&mut self, _directives: &[&str], _config: &dyn std::any::Any) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn process_facts(&mut self) -> ProcessFacts {
+        ProcessFacts::default()
+    }
+
+    fn sleep_us(&mut self, us: u64) {
+        *self.clock_us.borrow_mut() += us;
+    }
+
+    fn mono_us(&self) -> u64 {
+        *self.clock_us.borrow_mut() += self.tick_us.get();
+        *self.clock_us.borrow()
+    }
+}
+
+/// A node with this configuration, as `name value` lines, and its machine.
+pub fn new(lines: &[(&str, &str)]) -> (Node, TestHost) {
+    let mut config = Config::default();
+    for (name, value) in lines {
+        let directive = Directive::find(name.as_bytes()).expect("a known directive");
+        directive.read(&mut config, &[value.as_bytes()], Origin::Set).expect("a valid value");
+    }
+    let host = TestHost::default();
+    *host.clock_us.borrow_mut() = 1_000_000;
+    let identity = Identity { run_id: "0".repeat(40), started_unix_us: EPOCH_US, ..Identity::default() };
+    let now = Now { mono: MonoTime(1_000_000), unix_us: EPOCH_US };
+    (Node::new(config, 1, now, identity, Box::new(host.clone())), host)
+}
