@@ -144,7 +144,8 @@ fn eviction_of_what_is_left_over_is_shared_by_the_commands_of_a_turn() {
     }
     let used = node.node.server.used_memory();
     node.ask(&format!("CONFIG SET maxmemory {}", used - 1_000_000));
-    node.host.tick_us.set(2);
+    // The clock is read once for many evictions.
+    node.host.tick_us.set(30);
     let evicted = |node: &TestNode| node.node.server.keyspace.stats.evicted_keys;
     let mut before = evicted(&node);
     let mut answered = 0;
@@ -152,7 +153,7 @@ fn eviction_of_what_is_left_over_is_shared_by_the_commands_of_a_turn() {
     for _ in 0..5 {
         node.send("a", &(0..30).flat_map(|_| requests(&["PING"])).collect::<Vec<u8>>());
         let slice = evicted(&node) - before;
-        assert!((50..400).contains(&slice), "{slice} evictions in one turn");
+        assert!((16..500).contains(&slice), "{slice} evictions in one turn");
         answered += replies(&mut node, "a").len();
         before += slice;
     }
