@@ -185,3 +185,14 @@ fn writers_do_not_outrun_eviction() {
         assert!(over < 200_000, "{over} bytes above the limit after {n} writes");
     }
 }
+
+#[test]
+fn what_info_says_of_memory_leaves_its_own_text_out() {
+    let mut node = TestNode::new(&[]);
+    node.ask("INFO memory");
+    let used = node.node.server.used_memory();
+    let text = node.ask("INFO memory");
+    let told = text.split("\\r\\n").find_map(|line| line.strip_prefix("used_memory:")).expect("the field");
+    let told: usize = told.parse().expect("a number");
+    assert!(told.abs_diff(used) < 2048, "{told} told, {used} used");
+}
