@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use russet::base::glob::{self, Case};
 use russet::base::hash::HashSeed;
-use russet::persistence::rdb::decode;
+use russet::config::Config;
+use russet::persistence::rdb::build::{BuildLimits, Head};
+use russet::persistence::rdb::{decode, encode};
 use russet::resp::Parser;
 use russet::resp::parser::{RequestLimits, Status};
 use russet::storage::dict::Dict;
@@ -384,8 +386,12 @@ pub fn dump_payload(data: &[u8]) {
     let mut payload = data.to_vec();
     payload.extend_from_slice(&[11, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     assert!(decode::has_valid_footer(&payload, true));
-    if let Ok(decoded) = decode::payload(&payload) {
-        assert!(!decoded.is_empty());
+    let limits = BuildLimits::new(&Config::default(), HashSeed::new(1));
+    let head = Head { key: b"k", expire: None, lru: 0 };
+    if let Ok(entry) = decode::payload(&payload, head, &limits) {
+        // What was taken can be written, and read again.
+        let again = encode::dump(entry.read());
+        assert!(decode::payload(&again, head, &limits).is_ok());
     }
 }
 

@@ -3,6 +3,10 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+
+use super::disk::Disk;
+use super::job::{Job, Sleep, Wake};
 
 /// Facts about the process, for INFO.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,6 +47,24 @@ pub trait Host {
 
     /// Stops the whole server for a while (DEBUG SLEEP).
     fn sleep_us(&mut self, us: u64);
+
+    /// The disk.
+    fn disk(&self) -> Arc<dyn Disk>;
+
+    /// Runs a job beside this node until it is done.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    fn spawn(&mut self, name: &'static str, job: Box<dyn Job>) -> io::Result<()>;
+
+    /// Wakes this node's owner; for jobs.
+    fn wake(&self) -> Wake;
+
+    /// Sleeps; for jobs.
+    fn sleep(&self) -> Sleep;
+
+    /// Lets jobs go on, until one wakes this node or a few milliseconds have passed. For commands that wait for a job.
+    fn wait_for_jobs(&mut self);
 
     /// The monotonic clock, for measuring how long a command takes.
     fn mono_us(&self) -> u64;

@@ -18,48 +18,89 @@ const OFFSET_MAX: usize = 1 << 13;
 const COPY_MAX: usize = 264;
 const HASH_BITS: u32 = 13;
 
-/// Compresses `input`, if that takes at most `len_max` bytes. An `input` below four bytes is never worth it.
-/// Positions are kept in 32 bits: an input of 4 GiB or more is not compressed.
+/// Compresses `input`, if that takes at most `len_max` bytes. For many inputs a `Compressor` is faster.
 pub fn compress(input: &[u8], len_max: usize) -> Option<Vec<u8>> {
-    if input.len() < 4 || u32::try_from(input.len()).is_err() {
-        return None;
+    let mut compressor = Compressor::default();
+    compressor.compress(input, len_max).map(<[u8]>::to_vec)
+}
+
+/// Compresses one input after the other without clearing its table in between.
+pub struct Compressor {
+    /// `base` plus the position of the last triple with each hash. What lies below `base` is of earlier inputs.
+    last_seen: Vec<u32>,
+    base: u32,
+    out: Vec<u8>,
+}
+
+impl Default for Compressor {
+    fn default() -> Compressor {
+        Compressor { last_seen: vec![0; 1 << HASH_BITS], base: 1, out: Vec::new() }
     }
-    let mut out = Vec::with_capacity(len_max.min(input.len()));
-    // Position plus one of the last triple with each hash; zero is none.
-    let mut last_seen = vec![0u32; 1 << HASH_BITS];
+}
+
+impl Compressor {
+    /// Compresses `input`, if that takes at most `len_max` bytes. An `input` below four bytes is never worth it.
+    /// Positions are kept in 31 bits: an input of 2 GiB or more is not compressed.
+    pub fn compress(&mut self, input: &[u8], len_max: usize) -> Option<&[u8]> {
+        if input.len() < 4 || input.len() > i32::MAX as usize {
+            return None;
+        }
+        if self.base.checked_add(input.len() as u32).is_none() {
+            self.last_seen.fill(0);
+            self.base = 1;
+        }
+        self.out.clear();
+        // A short input touches a part of the table only, which stays in the nearest cache.
+        let bits = (input.len().ilog2() + 2).min(HASH_BITS);
+        let fits = fill(&mut self.out, &mut self.last_seen, self.base, bits, input, len_max);
+        self.base += input.len() as u32;
+        fits.then_some(&self.out)
+    }
+}
+
+/// Writes the stream of `input`; false if it takes more than `len_max` bytes.
+fn fill(out: &mut Vec<u8>, last_seen: &mut [u32], base: u32, bits: u32, input: &[u8], len_max: usize) -> bool {
     let (mut position, mut literals_from) = (0, 0);
     while position + 3 <= input.len() {
-        let slot = &mut last_seen[hash_of(&input[position..])];
-        let candidate = std::mem::replace(slot, position as u32 + 1) as usize;
-        let is_copy = candidate > 0
-            && position - (candidate - 1) <= OFFSET_MAX
-            && input[candidate - 1..candidate + 2] == input[position..position + 3];
+        let slot = &mut last_seen[hash_of(&input[position..], bits)];
+        let candidate = std::mem::replace(slot, base + position as u32);
+        let from = candidate.wrapping_sub(base) as usize;
+        let is_copy = candidate >= base
+            && position - from <= OFFSET_MAX
+            && input[from..from + 3] == input[position..position + 3];
         if !is_copy {
             position += 1;
             continue;
         }
-        let from = candidate - 1;
         let ahead = &input[position..input.len().min(position + COPY_MAX)];
         let len = 3 + ahead[3..].iter().zip(&input[from + 3..]).take_while(|(a, b)| a == b).count();
-        push_literals(&mut out, &input[literals_from..position]);
-        push_copy(&mut out, position - from - 1, len);
+        push_literals(out, &input[literals_from..position]);
+        push_copy(out, position - from - 1, len);
         if out.len() > len_max {
-            return None;
+            return false;
         }
         let end = position + len;
         // The last two triples of the copy are worth knowing, those within it rarely are.
         for p in (end - 2..end).filter(|p| p + 3 <= input.len()) {
-            last_seen[hash_of(&input[p..])] = p as u32 + 1;
+            last_seen[hash_of(&input[p..], bits)] = base + p as u32;
         }
         (position, literals_from) = (end, end);
     }
-    push_literals(&mut out, &input[literals_from..]);
-    (out.len() <= len_max).then_some(out)
+    push_literals(out, &input[literals_from..]);
+    out.len() <= len_max
 }
 
 /// Unpacks a stream that must make exactly `len` bytes. Memory grows with what is made, not with what is promised.
 pub fn decompress(input: &[u8], len: usize) -> Result<Vec<u8>, BadLzf> {
     let mut out = Vec::with_capacity(len.min(input.len().saturating_mul(COPY_MAX / 3 + 1)));
+    decompress_to(input, len, &mut out)?;
+    Ok(out)
+}
+
+/// As `decompress`, after what `out` holds already. On failure some of it may have been made.
+pub fn decompress_to(input: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), BadLzf> {
+    let begin = out.len();
+    let end = begin.checked_add(len).ok_or(BadLzf)?;
     let mut rest = input;
     while let [control, tail @ ..] = rest {
         let control = *control as usize;
@@ -74,8 +115,8 @@ pub fn decompress(input: &[u8], len: usize) -> Result<Vec<u8>, BadLzf> {
                 _ => return Err(BadLzf),
             };
             let back = ((control & 0x1f) << 8 | low as usize) + 1;
-            let from = out.len().checked_sub(back).ok_or(BadLzf)?;
-            if out.len() + copy_len > len {
+            let from = out.len().checked_sub(back).filter(|&from| from >= begin).ok_or(BadLzf)?;
+            if out.len() + copy_len > end {
                 return Err(BadLzf);
             }
             if back >= copy_len {
@@ -87,16 +128,17 @@ pub fn decompress(input: &[u8], len: usize) -> Result<Vec<u8>, BadLzf> {
             }
             rest = after;
         }
-        if out.len() > len {
+        if out.len() > end {
             return Err(BadLzf);
         }
     }
-    if out.len() == len { Ok(out) } else { Err(BadLzf) }
+    if out.len() == end { Ok(()) } else { Err(BadLzf) }
 }
 
-fn hash_of(triple: &[u8]) -> usize {
+#[inline]
+fn hash_of(triple: &[u8], bits: u32) -> usize {
     let key = u32::from(triple[0]) << 16 | u32::from(triple[1]) << 8 | u32::from(triple[2]);
-    (key.wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS)) as usize
+    (key.wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize
 }
 
 fn push_literals(out: &mut Vec<u8>, literals: &[u8]) {

@@ -1,17 +1,12 @@
 //! DUMP and RESTORE: a value as bytes, and back.
 
-use crate::keyspace::{KeepTtl, Notify, lru};
-use crate::persistence::rdb::decode::{self, Decoded};
-use crate::persistence::rdb::encode;
+use crate::keyspace::{Notify, lru};
+use crate::persistence::rdb::build::{BuildLimits, Head};
+use crate::persistence::rdb::{decode, encode};
 use crate::resp::CommandError;
 use crate::server::context::{self, Args};
 use crate::server::{Command, CommandResult, DataContext, Handler, Outcome};
 use crate::spec::*;
-use crate::storage::quicklist::{NodeLimits, Quicklist};
-use crate::storage::{Encoding, NewValue, Object, Shared, Type};
-use crate::types::hash::{self, FieldTtl};
-use crate::types::set::{SetBuilder, SetLimits};
-use crate::types::{Limits, string, zset};
 
 /// The family.
 pub const COMMANDS: &[Command] = &[DUMP, RESTORE, RESTORE_ASKING];
@@ -139,15 +134,17 @@ fn restore(cx: &mut DataContext<'_>) -> CommandResult {
     if !decode::has_valid_footer(payload, cx.debug.skip_checksum_validation) {
         return Err(CommandError::err("DUMP payload version or checksum are wrong"));
     }
-    let decoded = decode::payload(payload).map_err(|bad| {
-        crate::base::log::warning(&format!("RESTORE was given a broken payload: {bad}"));
-        CommandError::err("Bad data format")
-    })?;
     let expire = match ttl {
         0 => None,
         _ if options.absolute => Some(ttl),
         _ => Some(cx.now.0.saturating_add(ttl)),
     };
+    let limits = BuildLimits::new(cx.config, cx.db.keyspace().hash_seed());
+    let head = Head { key, expire, lru: access_bits(cx, &options) };
+    let entry = decode::payload(payload, head, &limits).map_err(|bad| {
+        crate::base::log::warning(&format!("RESTORE was given a broken payload: {bad}"));
+        CommandError::err("Bad data format")
+    })?;
     let had = options.replace && cx.db.delete(key);
     if expire.is_some_and(|at| at < cx.now.0) {
         // It would be gone at once: all that is left to do is to delete what was there.
@@ -159,9 +156,7 @@ fn restore(cx: &mut DataContext<'_>) -> CommandResult {
         cx.reply.ok();
         return Ok(Outcome::Done);
     }
-    store(cx, key, decoded);
-    cx.db.set_expire(key, expire);
-    set_access(cx, key, &options);
+    cx.db.put_back(key, entry);
     if let (Some(at), false) = (expire, options.absolute) {
         let at = at.to_string();
         let mut argv = cx.argv.to_vec();
@@ -175,63 +170,12 @@ fn restore(cx: &mut DataContext<'_>) -> CommandResult {
     Ok(Outcome::Done)
 }
 
-/// Makes a key that does not exist of a value taken apart.
-pub(super) fn store(cx: &mut DataContext<'_>, key: &[u8], decoded: Decoded) {
-    let seed = cx.db.keyspace().hash_seed();
-    let config = cx.config;
-    match decoded {
-        Decoded::String(bytes) => {
-            let shared = (bytes.len() > string::INLINE_MAX).then(|| Shared::new(bytes.clone()));
-            cx.db.set_value(key, Type::String, string::new_value(&bytes, shared), KeepTtl::Clear);
-        }
-        Decoded::List(elements) => {
-            let limits = NodeLimits::new(config.list_max_listpack_size);
-            let mut list = Quicklist::new();
-            elements.iter().for_each(|element| list.push_back(element, limits));
-            let small = list.single_node_listpack().map(<[u8]>::to_vec);
-            let value = match &small {
-                Some(bytes) => NewValue::Bytes(Encoding::Listpack, bytes),
-                None => NewValue::Object(Encoding::Quicklist, Box::new(Object::List(list))),
-            };
-            cx.db.set_value(key, Type::List, value, KeepTtl::Clear);
-        }
-        Decoded::Set(members) => {
-            let packed = Limits::new(config.set_max_listpack_entries, config.set_max_listpack_value);
-            let intset = config.set_max_intset_entries.min(1 << 27) as usize;
-            let mut set = SetBuilder::new(SetLimits { intset, packed }, seed);
-            members.iter().for_each(|member| {
-                set.add(member);
-            });
-            set.store(|value| cx.db.set_value(key, Type::Set, value, KeepTtl::Clear));
-        }
-        Decoded::Zset(mut members) => {
-            let limits = Limits::new(config.zset_max_listpack_entries, config.zset_max_listpack_value);
-            members.sort_by(|a, b| zset::compare((a.1, &a.0), (b.1, &b.0)));
-            let members: Vec<(f64, Vec<u8>)> = members.into_iter().map(|(member, score)| (score, member)).collect();
-            zset::store_sorted(&members, limits, seed, |value| cx.db.set_value(key, Type::Zset, value, KeepTtl::Clear));
-        }
-        Decoded::Hash(fields) => {
-            let limits = Limits::new(config.hash_max_listpack_entries, config.hash_max_listpack_value);
-            cx.db.add_hash(key, |entry| {
-                hash::reserve(entry, fields.len(), limits, seed);
-                for (field, value, expire) in &fields {
-                    let ttl = expire.map_or(FieldTtl::Clear, FieldTtl::At);
-                    hash::set(entry, field, value, ttl, limits, seed);
-                }
-            });
-        }
-    }
-}
-
-/// Sets what RESTORE says of the last access, as far as the policy in force keeps it.
-fn set_access(cx: &mut DataContext<'_>, key: &[u8], options: &Options) {
-    let (now, access) = (cx.now, cx.db.keyspace().policy.access);
-    let Some(mut entry) = cx.db.lookup_write(key) else { return };
-    match (options.idle_seconds, options.frequency, access) {
-        (Some(seconds), _, lru::AccessPolicy::Lru | lru::AccessPolicy::Lrm) => {
-            entry.set_lru(lru::lru_of_idle(seconds, now));
-        }
-        (_, Some(frequency), lru::AccessPolicy::Lfu) => entry.set_lru(lru::lfu_of_counter(frequency, now)),
-        _ => {}
+/// What the entry says of the last access: what RESTORE was told, as far as the policy in force keeps it.
+fn access_bits(cx: &mut DataContext<'_>, options: &Options) -> u32 {
+    let policy = cx.db.keyspace().policy;
+    match (options.idle_seconds, options.frequency, policy.access) {
+        (Some(seconds), _, lru::AccessPolicy::Lru | lru::AccessPolicy::Lrm) => lru::lru_of_idle(seconds, cx.now),
+        (_, Some(frequency), lru::AccessPolicy::Lfu) => lru::lfu_of_counter(frequency, cx.now),
+        _ => lru::initial(&policy, cx.now),
     }
 }

@@ -8,7 +8,7 @@ use crate::server::wake::{wait_for_freeing, write_timeout};
 use crate::server::{ClientFlags, CommandId, DataContext, Handler, Outcome, Server, ServerContext};
 use crate::spec::Flags;
 
-use super::{deliver, write_error};
+use super::{deliver, saving, write_error};
 
 /// Commands that monitors do not see, or see by other means.
 const UNSHOWN: Flags = Flags::SKIP_MONITOR.or(Flags::ADMIN);
@@ -149,7 +149,13 @@ fn finish(server: &mut Server, place: u32, result: Result<Outcome, CommandError>
                 server.close_client(id, true);
             }
         }
-        Outcome::Shutdown(request) => server.shutdown = Some(request),
+        Outcome::Shutdown(request) => {
+            if saving::prepare_shutdown(server, request) {
+                server.shutdown = Some(request);
+            } else {
+                write_error(server, place, "ERR Errors trying to SHUTDOWN. Check logs.");
+            }
+        }
     }
     if let Some(client) = server.clients.at(place) {
         // CLIENT REPLY SKIP mutes the reply of the next command, once.

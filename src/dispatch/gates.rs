@@ -45,6 +45,15 @@ pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8
     if client.flags.has(ClientFlags::CLOSING) {
         return Verdict::Stop;
     }
+    if server.persistence.loading.is_some() && !info.flags.has(Flags::LOADING) {
+        return Verdict::Refuse(CommandError::coded("LOADING Redis is loading the dataset in memory"));
+    }
+    if !server.persistence.last_bgsave_ok
+        && let Some(error) = cannot_persist(server, place, id)
+    {
+        return Verdict::Refuse(error);
+    }
+    let Some(client) = server.clients.at(place) else { return Verdict::Stop };
     if let Some(error) = only_subscriptions(client, server.commands.entry(id).full_name.as_str()) {
         return Verdict::Refuse(error);
     }
@@ -105,6 +114,32 @@ fn denies_oom(server: &mut Server, info: &CommandInfo, in_multi: bool, place: u3
     let queued: Vec<CommandId> =
         client.multi.iter().flat_map(|multi| multi.queue.iter().map(|queued| queued.id)).collect();
     queued.iter().any(|&id| server.commands.entry(id).info().flags.has(Flags::DENYOOM))
+}
+
+/// After a failed save no more is written that could not be saved either; PING tells of it too.
+#[cold]
+fn cannot_persist(server: &mut Server, place: u32, id: CommandId) -> Option<CommandError> {
+    if !server.config.stop_writes_on_bgsave_error || server.config.save.0.is_empty() {
+        return None;
+    }
+    let info = server.commands.entry(id).info();
+    let writes = match info.name {
+        "ping" => true,
+        "exec" => {
+            let queue = server.clients.at(place)?.multi.as_ref().map(|multi| &multi.queue);
+            let ids: Vec<CommandId> = queue.into_iter().flatten().map(|queued| queued.id).collect();
+            ids.iter().any(|&id| server.commands.entry(id).info().flags.has(Flags::WRITE))
+        }
+        _ => info.flags.has(Flags::WRITE),
+    };
+    writes.then(|| {
+        CommandError::coded(
+            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that \
+             may modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
+             snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB \
+             error.",
+        )
+    })
 }
 
 /// A RESP2 subscriber reads messages, not replies.

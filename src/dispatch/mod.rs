@@ -4,7 +4,9 @@
 pub mod call;
 pub mod deliver;
 pub mod gates;
+pub mod loading;
 pub mod memory;
+pub mod saving;
 pub mod transaction;
 pub mod unblock;
 

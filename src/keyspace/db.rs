@@ -128,7 +128,7 @@ impl Db<'_> {
     #[inline]
     fn find(&mut self, key: &[u8], count: bool) -> Option<EntryMut<'_>> {
         let index = self.index;
-        let Keyspace { dbs, now, no_touch, policy, stats, events, rng, garbage, .. } = &mut *self.keyspace;
+        let Keyspace { dbs, now, no_touch, policy, stats, events, rng, garbage, cut, .. } = &mut *self.keyspace;
         let DbState { table, expires, field_expires, .. } = &mut dbs[usize::from(index.0)];
         let hash = table.hash(key);
         let found = table.lookup(hash, key, |entry| {
@@ -160,6 +160,9 @@ impl Db<'_> {
                 None
             }
             Lookup::Refused(table) => {
+                if let (OnDue::Delete, Some(cut)) = (policy.on_due, cut) {
+                    cut.take_before_change(table, index, hash);
+                }
                 if policy.on_due == OnDue::Delete
                     && let Some(entry) = table.remove(hash, key)
                 {

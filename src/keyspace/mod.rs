@@ -7,18 +7,24 @@
 //!
 //! Deliberately absent: what values mean (`types`), commands, clients. Called by `commands` and `dispatch`.
 
+pub mod cut;
 pub mod db;
 pub mod event;
 pub mod evict;
 pub mod expire;
 pub mod fields;
 pub mod lazyfree;
+pub mod load;
 pub mod lru;
 
+pub use cut::{CutPiece, CutSize, CutStep};
 pub use db::{Db, DbIndex, Freeing, KeepTtl, OnDue};
 pub use event::{Events, Notify};
 pub use lazyfree::Garbage;
 pub use lru::AccessPolicy;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use crate::base::hash::HashSeed;
 use crate::base::rng::Rng;
@@ -110,6 +116,12 @@ pub struct Keyspace {
     /// The node's chance.
     pub rng: Rng,
     pub(crate) evict_pool: evict::Pool,
+    /// The cut that is going on. Boxed: one word to test on every change.
+    cut: Option<Box<cut::Cut>>,
+    /// Bytes of copied entries that were handed over and not dropped yet.
+    cut_in_flight: Arc<AtomicUsize>,
+    /// The last pieces of a cut that is complete.
+    cut_pieces: Vec<CutPiece>,
     seed: HashSeed,
     /// Calls of `before_change`: the test that no change bypasses it compares this with what changed.
     changes_announced: u64,
@@ -130,6 +142,9 @@ impl Keyspace {
             garbage: Garbage::default(),
             rng: Rng::new(seed ^ 0x5eed),
             evict_pool: evict::Pool::default(),
+            cut: None,
+            cut_in_flight: Arc::default(),
+            cut_pieces: Vec::new(),
             seed: hash_seed,
             changes_announced: 0,
         }
@@ -187,8 +202,10 @@ impl Keyspace {
     /// here, if it has not yet.
     #[inline]
     pub(crate) fn before_change(&mut self, db: DbIndex, hash: u64) {
-        let _ = (db, hash);
         self.changes_announced += 1;
+        if let Some(cut) = &mut self.cut {
+            cut.take_before_change(&mut self.dbs[usize::from(db.0)].table, db, hash);
+        }
     }
 
     /// How often a change was announced: for tests.
@@ -207,11 +224,14 @@ impl Keyspace {
             if self.dbs[index].table.is_empty() {
                 continue;
             }
-            self.before_change(DbIndex(index as u16), 0);
+            let db = DbIndex(index as u16);
+            self.changes_announced += 1;
             let old = std::mem::replace(&mut self.dbs[index], DbState::new(self.seed));
             removed += old.table.len();
-            self.events.flushed(DbIndex(index as u16));
-            if lazy {
+            self.events.flushed(db);
+            if let Some(old) = self.keep_for_cut(db, old)
+                && lazy
+            {
                 self.garbage.push_db(old);
             }
         }
@@ -220,8 +240,8 @@ impl Keyspace {
 
     /// Exchanges two databases (SWAPDB).
     pub fn swap(&mut self, a: DbIndex, b: DbIndex) {
-        self.before_change(a, 0);
-        self.before_change(b, 0);
+        self.changes_announced += 1;
+        self.swap_in_cut(a, b);
         self.dbs.swap(usize::from(a.0), usize::from(b.0));
         self.events.swapped(a, b);
     }

@@ -1,7 +1,7 @@
 //! What a server does by itself: due keys, idle clients, samples of rates, memory limits.
 
 use crate::base::time::{MonoTime, Now};
-use crate::dispatch::memory;
+use crate::dispatch::{memory, saving};
 use crate::server::{ClientFlags, ClientId};
 
 use super::{Node, settle};
@@ -48,6 +48,9 @@ impl Node {
             // The index knows the time of a leaf, not of its first key: look again in a millisecond at the soonest.
             wait = wait.min(us_until(at, server.now).max(1000));
         }
+        if saving::wants_slice(server) || server.persistence.loading.as_ref().is_some_and(|state| state.has_more) {
+            return 0;
+        }
         if !server.awaiting_freed.is_empty() {
             wait = wait.min(FREED_LOOK_US);
         }
@@ -65,6 +68,9 @@ impl Node {
     pub(super) fn expire_due(&mut self) {
         let server = &mut self.server;
         if !server.debug.active_expire || !server.keyspace.is_any_due() {
+            return;
+        }
+        if server.persistence.loading.is_some() {
             return;
         }
         // While CLIENT PAUSE holds writes back, keys stay too.
@@ -127,6 +133,7 @@ impl Node {
             settle(server);
         }
         self.clients_cron();
+        saving::cron(&mut self.server);
         let server = &mut self.server;
         server.stats.eventloop_duration_cron_sum_us += server.host.mono_us().saturating_sub(start);
     }

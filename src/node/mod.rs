@@ -14,16 +14,17 @@ use crate::base::log;
 use crate::base::rng::Rng;
 use crate::base::time::Now;
 use crate::commands;
-use crate::config::Config;
-use crate::dispatch::{deliver, memory, transaction, unblock};
+use crate::config::{Config, ShutdownFlags};
+use crate::dispatch::{deliver, loading, memory, saving, transaction, unblock};
 use crate::keyspace::Keyspace;
 use crate::keyspace::lazyfree::Waste;
+use crate::persistence::Persistence;
 use crate::pubsub::Kind;
 use crate::server::apply::apply_config;
 use crate::server::wake::wake_freed;
 use crate::server::{
     Action, Blocking, Client, ClientFlags, ClientId, Clients, CommandTable, DebugSwitches, Eviction, Identity, Pause,
-    Propagation, Server, Stats,
+    Propagation, Server, ShutdownRequest, Stats,
 };
 
 /// A new connection, as the reactor accepted it.
@@ -73,6 +74,7 @@ impl Node {
             blocking: Blocking::default(),
             watches: Default::default(),
             propagation: Propagation::default(),
+            persistence: Persistence::new(now.unix()),
             stats: Stats::default(),
             commandlog: Default::default(),
             latency: Default::default(),
@@ -203,6 +205,35 @@ impl Node {
         let stats = &mut self.server.stats;
         let commands = stats.total_commands_processed.saturating_sub(self.commands_before_turn);
         stats.eventloop_cmd_per_cycle_max = stats.eventloop_cmd_per_cycle_max.max(commands);
+    }
+
+    /// Begins to load what the last run left on the disk.
+    pub fn load_at_start(&mut self) {
+        loading::begin_at_start(&mut self.server);
+    }
+
+    /// After the replies of a turn went out: goes on with loading or a snapshot for a slice of time.
+    pub fn work_on_files(&mut self) {
+        let turn_us = self.server.host.mono_us().saturating_sub(self.server.now.mono.0);
+        loading::work(&mut self.server);
+        saving::settle(&mut self.server);
+        saving::slice(&mut self.server, turn_us);
+    }
+
+    /// SIGINT (or else SIGTERM) came: ends as the configuration says.
+    pub fn shut_down_by_signal(&mut self, is_interrupt: bool) {
+        let config = &self.server.config;
+        let flags = if is_interrupt { config.shutdown_on_sigint } else { config.shutdown_on_sigterm };
+        let request = ShutdownRequest {
+            nosave: flags.contains(ShutdownFlags::NOSAVE),
+            save: flags.contains(ShutdownFlags::SAVE),
+            now: flags.contains(ShutdownFlags::NOW),
+            force: flags.contains(ShutdownFlags::FORCE),
+            abort: false,
+        };
+        if saving::prepare_shutdown(&mut self.server, request) {
+            self.server.shutdown = Some(request);
+        }
     }
 
     /// Lets clients that a pause held back go on once it is over.

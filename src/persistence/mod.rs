@@ -1,4 +1,9 @@
-//! Values as bytes on disk and on the wire. Deliberately absent: files, threads, keys' places. Called by `commands` (DUMP,
-//! RESTORE).
+//! Data on disk: snapshots in the RDB format and when they are taken. Deliberately absent: commands, threads (jobs are
+//! handed to the host), the disk itself (it is handed in). Called by `dispatch`, `node`, and by `commands` (DUMP, RESTORE).
 
+pub mod load;
 pub mod rdb;
+pub mod snapshot;
+pub mod state;
+
+pub use state::Persistence;

@@ -6,14 +6,18 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::base::disk::Disk;
 use crate::base::host::{Host, ProcessFacts};
+use crate::base::job::{Job, Sleep, Wake};
 use crate::base::log;
 use crate::base::time::{MonoTime, Now};
 use crate::config::{Config, OomScoreAdj};
 
+use super::disk::RealDisk;
+use super::jobs::Jobs;
 use super::listener::{self, Listener};
 use super::title::Title;
 use super::{logging, sys};
@@ -94,6 +98,7 @@ pub(super) struct Changes {
 pub(super) struct RealHost {
     pub(super) clock: Clock,
     pub(super) changes: Rc<RefCell<Changes>>,
+    pub(super) jobs: Jobs,
     /// None if the process title is to be left alone.
     pub(super) title: Option<Title>,
 }
@@ -172,6 +177,26 @@ impl Host for RealHost {
 
     fn sleep_us(&mut self, us: u64) {
         std::thread::sleep(Duration::from_micros(us));
+    }
+
+    fn disk(&self) -> Arc<dyn Disk> {
+        Arc::new(RealDisk)
+    }
+
+    fn spawn(&mut self, name: &'static str, job: Box<dyn Job>) -> io::Result<()> {
+        self.jobs.spawn(name, job)
+    }
+
+    fn wake(&self) -> Wake {
+        self.jobs.wake()
+    }
+
+    fn sleep(&self) -> Sleep {
+        Arc::new(|us| std::thread::sleep(Duration::from_micros(us)))
+    }
+
+    fn wait_for_jobs(&mut self) {
+        self.jobs.wait();
     }
 
     #[inline]

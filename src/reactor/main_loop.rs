@@ -13,7 +13,7 @@ use mio::{Events, Interest, Poll, Token};
 use crate::base::log;
 use crate::config::Config;
 use crate::node::{NewConnection, Node};
-use crate::server::{Action, ClientId, ShutdownRequest};
+use crate::server::{Action, ClientId};
 
 use super::connection::{Connection, Socket};
 use super::freeing::Freeing;
@@ -32,6 +32,8 @@ const SLICES: usize = 64;
 const STALL_US: u64 = 1000;
 
 const SIGNALS: Token = Token(usize::MAX);
+/// Jobs wake the poll by it.
+pub(super) const JOBS: Token = Token(usize::MAX - 1);
 const FIRST_LISTENER: usize = usize::MAX - 1000;
 
 /// Everything the loop owns.
@@ -55,8 +57,9 @@ pub(super) struct MainLoop {
 }
 
 impl MainLoop {
-    /// A loop over these listeners. `signals` yields one byte, its number, for each signal.
+    /// A loop over these listeners; jobs have the poll's waker. `signals` yields one byte, its number, for each signal.
     pub(super) fn new(
+        poll: Poll,
         node: Node,
         clock: Clock,
         listeners: Vec<Listener>,
@@ -66,7 +69,7 @@ impl MainLoop {
         let freeing = Freeing::start(node.server.keyspace.garbage.counter(), node.server.config.bio_cpulist.clone())?;
         let mut this = MainLoop {
             node,
-            poll: Poll::new()?,
+            poll,
             clock,
             listeners: Vec::new(),
             connections: Vec::new(),
@@ -98,6 +101,12 @@ impl MainLoop {
         Ok(())
     }
 
+    /// Begins to load what the last run left.
+    pub(super) fn load(&mut self) {
+        self.node.load_at_start();
+        self.carry_out_actions();
+    }
+
     /// The configuration in force.
     pub(super) fn config(&self) -> &Config {
         &self.node.server.config
@@ -107,6 +116,9 @@ impl MainLoop {
     pub(super) fn run(&mut self) -> u8 {
         let mut events = Events::with_capacity(1024);
         loop {
+            if let Some(code) = self.exit_code {
+                return code;
+            }
             let now = self.clock.now();
             let must_go_on = !self.unread.is_empty() || self.unaccepted;
             let wait = if must_go_on { 0 } else { self.node.sleep_us(now.mono) };
@@ -117,9 +129,6 @@ impl MainLoop {
                 log::warning(&format!("poll failed: {}", os_text(&error)));
             }
             self.turn(&events);
-            if let Some(code) = self.exit_code {
-                return code;
-            }
         }
     }
 
@@ -132,6 +141,8 @@ impl MainLoop {
         for event in events {
             match event.token() {
                 SIGNALS => self.handle_signals(),
+                // The turn that this begins looks at what jobs did.
+                JOBS => {}
                 Token(number) if number >= FIRST_LISTENER => accepts = true,
                 Token(place) => self.handle_event(place, event),
             }
@@ -146,6 +157,8 @@ impl MainLoop {
         self.write_pending();
         self.carry_out_actions();
         phases.end("write");
+        self.node.work_on_files();
+        phases.end("snapshot");
         // Established clients come before new ones.
         if accepts {
             self.accept();
@@ -169,8 +182,8 @@ impl MainLoop {
             let threshold = server.config.latency_monitor_threshold.max(0) as u64;
             server.latency.add_if_slow("event-loop", us / 1000, threshold, server.now.unix().seconds());
         }
-        if let Some(request) = server.shutdown.take() {
-            self.shut_down(request);
+        if server.shutdown.take().is_some() {
+            self.shut_down();
         }
     }
 
@@ -474,13 +487,12 @@ impl MainLoop {
                     return;
                 }
                 log::warning(&format!("Received {name} scheduling shutdown..."));
-                self.node.server.shutdown = Some(ShutdownRequest { nosave: true, ..ShutdownRequest::default() });
+                self.node.shut_down_by_signal(i32::from(signal) == libc::SIGINT);
             }
         }
     }
 
-    fn shut_down(&mut self, _request: ShutdownRequest) {
-        log::warning("User requested shutdown...");
+    fn shut_down(&mut self) {
         let config = &self.node.server.config;
         if !config.pidfile.is_empty() {
             log::notice("Removing the pid file.");

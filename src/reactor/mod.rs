@@ -3,8 +3,10 @@
 
 mod affinity;
 mod connection;
+mod disk;
 mod freeing;
 mod host;
+mod jobs;
 mod listener;
 mod logging;
 mod main_loop;

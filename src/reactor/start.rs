@@ -18,7 +18,8 @@ use crate::node::Node;
 use crate::server::Identity;
 
 use super::host::{Changes, Clock, RealHost, os_text, set_oom_score};
-use super::main_loop::MainLoop;
+use super::jobs::Jobs;
+use super::main_loop::{JOBS, MainLoop};
 use super::supervisor::Supervisor;
 use super::title::Title;
 use super::{affinity, listener, logging, sys};
@@ -156,9 +157,10 @@ fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
         os: operating_system(),
     };
     let changes = Rc::new(RefCell::new(Changes::default()));
-    let host = Box::new(RealHost { clock: clock.clone(), changes: changes.clone(), title });
+    let poll = mio::Poll::new().map_err(|error| os_text(&error))?;
+    let waker = mio::Waker::new(poll.registry(), JOBS).map_err(|error| os_text(&error))?;
+    let host = Box::new(RealHost { clock: clock.clone(), changes: changes.clone(), jobs: Jobs::new(waker), title });
     let seed = u64::from_le_bytes(seed[..8].try_into().expect("eight of sixteen bytes"));
-    let (port, unixsocket) = (config.port, config.unixsocket.display().into_owned());
     let mut node = Node::new(config, seed, clock.now(), identity, host);
     for entry in &rename_commands {
         let renamed = match entry.words.as_slice() {
@@ -169,17 +171,12 @@ fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
             return Err(entry.error("No such command in rename-command").report(PRODUCT));
         }
     }
-    let main_loop = MainLoop::new(node, clock, listeners, changes, signals);
+    let main_loop = MainLoop::new(poll, node, clock, listeners, changes, signals);
     let mut main_loop = main_loop.map_err(|error| os_text(&error))?;
     log::notice("Server initialized");
-    if port != 0 {
-        log::notice("Ready to accept connections tcp");
-    }
-    if !unixsocket.is_empty() {
-        log::notice("Ready to accept connections unix");
-    }
     // The other threads run by now, on processors of their own.
     affinity::bind_thread("server-cpulist", &main_loop.config().server_cpulist);
+    main_loop.load();
     supervisor.ready();
     let code = main_loop.run();
     supervisor.stopping();

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use crate::base::host::ProcessFacts;
 use crate::keyspace::DbIndex;
+use crate::persistence::state::Purpose;
 use crate::pubsub::Kind;
 use crate::storage::alloc::{self, AllocatorStats};
 
@@ -305,25 +306,31 @@ fn write_memory(server: &mut Server, out: &mut String) {
 }
 
 fn write_persistence(server: &mut Server, out: &mut String) {
+    let persistence = &server.persistence;
+    let running = persistence.running.as_ref();
+    let keys = running.map_or(0, |running| running.snapshot.keys_written());
+    let keys_total = running.map_or(0, |running| running.keys);
+    let seconds = running.map_or(-1, |running| (server.now.mono.since(running.started) / 1_000_000) as i64);
     fields! { out;
-        "loading": 0;
+        "loading": u8::from(persistence.loading.is_some());
         "async_loading": 0;
-        "current_cow_peak": 0;
-        "current_cow_size": 0;
+        "current_cow_peak": running.map_or(0, |running| running.copied_peak);
+        "current_cow_size": running.map_or(0, |_| server.keyspace.cut_bytes_in_flight());
         "current_cow_size_age": 0;
-        "current_fork_perc": "0.00";
-        "current_save_keys_processed": 0;
-        "current_save_keys_total": 0;
-        "rdb_changes_since_last_save": server.keyspace.dirty;
-        "rdb_bgsave_in_progress": 0;
-        "rdb_last_save_time": server.identity.started_unix_us / 1_000_000;
-        "rdb_last_bgsave_status": "ok";
-        "rdb_last_bgsave_time_sec": -1;
-        "rdb_current_bgsave_time_sec": -1;
-        "rdb_saves": 0;
-        "rdb_last_cow_size": 0;
-        "rdb_last_load_keys_expired": 0;
-        "rdb_last_load_keys_loaded": 0;
+        "current_fork_perc": format_args!("{:.2}", ratio(keys, keys_total) * 100.0);
+        "current_save_keys_processed": keys;
+        "current_save_keys_total": keys_total;
+        "rdb_changes_since_last_save": server.keyspace.dirty - persistence.dirty_saved;
+        "rdb_bgsave_in_progress": u8::from(persistence.is_running(Purpose::Rdb));
+        "rdb_last_save_time": persistence.last_save;
+        "rdb_last_bgsave_status": if persistence.last_bgsave_ok { "ok" } else { "err" };
+        "rdb_last_bgsave_time_sec": persistence.last_bgsave_seconds;
+        "rdb_current_bgsave_time_sec": seconds;
+        "rdb_saves": persistence.saves;
+        "rdb_saves_consecutive_failures": persistence.consecutive_failures;
+        "rdb_last_cow_size": persistence.last_copied;
+        "rdb_last_load_keys_expired": persistence.last_load.1;
+        "rdb_last_load_keys_loaded": persistence.last_load.0;
         "aof_enabled": 0;
         "aof_rewrite_in_progress": 0;
         "aof_rewrite_scheduled": 0;
@@ -336,6 +343,21 @@ fn write_persistence(server: &mut Server, out: &mut String) {
         "aof_last_cow_size": 0;
         "module_fork_in_progress": 0;
         "module_fork_last_cow_size": 0;
+    }
+    if let Some(state) = &persistence.loading {
+        let (loaded, total) = (state.loading.bytes(), state.total_bytes);
+        let elapsed = server.now.mono.since(state.started.mono) as f64 / 1e6;
+        let rest = total.saturating_sub(loaded) as f64;
+        // As long again as so far, in proportion to the bytes.
+        let eta = if loaded == 0 { 1.0 } else { elapsed * rest / loaded as f64 };
+        fields! { out;
+            "loading_start_time": state.started.unix().seconds();
+            "loading_total_bytes": total;
+            "loading_rdb_used_mem": 0;
+            "loading_loaded_bytes": loaded;
+            "loading_loaded_perc": format_args!("{:.2}", ratio(loaded as usize, total as usize) * 100.0);
+            "loading_eta_seconds": eta as u64;
+        }
     }
 }
 

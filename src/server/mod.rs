@@ -33,6 +33,7 @@ use crate::base::rng::Rng;
 use crate::base::time::Now;
 use crate::config::Config;
 use crate::keyspace::{Keyspace, OnDue};
+use crate::persistence::Persistence;
 use crate::pubsub::Pubsub;
 use crate::resp::Output;
 
@@ -133,6 +134,7 @@ pub struct Server {
     pub blocking: Blocking,
     pub watches: watch::Watches,
     pub propagation: Propagation,
+    pub persistence: Persistence,
     pub stats: Stats,
     pub commandlog: commandlog::CommandLog,
     pub latency: latency::Latency,
@@ -199,6 +201,8 @@ impl Server {
 
     /// Bytes in use as `maxmemory` counts them.
     pub fn used_memory(&self) -> usize {
-        crate::storage::alloc::used_memory().saturating_sub(self.pooled_bytes)
+        // Copies on their way to a file are no data either: nobody is to be evicted for them.
+        let aside = self.pooled_bytes + self.keyspace.cut_bytes_in_flight();
+        crate::storage::alloc::used_memory().saturating_sub(aside)
     }
 }

@@ -311,11 +311,35 @@ impl<'a> EntryRef<'a> {
     }
 
     /// Bytes of the allocation in use.
-    fn used(self) -> usize {
+    pub(super) fn used(self) -> usize {
         let parts = self.parts();
         match self.value() {
             Value::Int(_) | Value::Object(_) => parts.value_at + 8,
             Value::Bytes(bytes) => parts.value_at + inline_tail(bytes.len()),
+        }
+    }
+
+    /// Appends a copy of the entry's bytes. An object is cloned (its nodes are shared), and the copy owns the clone.
+    pub(super) fn copy_to(self, out: &mut Vec<u8>) {
+        let at = out.len();
+        out.extend_from_slice(self.slice(0, self.used()));
+        if let Value::Object(object) = self.value() {
+            let clone = Box::into_raw(Box::new(object.clone()));
+            let place = at + self.parts().value_at;
+            assert!(place + 8 <= out.len());
+            // SAFETY: eight bytes from `place` on were just appended: the copied pointer, replaced before anyone reads it.
+            unsafe { out.as_mut_ptr().add(place).cast::<*mut Object>().write_unaligned(clone) };
+        }
+    }
+
+    /// Frees what a copy made by `copy_to` owns beside its bytes.
+    ///
+    /// # Safety
+    /// The entry must be such a copy, and nobody may look at its object afterwards.
+    pub(super) unsafe fn drop_copied_object(self) {
+        if self.encoding().is_object() {
+            // SAFETY: the copy owns the box, as the caller promises.
+            drop(unsafe { Box::from_raw(self.object_ptr()) });
         }
     }
 

@@ -5,6 +5,7 @@
 
 pub mod alloc;
 pub mod block;
+pub mod copies;
 pub mod decimal;
 pub mod dict;
 pub mod dict_entry;
@@ -27,6 +28,7 @@ pub mod shared;
 pub mod table;
 pub mod zset;
 
+pub use copies::EntryCopies;
 pub use entry::{Encoding, EntryMut, EntryRef, NewValue, Type, Value};
 pub use object::Object;
 pub use region::ByteRegion;

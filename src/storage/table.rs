@@ -11,7 +11,9 @@
 //! merging segments never changes which side of the cursor an entry is on. Against a table that doubles: no step is
 //! ever larger than one segment (some 400 entries), no second table lives during growth, and memory grows smoothly.
 //!
-//! Deliberately absent: expiry (the keyspace looks at it) and the cut's bookkeeping (it reads and sets the cut bit).
+//! Deliberately absent: expiry (the keyspace looks at it) and the bookkeeping of a cut beyond the bits of buckets (`cut`).
+
+mod cut;
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -156,6 +158,10 @@ pub struct Table {
     seed: HashSeed,
     /// May segments shrink and merge? (DEBUG DICT-RESIZING)
     pub resizing: bool,
+    /// The cut bit of a bucket that has been taken (or was born since): it changes with each cut.
+    parity: u8,
+    /// Is a cut going on?
+    cutting: bool,
 }
 
 // SAFETY: the table owns its segments and entries, whose content (bytes and Objects) is Send and Sync.
@@ -175,6 +181,8 @@ impl Table {
             bucket_count: usize::from(SIZES[0]),
             seed,
             resizing: true,
+            parity: 0,
+            cutting: false,
         }
     }
 
@@ -479,12 +487,19 @@ impl Table {
         self.place(hash, entry.into_raw());
     }
 
+    /// Places an entry of this hash, whose key has none.
+    pub fn insert_owned(&mut self, hash: u64, entry: OwnedEntry) {
+        debug_assert!(self.get(hash, entry.read().key()).is_none());
+        self.place(hash, entry.into_raw());
+    }
+
     /// Lets a sparse segment shrink or merge with its neighbour. Bounded by one segment's entries.
     fn shrink(&mut self, hash: u64) {
         let segment = self.segment_of(hash);
         // SAFETY: live.
         let (count, depth) = unsafe { (segment.header().as_ref().count as usize, segment.header().as_ref().depth) };
-        if !self.resizing || count * 4 > segment.capacity() || segment.buckets() == SIZES[0] {
+        // During a cut nothing shrinks: a neighbour would have to be taken first.
+        if !self.resizing || self.cutting || count * 4 > segment.capacity() || segment.buckets() == SIZES[0] {
             return;
         }
         if depth > 0 {
@@ -789,6 +804,11 @@ pub struct OwnedEntry(RawEntry);
 unsafe impl Send for OwnedEntry {}
 
 impl OwnedEntry {
+    /// An entry that is to be placed later.
+    pub fn new(key: &[u8], value: NewValue<'_>, type_: Type, expire: Option<i64>, lru: u32) -> OwnedEntry {
+        OwnedEntry(entry::create(key, value, type_, expire, lru))
+    }
+
     /// Read access.
     pub fn read(&self) -> EntryRef<'_> {
         // SAFETY: owned and live.
@@ -807,22 +827,26 @@ impl OwnedEntry {
         raw
     }
 
-    /// The same value, expiry and access information under another key.
-    pub fn with_key(mut self, key: &[u8]) -> OwnedEntry {
-        let (type_, expire, lru, raw) =
-            (self.read().type_(), self.read().expire_at(), self.read().lru(), self.read().is_raw());
-        let encoding = self.read().encoding();
+    /// Gives up the entry for its value, which is shown to be stored elsewhere.
+    pub fn into_value<R>(mut self, store: impl FnOnce(NewValue<'_>) -> R) -> R {
+        let (type_, encoding) = (self.read().type_(), self.read().encoding());
         let taken = match self.read().value() {
             entry::Value::Object(_) => self.edit().set_value(type_, NewValue::Int(0)),
             _ => None,
         };
-        let value = match (taken, self.read().value()) {
+        store(match (taken, self.read().value()) {
             (Some(object), _) => NewValue::Object(encoding, object),
             (None, entry::Value::Bytes(bytes)) => NewValue::Bytes(encoding, bytes),
             (None, entry::Value::Int(number)) => NewValue::Int(number),
             (None, entry::Value::Object(_)) => unreachable!("objects were taken out above"),
-        };
-        let mut renamed = OwnedEntry(entry::create(key, value, type_, expire, lru));
+        })
+    }
+
+    /// The same value, expiry and access information under another key.
+    pub fn with_key(self, key: &[u8]) -> OwnedEntry {
+        let (type_, expire, lru, raw) =
+            (self.read().type_(), self.read().expire_at(), self.read().lru(), self.read().is_raw());
+        let mut renamed = self.into_value(|value| OwnedEntry(entry::create(key, value, type_, expire, lru)));
         renamed.edit().set_raw(raw);
         renamed
     }

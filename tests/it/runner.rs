@@ -93,6 +93,10 @@ impl TestNode {
         self.node.go_on();
         self.node.end_turn();
         self.node.cron();
+        self.node.work_on_files();
+        self.host.run_jobs();
+        // What the jobs did is seen in the turn that they cause.
+        self.node.work_on_files();
         // As the reactor asks after each turn: whatever clients set, the answer must be a time.
         assert!(self.node.sleep_us(self.now().mono) <= 10_000_000);
         let done = self.node.server.keyspace.garbage.counter();

@@ -1,12 +1,14 @@
 //! A node on a machine of nothing but memory: no sockets, no files, a clock that stands still until it is moved.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
+use russet::base::disk::{self, Disk, MemoryDisk};
 use russet::base::host::{Host, ProcessFacts};
+use russet::base::job::{Job, Progress, Sleep, Wait, Wake};
 use russet::base::time::{MonoTime, Now};
 use russet::config::{Config, Directive, Origin};
 use russet::node::Node;
@@ -18,19 +20,27 @@ pub const EPOCH_US: i64 = 1_700_000_000_000_000;
 /// A machine of nothing but memory.
 #[derive(Clone, Default)]
 pub struct TestHost {
-    pub files: Rc<RefCell<BTreeMap<PathBuf, Vec<u8>>>>,
+    pub disk: MemoryDisk,
     pub clock_us: Rc<RefCell<u64>>,
     /// Microseconds that pass with each reading of the clock while something runs.
     pub tick_us: Rc<Cell<u64>>,
+    jobs: Rc<RefCell<Vec<Box<dyn Job>>>>,
+}
+
+impl TestHost {
+    /// Lets every job do what there is to do.
+    pub fn run_jobs(&self) {
+        self.jobs.borrow_mut().retain_mut(|job| job.run(Wait::Never) != Progress::Done);
+    }
 }
 
 impl Host for TestHost {
     fn read_file(&mut self, path: &Path) -> io::Result<Vec<u8>> {
-        self.files.borrow().get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+        disk::read_all(&self.disk, path)
     }
 
     fn replace_file(&mut self, path: &Path, content: &[u8]) -> io::Result<()> {
-        self.files.borrow_mut().insert(path.to_owned(), content.to_vec());
+        self.disk.put(path, content);
         Ok(())
     }
 
@@ -48,6 +58,27 @@ impl Host for TestHost {
 
     fn sleep_us(&mut self, us: u64) {
         *self.clock_us.borrow_mut() += us;
+    }
+
+    fn disk(&self) -> Arc<dyn Disk> {
+        Arc::new(self.disk.clone())
+    }
+
+    fn spawn(&mut self, _name: &'static str, job: Box<dyn Job>) -> io::Result<()> {
+        self.jobs.borrow_mut().push(job);
+        Ok(())
+    }
+
+    fn wake(&self) -> Wake {
+        Arc::new(|| {})
+    }
+
+    fn sleep(&self) -> Sleep {
+        Arc::new(|_| {})
+    }
+
+    fn wait_for_jobs(&mut self) {
+        self.run_jobs();
     }
 
     fn mono_us(&self) -> u64 {

@@ -1,11 +1,12 @@
 //! Whole databases, and waiting for replicas.
 
 use crate::base::number;
-use crate::keyspace::DbIndex;
+use crate::dispatch::saving;
+use crate::keyspace::{DbIndex, Keyspace};
 use crate::resp::CommandError;
 use crate::server::blocking::{Block, TimeoutReply};
 use crate::server::context;
-use crate::server::{Command, CommandResult, DataContext, Handler, Outcome};
+use crate::server::{Command, CommandResult, DataContext, Handler, Outcome, ServerContext};
 use crate::spec::*;
 
 pub(super) const DBSIZE: Command = Command {
@@ -41,7 +42,7 @@ pub(super) const FLUSHALL: Command = Command {
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         ..INFO
     },
-    handler: Handler::Data(flushall),
+    handler: Handler::Server(flushall),
 };
 pub(super) const FLUSHDB: Command = Command {
     info: CommandInfo {
@@ -117,35 +118,62 @@ fn dbsize(cx: &mut DataContext<'_>) -> CommandResult {
     Ok(Outcome::Done)
 }
 
-fn flush(cx: &mut DataContext<'_>, which: Option<DbIndex>) -> CommandResult {
-    let lazy = match cx.argv.get(1).map(|word| word.to_ascii_uppercase()).as_deref() {
-        None => cx.config.lazyfree_lazy_user_flush,
+/// How a flush answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// At once.
+    Now,
+    /// Once all is freed, by another thread.
+    WhenFreed,
+}
+
+fn flush(
+    keyspace: &mut Keyspace,
+    which: Option<DbIndex>,
+    argv: &[&[u8]],
+    lazy_by_default: bool,
+    may_wait: bool,
+) -> Result<Answer, CommandError> {
+    let lazy = match argv.get(1).map(|word| word.to_ascii_uppercase()).as_deref() {
+        None => lazy_by_default,
         Some(b"ASYNC") => true,
         Some(b"SYNC") => false,
         Some(_) => return Err(CommandError::Syntax),
     };
-    if cx.argv.len() > 2 {
+    if argv.len() > 2 {
         return Err(CommandError::Syntax);
     }
-    let may_wait = !cx.deny_blocking;
-    let keyspace = cx.db.keyspace();
     let removed = keyspace.flush(which, lazy || may_wait);
     // Replicas are told even if there was nothing here to remove.
     keyspace.dirty += removed as u64 + 1;
-    if !lazy && may_wait {
+    Ok(if !lazy && may_wait { Answer::WhenFreed } else { Answer::Now })
+}
+
+fn flushdb(cx: &mut DataContext<'_>) -> CommandResult {
+    let index = cx.db.index();
+    let (lazy, may_wait) = (cx.config.lazyfree_lazy_user_flush, !cx.deny_blocking);
+    if flush(cx.db.keyspace(), Some(index), cx.argv, lazy, may_wait)? == Answer::WhenFreed {
         return Ok(Outcome::WhenFreed);
     }
     cx.reply.ok();
     Ok(Outcome::Done)
 }
 
-fn flushdb(cx: &mut DataContext<'_>) -> CommandResult {
-    let index = cx.db.index();
-    flush(cx, Some(index))
-}
-
-fn flushall(cx: &mut DataContext<'_>) -> CommandResult {
-    flush(cx, None)
+fn flushall(cx: &mut ServerContext<'_>) -> CommandResult {
+    let server = &mut *cx.server;
+    let lazy = server.config.lazyfree_lazy_user_flush;
+    let answer = flush(&mut server.keyspace, None, cx.argv, lazy, !cx.deny_blocking)?;
+    // What is being saved is not wanted any more; the file is brought in line at once.
+    saving::cancel(server);
+    if !server.config.save.0.is_empty() {
+        // The log tells of a failure, and writes are refused after it.
+        let _ = saving::save_now(server);
+    }
+    if answer == Answer::WhenFreed {
+        return Ok(Outcome::WhenFreed);
+    }
+    cx.reply.ok();
+    Ok(Outcome::Done)
 }
 
 fn swapdb(cx: &mut DataContext<'_>) -> CommandResult {

@@ -3,9 +3,8 @@
 use std::cmp::Ordering;
 
 use crate::base::number::parse_f64;
-use crate::commands::dump;
-use crate::keyspace::Notify;
-use crate::persistence::rdb::decode::Decoded;
+use crate::keyspace::{KeepTtl, Notify, lru};
+use crate::persistence::rdb::build::{BuildLimits, Building, Head};
 use crate::resp::CommandError;
 use crate::server::context::Args;
 use crate::server::{Command, CommandResult, DataContext, Handler, Outcome};
@@ -258,8 +257,12 @@ fn store(cx: &mut DataContext<'_>, destination: &[u8], results: Vec<Option<Vec<u
             cx.db.notify(Notify::GENERIC, "del", destination);
         }
     } else {
-        let elements = results.into_iter().map(Option::unwrap_or_default).collect();
-        dump::store(cx, destination, Decoded::List(elements));
+        let limits = BuildLimits::new(cx.config, cx.db.keyspace().hash_seed());
+        let lru = lru::initial(&cx.db.keyspace().policy, cx.now);
+        let head = Head { key: destination, expire: None, lru };
+        let mut list = Building::new(&limits, head, Type::List, count, b"");
+        results.iter().for_each(|element| list.push(element.as_deref().unwrap_or_default()));
+        list.finish().into_value(|value| cx.db.set_value(destination, Type::List, value, KeepTtl::Clear));
         cx.db.modified_times(destination, count as u64);
         cx.db.notify(Notify::LIST, "sortstore", destination);
     }

@@ -1,8 +1,11 @@
 //! DEBUG: looking inside and forcing things, for tests. Nothing here is meant for clients.
 
+use crate::base::log;
 use crate::base::number::parse_memory;
 use crate::base::shown::shown;
 use crate::config::rewrite::Extent;
+use crate::dispatch::{loading, saving};
+use crate::keyspace::load::OnExisting;
 use crate::keyspace::{DbIndex, KeepTtl};
 use crate::resp::{CommandError, Reply};
 use crate::server::context::{float, integer};
@@ -41,7 +44,7 @@ fn debug(cx: &mut ServerContext<'_>) -> CommandResult {
         (b"protocol", [kind]) => protocol(cx, kind)?,
         (b"error", [line]) => return Err(CommandError::coded(shown(line))),
         (b"log", [line]) => {
-            crate::base::log::warning(&format!("DEBUG LOG: {}", shown(line)));
+            log::warning(&format!("DEBUG LOG: {}", String::from_utf8_lossy(line)));
             cx.reply.ok();
         }
         (b"htstats", [db, rest @ ..]) if rest.len() <= 1 => table_stats(cx, db)?,
@@ -65,11 +68,38 @@ fn debug(cx: &mut ServerContext<'_>) -> CommandResult {
             cx.server.debug.quicklist_packed_threshold = bytes as usize;
             cx.reply.ok();
         }
+        (b"reload", options) => reload(cx, options)?,
         (b"client-eviction", []) => client_eviction(cx)?,
         (_, [value]) => switch(cx, &name, value)?,
         _ => return Err(CommandError::subcommand_syntax("DEBUG", cx.argv[1])),
     }
     Ok(Outcome::Done)
+}
+
+/// Saves (unless told not to), forgets everything (unless told not to) and loads it again.
+fn reload(cx: &mut ServerContext<'_>, options: &[&[u8]]) -> Result<(), CommandError> {
+    let (mut save, mut flush, mut on_existing) = (true, true, OnExisting::Refuse);
+    for option in options {
+        match option.to_ascii_uppercase().as_slice() {
+            b"NOSAVE" => save = false,
+            b"NOFLUSH" => flush = false,
+            b"MERGE" => on_existing = OnExisting::Replace,
+            _ => return Err(CommandError::err("DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")),
+        }
+    }
+    saving::cancel(cx.server);
+    if save && saving::save_now(cx.server).is_err() {
+        return Err(CommandError::coded("ERR"));
+    }
+    if flush {
+        cx.server.keyspace.flush(None, false);
+    }
+    let path = loading::rdb_path(cx.server);
+    loading::load_now(cx.server, &path, on_existing)
+        .map_err(|_| CommandError::err("Error trying to load the RDB dump, check server logs."))?;
+    log::warning("DB reloaded by DEBUG RELOAD");
+    cx.reply.ok();
+    Ok(())
 }
 
 /// Subcommands that only set a switch.

@@ -5,6 +5,7 @@ mod config;
 mod debug;
 mod latency;
 mod memory;
+mod persistence;
 mod slowlog;
 
 use crate::resp::CommandError;
@@ -15,16 +16,19 @@ use crate::spec::*;
 
 /// The family.
 pub const COMMANDS: &[Command] = &[
+    persistence::BGSAVE,
     command::COMMAND,
     slowlog::COMMANDLOG,
     config::CONFIG,
     debug::DEBUG,
     INFO_COMMAND,
+    persistence::LASTSAVE,
     latency::LATENCY,
     LOLWUT,
     memory::MEMORY,
     MONITOR,
     ROLE,
+    persistence::SAVE,
     SHUTDOWN,
     slowlog::SLOWLOG,
     TIME,

@@ -4,7 +4,7 @@ use crate::base::{crc, lzf};
 use crate::storage::listpack::{self, Element};
 use crate::storage::quicklist::NodeRef;
 use crate::storage::{Encoding, EntryRef, Object, Type, Value, packed};
-use crate::types::hash::HashRef;
+use crate::types::hash::{HashRef, next_field_expiry};
 use crate::types::set::SetRef;
 use crate::types::zset::{Direction, ZsetRef};
 
@@ -20,49 +20,123 @@ pub enum Compression {
     None,
 }
 
+/// Whose types a value is written in, where they differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Redis's newest that are needed.
+    Redis,
+    /// Valkey's newest that are needed.
+    Valkey,
+    /// Those that Redis 7.0 reads. Fields that expire have none there.
+    Redis70,
+}
+
+/// Where encoded bytes gather. A large value is written in parts: `spill` is called between its elements.
+pub trait Out {
+    /// What has gathered.
+    fn buffer(&mut self) -> &mut Vec<u8>;
+
+    /// Takes away what has gathered, if it is much.
+    fn spill(&mut self);
+
+    /// Appends a compressed string, if that saves anything.
+    fn compressed(&mut self, bytes: &[u8]) -> bool;
+}
+
+/// Appends a string that `lzf` compresses, if that saves anything.
+pub(super) fn compress_to(out: &mut Vec<u8>, lzf: &mut lzf::Compressor, bytes: &[u8]) -> bool {
+    let Some(packed) = lzf.compress(bytes, bytes.len() - 4) else { return false };
+    out.push(0xc3);
+    length(out, packed.len() as u64);
+    length(out, bytes.len() as u64);
+    out.extend_from_slice(packed);
+    true
+}
+
+impl Out for Vec<u8> {
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        self
+    }
+
+    fn spill(&mut self) {}
+
+    fn compressed(&mut self, bytes: &[u8]) -> bool {
+        compress_to(self, &mut lzf::Compressor::default(), bytes)
+    }
+}
+
 /// The payload of DUMP: the value with its type, version and checksum.
 pub fn dump(entry: EntryRef<'_>) -> Vec<u8> {
-    let mut out = vec![0];
-    out[0] = value(&mut out, entry, Compression::Lzf);
-    let version = version_of(out[0]);
-    out.extend_from_slice(&version.to_le_bytes());
+    let kind = kind_of(entry, Form::Redis);
+    let mut out = vec![kind];
+    value(&mut out, entry, kind, Compression::Lzf);
+    out.extend_from_slice(&version_of(kind).to_le_bytes());
     let checksum = crc::crc64(0, &out);
     out.extend_from_slice(&checksum.to_le_bytes());
     out
 }
 
-/// Appends the body of a value and returns its type byte.
-pub fn value(out: &mut Vec<u8>, entry: EntryRef<'_>, compression: Compression) -> u8 {
-    let mut writer = Writer { out, compression };
+/// The type byte under which a value is written.
+pub fn kind_of(entry: EntryRef<'_>, form: Form) -> u8 {
     match entry.type_() {
-        Type::String | Type::Stream => {
-            writer.string_value(entry);
-            code::STRING
-        }
-        Type::List => writer.list(entry),
-        Type::Set => writer.set(entry),
-        Type::Zset => writer.zset(entry),
-        Type::Hash => writer.hash(entry),
+        Type::String | Type::Stream => code::STRING,
+        Type::List => code::LIST_QUICKLIST_2,
+        Type::Set => match SetRef::of(entry) {
+            Some(SetRef::Intset(_)) => code::SET_INTSET,
+            Some(SetRef::Packed(_)) if form != Form::Redis70 => code::SET_LISTPACK,
+            _ => code::SET,
+        },
+        Type::Zset if entry.encoding() == Encoding::Tree => code::ZSET_2,
+        Type::Zset => code::ZSET_LISTPACK,
+        Type::Hash => match (HashRef::of(entry), next_field_expiry(entry).is_some() && form != Form::Redis70) {
+            (Some(HashRef::Packed(..)), false) => code::HASH_LISTPACK,
+            (_, true) if form == Form::Valkey => code::HASH_2,
+            (Some(HashRef::Packed(..)), true) => code::HASH_LISTPACK_EX,
+            (_, false) => code::HASH,
+            (_, true) => code::HASH_METADATA,
+        },
     }
 }
 
-struct Writer<'o> {
-    out: &'o mut Vec<u8>,
+/// Appends the body of a value of this type byte, which `kind_of` named.
+pub fn value(out: &mut impl Out, entry: EntryRef<'_>, kind: u8, compression: Compression) {
+    let mut writer = Writer { out, compression };
+    match entry.type_() {
+        Type::String | Type::Stream => writer.string_value(entry),
+        Type::List => writer.list(entry),
+        Type::Set => writer.set(entry, kind),
+        Type::Zset => writer.zset(entry, kind),
+        Type::Hash => writer.hash(entry, kind),
+    }
+}
+
+/// Appends a string as keys are written.
+pub fn string(out: &mut impl Out, bytes: &[u8], compression: Compression) {
+    Writer { out, compression }.string(bytes);
+}
+
+/// Appends a length.
+pub fn length(out: &mut impl Out, len: u64) {
+    Writer { out, compression: Compression::None }.len(len);
+}
+
+struct Writer<'o, O: Out> {
+    out: &'o mut O,
     compression: Compression,
 }
 
-impl Writer<'_> {
+impl<O: Out> Writer<'_, O> {
     fn len(&mut self, len: u64) {
         match len {
-            0..64 => self.out.push(len as u8),
-            64..16_384 => self.out.extend_from_slice(&[0x40 | (len >> 8) as u8, len as u8]),
+            0..64 => self.out.buffer().push(len as u8),
+            64..16_384 => self.out.buffer().extend_from_slice(&[0x40 | (len >> 8) as u8, len as u8]),
             16_384..=0xffff_ffff => {
-                self.out.push(0x80);
-                self.out.extend_from_slice(&(len as u32).to_be_bytes());
+                self.out.buffer().push(0x80);
+                self.out.buffer().extend_from_slice(&(len as u32).to_be_bytes());
             }
             _ => {
-                self.out.push(0x81);
-                self.out.extend_from_slice(&len.to_be_bytes());
+                self.out.buffer().push(0x81);
+                self.out.buffer().extend_from_slice(&len.to_be_bytes());
             }
         }
     }
@@ -70,13 +144,13 @@ impl Writer<'_> {
     /// A small integer in place of its digits. False if it is too large for that.
     fn int(&mut self, number: i64) -> bool {
         if let Ok(small) = i8::try_from(number) {
-            self.out.extend_from_slice(&[0xc0, small as u8]);
+            self.out.buffer().extend_from_slice(&[0xc0, small as u8]);
         } else if let Ok(small) = i16::try_from(number) {
-            self.out.push(0xc1);
-            self.out.extend_from_slice(&small.to_le_bytes());
+            self.out.buffer().push(0xc1);
+            self.out.buffer().extend_from_slice(&small.to_le_bytes());
         } else if let Ok(small) = i32::try_from(number) {
-            self.out.push(0xc2);
-            self.out.extend_from_slice(&small.to_le_bytes());
+            self.out.buffer().push(0xc2);
+            self.out.buffer().extend_from_slice(&small.to_le_bytes());
         } else {
             return false;
         }
@@ -95,18 +169,12 @@ impl Writer<'_> {
 
     /// A string that is no number.
     fn blob(&mut self, bytes: &[u8]) {
-        if self.compression == Compression::Lzf
-            && bytes.len() >= COMPRESS_MIN
-            && let Some(packed) = lzf::compress(bytes, bytes.len() - 4)
-        {
-            self.out.push(0xc3);
-            self.len(packed.len() as u64);
-            self.len(bytes.len() as u64);
-            self.out.extend_from_slice(&packed);
+        let compress = self.compression == Compression::Lzf && bytes.len() >= COMPRESS_MIN;
+        if compress && self.out.compressed(bytes) {
             return;
         }
         self.len(bytes.len() as u64);
-        self.out.extend_from_slice(bytes);
+        self.out.buffer().extend_from_slice(bytes);
     }
 
     fn element(&mut self, element: Element<'_>) {
@@ -129,7 +197,7 @@ impl Writer<'_> {
         }
     }
 
-    fn list(&mut self, entry: EntryRef<'_>) -> u8 {
+    fn list(&mut self, entry: EntryRef<'_>) {
         match entry.value() {
             Value::Object(Object::List(list)) => {
                 self.len(list.node_count() as u64);
@@ -144,6 +212,7 @@ impl Writer<'_> {
                             self.blob(bytes);
                         }
                     }
+                    self.out.spill();
                 }
             }
             Value::Bytes(bytes) => {
@@ -153,38 +222,40 @@ impl Writer<'_> {
             }
             _ => self.len(0),
         }
-        code::LIST_QUICKLIST_2
     }
 
-    fn set(&mut self, entry: EntryRef<'_>) -> u8 {
-        let Some(set) = SetRef::of(entry) else { return code::SET };
-        match set {
-            SetRef::Intset(bytes) => {
-                self.blob(bytes);
-                code::SET_INTSET
-            }
-            SetRef::Packed(bytes) => {
+    fn set(&mut self, entry: EntryRef<'_>, kind: u8) {
+        match SetRef::of(entry) {
+            Some(SetRef::Intset(bytes)) => self.blob(bytes),
+            Some(SetRef::Packed(bytes)) if kind == code::SET_LISTPACK => {
                 self.blob(&listpack_of(packed::iter(bytes).filter_map(|item| item.element())));
-                code::SET_LISTPACK
             }
-            SetRef::Dict(dict) => {
+            Some(SetRef::Packed(bytes)) => {
+                self.len(packed::iter(bytes).filter_map(|item| item.element()).count() as u64);
+                packed::iter(bytes).filter_map(|item| item.element()).for_each(|member| self.element(member));
+            }
+            Some(SetRef::Dict(dict)) => {
                 self.len(dict.len() as u64);
-                dict.iter().for_each(|field| self.string(field.field));
-                code::SET
+                for field in dict.iter() {
+                    self.string(field.field);
+                    self.out.spill();
+                }
             }
+            None => self.len(0),
         }
     }
 
-    fn zset(&mut self, entry: EntryRef<'_>) -> u8 {
-        let Some(zset) = ZsetRef::of(entry) else { return code::ZSET_2 };
-        if entry.encoding() == Encoding::Tree {
+    fn zset(&mut self, entry: EntryRef<'_>, kind: u8) {
+        let Some(zset) = ZsetRef::of(entry) else { return self.len(0) };
+        if kind == code::ZSET_2 {
             self.len(zset.len() as u64);
             // The greatest first, as Redis does: a reader that builds a list then always adds at its head.
             for (member, score) in zset.range(0..zset.len(), Direction::Backward) {
                 self.element(member);
-                self.out.extend_from_slice(&score.to_le_bytes());
+                self.out.buffer().extend_from_slice(&score.to_le_bytes());
+                self.out.spill();
             }
-            return code::ZSET_2;
+            return;
         }
         let mut bytes = listpack::EMPTY.to_vec();
         for (member, score) in zset.iter() {
@@ -193,19 +264,15 @@ impl Writer<'_> {
             listpack::push_back(&mut bytes, Element::from_text(text.as_bytes()));
         }
         self.blob(&bytes);
-        code::ZSET_LISTPACK
     }
 
-    fn hash(&mut self, entry: EntryRef<'_>) -> u8 {
-        let Some(hash) = HashRef::of(entry) else { return code::HASH };
-        let soonest = hash.iter().filter_map(|field| field.expire_at).min();
-        match (hash, soonest) {
-            (HashRef::Packed(..), None) => {
-                self.blob(&listpack_of(hash.iter().flat_map(|field| [field.name, field.value])));
-                code::HASH_LISTPACK
-            }
-            (HashRef::Packed(..), Some(soonest)) => {
-                self.out.extend_from_slice(&soonest.to_le_bytes());
+    fn hash(&mut self, entry: EntryRef<'_>, kind: u8) {
+        let Some(hash) = HashRef::of(entry) else { return self.len(0) };
+        let soonest = next_field_expiry(entry).unwrap_or(0);
+        match kind {
+            code::HASH_LISTPACK => self.blob(&listpack_of(hash.iter().flat_map(|field| [field.name, field.value]))),
+            code::HASH_LISTPACK_EX => {
+                self.out.buffer().extend_from_slice(&soonest.to_le_bytes());
                 let mut fields: Vec<_> = hash.iter().collect();
                 // The soonest first; fields without an expiry last.
                 fields.sort_by_key(|field| field.expire_at.unwrap_or(i64::MAX));
@@ -216,26 +283,24 @@ impl Writer<'_> {
                     listpack::push_back(&mut bytes, Element::Int(field.expire_at.unwrap_or(0)));
                 }
                 self.blob(&bytes);
-                code::HASH_LISTPACK_EX
             }
-            (HashRef::Dict(_), None) => {
+            _ => {
+                if kind == code::HASH_METADATA {
+                    self.out.buffer().extend_from_slice(&soonest.to_le_bytes());
+                }
                 self.len(hash.len() as u64);
                 for field in hash.iter() {
+                    if kind == code::HASH_METADATA {
+                        // Relative to the soonest, plus one: zero means none.
+                        self.len(field.expire_at.map_or(0, |at| (at - soonest).max(0) as u64 + 1));
+                    }
                     self.element(field.name);
                     self.element(field.value);
+                    if kind == code::HASH_2 {
+                        self.out.buffer().extend_from_slice(&field.expire_at.unwrap_or(-1).to_le_bytes());
+                    }
+                    self.out.spill();
                 }
-                code::HASH
-            }
-            (HashRef::Dict(_), Some(soonest)) => {
-                self.out.extend_from_slice(&soonest.to_le_bytes());
-                self.len(hash.len() as u64);
-                for field in hash.iter() {
-                    // Relative to the soonest, plus one: zero means none.
-                    self.len(field.expire_at.map_or(0, |at| (at - soonest) as u64 + 1));
-                    self.element(field.name);
-                    self.element(field.value);
-                }
-                code::HASH_METADATA
             }
         }
     }

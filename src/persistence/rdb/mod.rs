@@ -1,9 +1,14 @@
-//! The RDB format: values to bytes and back. One value is a type byte and a body; DUMP adds a footer of two bytes of
+//! The RDB format: values and files to bytes and back. One value is a type byte and a body; DUMP adds a footer of two bytes of
 //! version and eight of CRC-64. <https://rdb.fnordig.de/file_format.html> describes the older types.
 
+pub mod build;
 pub mod decode;
 pub mod encode;
 pub mod legacy;
+pub mod load;
+pub mod reader;
+pub mod save;
+pub mod writer;
 
 /// The oldest version that a value may be written in: every server since Redis 7.0 reads it.
 pub const VERSION_OLDEST: u16 = 10;
@@ -47,6 +52,23 @@ pub mod code {
     pub const HASH_2: u8 = 22;
     pub const HASH_METADATA: u8 = 24;
     pub const HASH_LISTPACK_EX: u8 = 25;
+}
+
+/// What stands between values in a file, where a type byte could stand.
+#[allow(missing_docs)]
+pub mod opcode {
+    pub const SLOT_INFO: u8 = 0xf4;
+    pub const FUNCTION: u8 = 0xf5;
+    pub const FUNCTION_OLD: u8 = 0xf6;
+    pub const MODULE_AUX: u8 = 0xf7;
+    pub const IDLE: u8 = 0xf8;
+    pub const FREQUENCY: u8 = 0xf9;
+    pub const AUX: u8 = 0xfa;
+    pub const RESIZE_DB: u8 = 0xfb;
+    pub const EXPIRE_MS: u8 = 0xfc;
+    pub const EXPIRE_S: u8 = 0xfd;
+    pub const SELECT_DB: u8 = 0xfe;
+    pub const EOF: u8 = 0xff;
 }
 
 /// The bytes are no value, or not a whole one.

@@ -6,6 +6,7 @@ mod geo;
 mod hash;
 mod hyperloglog;
 mod list;
+mod persistence;
 mod pubsub;
 mod rewriting;
 mod server;

@@ -94,11 +94,10 @@ const GROUPS: [&str; 13] = [
 ];
 
 /// Commands of these groups that are not there, subcommands with their container, and what they wait for.
-const MISSING: [(&str, &str); 22] = [
+const MISSING: [(&str, &str); 19] = [
     ("acl", "access control lists"),
     ("backup", "persistence"),
     ("bgrewriteaof", "persistence"),
-    ("bgsave", "persistence"),
     ("client|caching", "tracking of what clients have read"),
     ("client|capa", "redirections to the master"),
     ("client|import-source", "import mode"),
@@ -107,13 +106,11 @@ const MISSING: [(&str, &str); 22] = [
     ("failover", "replication"),
     ("himport", "hashes that share their field names"),
     ("hotkeys", "counting of keys in use"),
-    ("lastsave", "persistence"),
     ("migrate", "outgoing links"),
     ("module", "modules"),
     ("psync", "replication"),
     ("replconf", "replication"),
     ("replicaof", "replication"),
-    ("save", "persistence"),
     ("slaveof", "replication"),
     ("sync", "replication"),
     ("trimslots", "the cluster"),

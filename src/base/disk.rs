@@ -1,0 +1,253 @@
+//! The disk, as far as persistence may touch it: few verbs, so that a simulator can answer for them and lose what was not
+//! synced. The reactor answers for the real one.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A file that is written from its end on. Several threads may hold it: one appends while another syncs.
+pub trait DiskFile: Send + Sync {
+    /// Writes at the end. Returns how much of it was written, which may be less than asked for.
+    ///
+    /// # Errors
+    /// As the system's; nothing was written then.
+    fn append(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Returns once all that was appended so far is on the disk.
+    ///
+    /// # Errors
+    /// As the system's. What was not on the disk before may never get there: the file is not to be trusted again.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Lets the system begin to write what was appended, without waiting.
+    fn start_sync(&self) {}
+
+    /// Cuts the file to this length.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn truncate(&self, len: u64) -> io::Result<()>;
+}
+
+/// Appends all of it.
+///
+/// # Errors
+/// As `append`'s; some of it may have been written.
+pub fn append_all(file: &dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.append(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// A disk. Relative paths start at the working directory.
+pub trait Disk: Send + Sync {
+    /// The path as it is from anywhere, so that work on another thread does not depend on the working directory.
+    fn absolute(&self, path: &Path) -> PathBuf;
+
+    /// A new, empty file; one that was there is emptied.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// A file to go on writing; created if there is none.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn open_append(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// A file to read from its beginning.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Bytes of a file.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn size(&self, path: &Path) -> io::Result<u64>;
+
+    /// Cuts a file to this length.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()>;
+
+    /// Gives a file another name; one of that name is replaced.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Gives a file a second name; the content is shared.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes a directory, if there is none of that name.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Returns once names in a directory (new, changed, removed) are on the disk.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Names of the files of a directory, sorted.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>>;
+}
+
+/// The directory that a file is in.
+pub fn parent(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The whole content of a file.
+///
+/// # Errors
+/// As the system's.
+pub fn read_all(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    disk.open(path)?.read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// A disk of nothing but memory, for tests. Clones are the same disk.
+#[derive(Clone, Default)]
+pub struct MemoryDisk {
+    files: Arc<Mutex<BTreeMap<PathBuf, MemoryFile>>>,
+    /// Is there room for nothing more?
+    full: Arc<AtomicBool>,
+}
+
+type MemoryFile = Arc<Mutex<Vec<u8>>>;
+
+struct Handle(MemoryFile, Arc<AtomicBool>);
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl DiskFile for Handle {
+    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+        if self.1.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        locked(&self.0).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        locked(&self.0).truncate(len as usize);
+        Ok(())
+    }
+}
+
+impl MemoryDisk {
+    fn file(&self, path: &Path) -> io::Result<MemoryFile> {
+        locked(&self.files).get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Lets writes fail for want of room, or lets them succeed again.
+    pub fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::Relaxed);
+    }
+
+    /// The paths of all files, in order.
+    pub fn names(&self) -> Vec<String> {
+        locked(&self.files).keys().map(|path| path.display().to_string()).collect()
+    }
+
+    /// Puts a file there.
+    pub fn put(&self, path: &Path, content: &[u8]) {
+        locked(&self.files).insert(path.to_owned(), Arc::new(Mutex::new(content.to_vec())));
+    }
+}
+
+impl Disk for MemoryDisk {
+    fn absolute(&self, path: &Path) -> PathBuf {
+        path.to_owned()
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let file = MemoryFile::default();
+        locked(&self.files).insert(path.to_owned(), file.clone());
+        Ok(Arc::new(Handle(file, self.full.clone())))
+    }
+
+    fn open_append(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let file = locked(&self.files).entry(path.to_owned()).or_default().clone();
+        Ok(Arc::new(Handle(file, self.full.clone())))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        let content = locked(&*self.file(path)?).clone();
+        Ok(Box::new(io::Cursor::new(content)))
+    }
+
+    fn size(&self, path: &Path) -> io::Result<u64> {
+        Ok(locked(&*self.file(path)?).len() as u64)
+    }
+
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+        locked(&*self.file(path)?).truncate(len as usize);
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut files = locked(&self.files);
+        let file = files.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        files.insert(to.to_owned(), file);
+        Ok(())
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let file = self.file(from)?;
+        locked(&self.files).insert(to.to_owned(), file);
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        locked(&self.files).remove(path).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn create_dir(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync_dir(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        let files = locked(&self.files);
+        let names = files.keys().filter(|path| parent(path) == dir).filter_map(|path| path.file_name());
+        Ok(names.map(PathBuf::from).collect())
+    }
+}

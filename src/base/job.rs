@@ -1,0 +1,59 @@
+//! Work that goes on beside the reactor: saving, loading, syncing. A job owns no keyspace; it talks to the node by
+//! channels and wakes it. The reactor gives each job a thread; tests and the simulator run jobs step by step instead, so
+//! that one seed replays one history.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+
+/// What a job does when nothing is there for it to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// It sleeps until there is: it has a thread of its own.
+    Block,
+    /// It returns.
+    Never,
+}
+
+/// How a step of a job ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The job is done, and is not run again.
+    Done,
+    /// There may be more to do later.
+    Idle,
+}
+
+/// Background work.
+pub trait Job: Send {
+    /// Does what there is to do. With `Wait::Block` it returns only when it is done.
+    fn run(&mut self, wait: Wait) -> Progress;
+}
+
+/// Wakes the node's owner, so that a turn begins.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// Sleeps so many microseconds (delays that tests ask for).
+pub type Sleep = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// What a job was sent.
+#[derive(Debug)]
+pub enum Received<T> {
+    /// This.
+    Item(T),
+    /// Nothing yet.
+    Empty,
+    /// Nothing, and nothing will come.
+    Closed,
+}
+
+/// The next thing that a job was sent.
+pub fn receive<T>(receiver: &Receiver<T>, wait: Wait) -> Received<T> {
+    match wait {
+        Wait::Block => receiver.recv().map_or(Received::Closed, Received::Item),
+        Wait::Never => match receiver.try_recv() {
+            Ok(item) => Received::Item(item),
+            Err(TryRecvError::Empty) => Received::Empty,
+            Err(TryRecvError::Disconnected) => Received::Closed,
+        },
+    }
+}

@@ -1,0 +1,299 @@
+//! Saving: begins a cut and the job that writes it, takes it slice by slice, looks for its end. The one place that knows
+//! both the keyspace and what becomes of its pieces.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::log;
+use crate::config::RdbDialect;
+use crate::keyspace::{AccessPolicy, CutSize, CutStep};
+use crate::persistence::rdb::encode::{Compression, Form};
+use crate::persistence::rdb::save::FileSink;
+use crate::persistence::rdb::writer::{AccessNote, RdbOptions, RdbWriter};
+use crate::persistence::snapshot::{PieceSink, Snapshot, SnapshotEnd};
+use crate::persistence::state::{Purpose, Running};
+use crate::server::{REDIS_VERSION, Server, ShutdownRequest};
+
+/// Bytes of copies on their way at which the walk waits for whoever writes them. Writers never wait.
+const IN_FLIGHT_MAX: usize = 8 << 20;
+/// Bounds of one slice of a cut, in microseconds.
+const SLICE_US: std::ops::RangeInclusive<u64> = 50..=500;
+
+/// Why a save did not begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SaveRefusal {
+    /// Another save goes on.
+    Busy,
+    /// The system gave no thread, or the dialect cannot hold the data.
+    Failed(String),
+}
+
+/// Begins a save in the background, of the data as they are now.
+///
+/// # Errors
+/// Why it cannot begin.
+pub fn begin_rdb(server: &mut Server) -> Result<(), SaveRefusal> {
+    if server.persistence.running.is_some() {
+        return Err(SaveRefusal::Busy);
+    }
+    server.persistence.last_try = server.now.unix().seconds();
+    if server.keyspace.is_cutting() {
+        // The rest of an abandoned cut is marked first; that takes a few slices.
+        server.persistence.rdb_scheduled = true;
+        return Ok(());
+    }
+    let dirty = server.keyspace.dirty;
+    let size = server.keyspace.begin_cut();
+    let sink = rdb_sink(server, size.clone());
+    start(server, sink, Purpose::Rdb, &size, dirty)
+}
+
+fn start(
+    server: &mut Server,
+    sink: Box<dyn PieceSink>,
+    purpose: Purpose,
+    size: &CutSize,
+    dirty: u64,
+) -> Result<(), SaveRefusal> {
+    let delay = server.config.rdb_key_save_delay;
+    let (snapshot, job) = Snapshot::new(sink, delay, server.host.wake(), server.host.sleep());
+    if let Err(error) = server.host.spawn("snapshot", job) {
+        server.keyspace.discard_cut();
+        log::warning(&format!("Can't save in background: {error}"));
+        note_failure(server);
+        return Err(SaveRefusal::Failed(error.to_string()));
+    }
+    server.persistence.running = Some(Running {
+        snapshot,
+        purpose,
+        started: server.now.mono,
+        keys: size.keys(),
+        dirty,
+        all_taken: false,
+        copied_peak: 0,
+    });
+    Ok(())
+}
+
+/// The file that a save writes.
+fn rdb_sink(server: &mut Server, size: CutSize) -> Box<dyn PieceSink> {
+    let config = &server.config;
+    let path = path_of(&config.dbfilename.display());
+    let temp = PathBuf::from(format!("temp-{}.rdb", server.identity.process_id));
+    let file = FileSink::new(server.host.disk(), &temp, &path, config.rdb_save_incremental_fsync);
+    Box::new(RdbWriter::new(rdb_options(server, size, false), Box::new(file)))
+}
+
+fn path_of(name: &str) -> PathBuf {
+    Path::new(name).to_owned()
+}
+
+/// How the configuration wants files written.
+pub fn rdb_options(server: &Server, size: CutSize, is_aof_base: bool) -> RdbOptions {
+    let config = &server.config;
+    let by_access = config.maxmemory_policy.name();
+    let access = match server.keyspace.policy.access {
+        AccessPolicy::Lfu if by_access.ends_with("lfu") => AccessNote::Frequency,
+        AccessPolicy::Lru if by_access.ends_with("lru") => AccessNote::Idle,
+        _ => AccessNote::None,
+    };
+    let number = |value: usize| value.to_string().into_bytes();
+    RdbOptions {
+        form: match config.rdb_dialect {
+            RdbDialect::Redis => Form::Redis,
+            RdbDialect::Valkey => Form::Valkey,
+            RdbDialect::Redis70 => Form::Redis70,
+        },
+        compression: if config.rdbcompression { Compression::Lzf } else { Compression::None },
+        checksum: config.rdbchecksum,
+        aux: vec![
+            ("redis-ver", REDIS_VERSION.as_bytes().to_vec()),
+            ("redis-bits", number(usize::BITS as usize)),
+            ("ctime", number(server.now.unix().seconds().max(0) as usize)),
+            ("used-mem", number(server.used_memory())),
+            ("aof-base", number(usize::from(is_aof_base))),
+        ],
+        size,
+        access,
+        policy: server.keyspace.policy,
+        now: server.now.unix(),
+    }
+}
+
+/// Saves, and returns when it is done (SAVE, DEBUG RELOAD, SHUTDOWN).
+///
+/// # Errors
+/// Why it failed.
+pub fn save_now(server: &mut Server) -> Result<(), SaveRefusal> {
+    while server.keyspace.is_cutting() && server.persistence.running.is_none() {
+        server.keyspace.cut_step();
+    }
+    begin_rdb(server)?;
+    loop {
+        while !all_is_taken(server) {
+            take_step(server);
+            if server.keyspace.cut_bytes_in_flight() >= IN_FLIGHT_MAX {
+                server.host.wait_for_jobs();
+            }
+        }
+        let Some(running) = &server.persistence.running else { return Ok(()) };
+        if let Some(end) = running.snapshot.end() {
+            server.persistence.running = None;
+            return match end {
+                SnapshotEnd::Written(_) => {
+                    note_success(server, server.keyspace.dirty);
+                    log::notice("DB saved on disk");
+                    Ok(())
+                }
+                SnapshotEnd::Failed(why) => {
+                    log::warning(&format!("Error saving DB on disk: {why}"));
+                    note_failure(server);
+                    Err(SaveRefusal::Failed(why))
+                }
+            };
+        }
+        server.host.wait_for_jobs();
+    }
+}
+
+fn all_is_taken(server: &Server) -> bool {
+    server.persistence.running.as_ref().is_none_or(|running| running.all_taken)
+}
+
+/// Takes one step of the cut and sends what is ready.
+fn take_step(server: &mut Server) -> CutStep {
+    let step = server.keyspace.cut_step();
+    let pieces = server.keyspace.take_cut_pieces();
+    let copied = server.keyspace.cut_bytes_in_flight();
+    if let Some(running) = &mut server.persistence.running {
+        running.copied_peak = running.copied_peak.max(copied);
+        pieces.into_iter().for_each(|piece| running.snapshot.send(piece));
+        if step == CutStep::Done && !running.all_taken {
+            running.all_taken = true;
+            running.snapshot.finish();
+        }
+    }
+    step
+}
+
+/// Is there a cut to take, and room for what is taken?
+pub fn wants_slice(server: &Server) -> bool {
+    let has_cut =
+        server.keyspace.is_discarding_cut() || (server.persistence.running.is_some() && server.keyspace.is_cutting());
+    has_cut && server.keyspace.cut_bytes_in_flight() < IN_FLIGHT_MAX
+}
+
+/// Goes on with the cut for a while, in proportion to what the turn took so far: under load it gets a fifth of the time.
+pub fn slice(server: &mut Server, turn_us: u64) {
+    if !server.keyspace.is_cutting() {
+        return;
+    }
+    let idle = turn_us < *SLICE_US.start();
+    let budget = if idle { *SLICE_US.end() } else { (turn_us / 4).clamp(*SLICE_US.start(), *SLICE_US.end()) };
+    let start = server.host.mono_us();
+    while wants_slice(server) {
+        if take_step(server) == CutStep::Done || server.host.mono_us() - start >= budget {
+            return;
+        }
+    }
+}
+
+/// Looks whether what goes on has ended, and begins what is due.
+pub fn settle(server: &mut Server) {
+    if let Some(running) = &server.persistence.running
+        && let Some(end) = running.snapshot.end()
+    {
+        finish(server, end);
+    }
+    if server.persistence.rdb_scheduled && server.persistence.running.is_none() && !server.keyspace.is_cutting() {
+        server.persistence.rdb_scheduled = false;
+        if begin_rdb(server).is_ok() {
+            log::notice("Background saving started");
+        }
+    }
+}
+
+fn finish(server: &mut Server, end: SnapshotEnd) {
+    let Some(running) = server.persistence.running.take() else { return };
+    let seconds = server.now.mono.since(running.started) / 1_000_000;
+    server.persistence.last_bgsave_seconds = seconds as i64;
+    server.persistence.last_copied = running.copied_peak;
+    match end {
+        SnapshotEnd::Written(_) => {
+            note_success(server, running.dirty);
+            log::notice("DB saved on disk");
+            log::notice("Background saving terminated with success");
+        }
+        SnapshotEnd::Failed(why) => {
+            server.keyspace.discard_cut();
+            log::warning(&format!("Write error saving DB on disk: {why}"));
+            log::warning("Background saving error");
+            note_failure(server);
+        }
+    }
+}
+
+/// Ends a save that goes on, as if it had never begun. Returns whether there was one.
+pub fn cancel(server: &mut Server) -> bool {
+    server.persistence.rdb_scheduled = false;
+    if server.persistence.running.take().is_none() {
+        return false;
+    }
+    server.keyspace.discard_cut();
+    true
+}
+
+fn note_success(server: &mut Server, dirty: u64) {
+    let now = server.now.unix().seconds();
+    let persistence = &mut server.persistence;
+    persistence.dirty_saved = dirty;
+    persistence.last_save = now;
+    persistence.saves += 1;
+    persistence.consecutive_failures = 0;
+    persistence.last_bgsave_ok = true;
+}
+
+fn note_failure(server: &mut Server) {
+    server.persistence.last_bgsave_ok = false;
+    server.persistence.consecutive_failures += 1;
+}
+
+/// Begins a save if a save point is reached.
+pub fn cron(server: &mut Server) {
+    if server.persistence.loading.is_some() {
+        return;
+    }
+    if server.persistence.running.is_some() {
+        if let Some(running) = &server.persistence.running {
+            running.snapshot.set_key_delay(server.config.rdb_key_save_delay);
+        }
+        return;
+    }
+    let now = server.now.unix();
+    if let Some((changes, seconds)) = server.persistence.due_save_point(&server.config.save, server.keyspace.dirty, now)
+    {
+        log::notice(&format!("{changes} changes in {seconds} seconds. Saving..."));
+        if begin_rdb(server).is_ok() {
+            log::notice("Background saving started");
+        }
+    }
+}
+
+/// What must be done before the server may end. False if it may not: the operator reads why in the log.
+pub fn prepare_shutdown(server: &mut Server, request: ShutdownRequest) -> bool {
+    log::warning("User requested shutdown...");
+    if cancel(server) {
+        log::warning("There is a background save in progress. It is abandoned.");
+    }
+    let wants_save = request.save || (!request.nosave && !server.config.save.0.is_empty());
+    if wants_save {
+        log::notice("Saving the final RDB snapshot before exiting.");
+        if let Err(SaveRefusal::Failed(why)) = save_now(server) {
+            log::warning(&format!("Error trying to save the DB ({why}), can't exit."));
+            if !request.force {
+                return false;
+            }
+            log::warning("Exiting all the same: it was asked for by FORCE.");
+        }
+    }
+    true
+}

@@ -1,0 +1,315 @@
+//! A whole RDB file into keys, one at a time, of every version that Redis 2.8 to 8 and Valkey 7.2 to 9 write.
+
+use std::io;
+
+use crate::base::hash::HashSeed;
+use crate::base::log;
+use crate::base::time::UnixMillis;
+use crate::keyspace::load::LoadedKey;
+use crate::keyspace::{DbIndex, KeyspacePolicy, lru};
+
+use super::build::{BuildLimits, Head};
+use super::decode::Decoder;
+use super::reader::Reader;
+use super::{BadFormat, VERSION_MAX, VERSION_VALKEY, opcode};
+
+/// The first version that ends in a checksum.
+const VERSION_CHECKSUM: u32 = 5;
+
+/// Why a file was not loaded to its end.
+#[derive(Debug)]
+pub enum LoadError {
+    /// It cannot be read.
+    Io(io::Error),
+    /// It is no RDB file.
+    Signature,
+    /// It is of a version that is not known.
+    Version(u32),
+    /// Its content is not what its checksum says.
+    Checksum { expected: u64, got: u64 },
+    /// It needs more databases than there are.
+    Databases(usize),
+    /// It holds a key twice.
+    Duplicate { db: DbIndex, key: Vec<u8> },
+    /// Something in it cannot be understood.
+    Format(BadFormat),
+}
+
+impl std::fmt::Display for LoadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            LoadError::Io(error) => write!(f, "{error}"),
+            LoadError::Signature => f.write_str("Wrong signature trying to load DB from file"),
+            LoadError::Version(version) => write!(f, "Can't handle RDB format version {version}"),
+            LoadError::Checksum { expected, got } => {
+                write!(f, "Wrong RDB checksum expected: ({expected:x}) but got ({got:x}). RDB CRC error. Aborting now.")
+            }
+            LoadError::Databases(count) => write!(
+                f,
+                "FATAL: Data file was created with a Redis server configured to handle more than {count} databases. Exiting"
+            ),
+            LoadError::Duplicate { db, key } => {
+                let key = key.escape_ascii();
+                write!(f, "Internal error in RDB reading: RDB has duplicated key '{key}' in DB {}", db.0)
+            }
+            LoadError::Format(bad) => write!(f, "Internal error in RDB reading: integrity check failed: {bad}"),
+        }
+    }
+}
+
+impl From<BadFormat> for LoadError {
+    fn from(bad: BadFormat) -> LoadError {
+        LoadError::Format(bad)
+    }
+}
+
+/// How a file is read.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadOptions {
+    /// Where small encodings end.
+    pub limits: BuildLimits,
+    /// The keyspace's.
+    pub seed: HashSeed,
+    /// How many databases there are.
+    pub databases: usize,
+    /// Keys and fields that expired before this time are left out: a master does so, a replica waits for its master.
+    pub drop_before: Option<i64>,
+    /// Is the checksum looked at? (rdbchecksum)
+    pub checksum: bool,
+    /// Are unknown versions tried? (rdb-version-check)
+    pub any_version: bool,
+    /// How access is counted.
+    pub policy: KeyspacePolicy,
+    /// The time of loading.
+    pub now: UnixMillis,
+}
+
+/// What was found in a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// Keys that were made.
+    pub keys_loaded: u64,
+    /// Keys left out because their time had come.
+    pub keys_expired: u64,
+    /// Fields of hashes left out for the same reason.
+    pub fields_expired: u64,
+    /// Collections without elements, left out.
+    pub empty_keys_skipped: u64,
+    /// AUX fields as they came.
+    pub aux: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The version in the header.
+    pub version: u32,
+    /// Bytes read.
+    pub bytes: u64,
+}
+
+/// What stands before a key.
+#[derive(Clone, Copy, Default)]
+struct Notes {
+    expire: Option<i64>,
+    lru: Option<u32>,
+}
+
+/// Reads one file.
+pub struct RdbLoader<'a> {
+    reader: Reader<'a>,
+    options: LoadOptions,
+    decoder: Decoder,
+    db: DbIndex,
+    notes: Notes,
+    key: Vec<u8>,
+    begun: bool,
+    report: LoadReport,
+}
+
+impl<'a> RdbLoader<'a> {
+    /// A loader of what `reader` reads.
+    pub fn new(reader: Reader<'a>, options: LoadOptions) -> RdbLoader<'a> {
+        let mut decoder = Decoder::new(options.limits);
+        decoder.drop_before = options.drop_before;
+        RdbLoader {
+            reader,
+            options,
+            decoder,
+            db: DbIndex(0),
+            notes: Notes::default(),
+            key: Vec::new(),
+            begun: false,
+            report: LoadReport::default(),
+        }
+    }
+
+    /// What was found so far.
+    pub fn report(&self) -> LoadReport {
+        LoadReport { fields_expired: self.decoder.dropped_fields, bytes: self.reader.offset(), ..self.report.clone() }
+    }
+
+    /// How far the file is read.
+    pub fn offset(&self) -> u64 {
+        self.reader.offset()
+    }
+
+    /// The reader, after the end: what follows an RDB preamble is read from it.
+    pub fn into_reader(self) -> Reader<'a> {
+        self.reader
+    }
+
+    /// The next key; None at the end.
+    ///
+    /// # Errors
+    /// Why the rest cannot be loaded.
+    pub fn next_key(&mut self) -> Result<Option<LoadedKey>, LoadError> {
+        let result = if self.begun { Ok(()) } else { self.header() };
+        let result = result.and_then(|()| self.scan());
+        match (result, self.reader.take_failure()) {
+            (Err(_), Some(failure)) => Err(LoadError::Io(failure)),
+            (result, _) => result,
+        }
+    }
+
+    fn header(&mut self) -> Result<(), LoadError> {
+        self.begun = true;
+        let mut signature = [0; 9];
+        let Ok(bytes) = self.reader.take(9) else { return Err(LoadError::Signature) };
+        signature.copy_from_slice(bytes);
+        let (digits, known) = match (signature.strip_prefix(b"REDIS"), signature.strip_prefix(b"VALKEY")) {
+            (Some(digits), _) => (digits, 1..=u32::from(VERSION_MAX)),
+            (_, Some(digits)) => (digits, u32::from(VERSION_VALKEY)..=u32::from(VERSION_VALKEY)),
+            _ => return Err(LoadError::Signature),
+        };
+        let version = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0);
+        if !known.contains(&version) && !self.options.any_version {
+            return Err(LoadError::Version(version));
+        }
+        self.report.version = version;
+        Ok(())
+    }
+
+    fn scan(&mut self) -> Result<Option<LoadedKey>, LoadError> {
+        loop {
+            let [kind] = self.reader.array()?;
+            match kind {
+                opcode::EXPIRE_MS => self.notes.expire = Some(i64::from_le_bytes(self.reader.array()?)),
+                opcode::EXPIRE_S => {
+                    let seconds = i32::from_le_bytes(self.reader.array()?);
+                    self.notes.expire = Some(i64::from(seconds) * 1000);
+                }
+                opcode::IDLE => {
+                    let seconds = self.reader.number()?;
+                    self.notes.lru = Some(lru::lru_of_idle(seconds, self.options.now));
+                }
+                opcode::FREQUENCY => {
+                    let [counter] = self.reader.array()?;
+                    self.notes.lru = Some(lru::lfu_of_counter(counter, self.options.now));
+                }
+                opcode::SELECT_DB => {
+                    let number = self.reader.number()?;
+                    if number >= self.options.databases as u64 {
+                        return Err(LoadError::Databases(self.options.databases));
+                    }
+                    self.db = DbIndex(number as u16);
+                }
+                opcode::RESIZE_DB => {
+                    self.reader.number()?;
+                    self.reader.number()?;
+                }
+                opcode::SLOT_INFO => {
+                    for _ in 0..3 {
+                        self.reader.number()?;
+                    }
+                }
+                opcode::AUX => {
+                    let (name, value) = (self.reader.string()?, self.reader.string()?);
+                    self.note_aux(name, value);
+                }
+                opcode::MODULE_AUX => self.skip_module_aux()?,
+                opcode::FUNCTION | opcode::FUNCTION_OLD => {
+                    return Err(self.reader.bad("a function, which this server does not have yet").into());
+                }
+                opcode::EOF => {
+                    self.check_sum()?;
+                    return Ok(None);
+                }
+                _ => {
+                    if let Some(key) = self.key(kind)? {
+                        return Ok(Some(key));
+                    }
+                }
+            }
+        }
+    }
+
+    fn note_aux(&mut self, name: Vec<u8>, value: Vec<u8>) {
+        let text = String::from_utf8_lossy(&value);
+        match name.as_slice() {
+            b"redis-ver" | b"valkey-ver" => log::notice(&format!("Loading RDB produced by version {text}")),
+            b"ctime" => {
+                let age = self.options.now.seconds() - text.parse().unwrap_or(self.options.now.seconds());
+                log::notice(&format!("RDB age {} seconds", age.max(0)));
+            }
+            b"used-mem" => {
+                let bytes: f64 = text.parse().unwrap_or(0.0);
+                log::notice(&format!("RDB memory usage when created {:.2} Mb", bytes / 1024.0 / 1024.0));
+            }
+            _ => {}
+        }
+        self.report.aux.push((name, value));
+    }
+
+    /// The data of a module that is not here: a row of tagged values up to a zero.
+    fn skip_module_aux(&mut self) -> Result<(), LoadError> {
+        let id = self.reader.number()?;
+        log::notice(&format!("Skipping AUX data of a module (id {id:x}) that this server does not have"));
+        // When it was written: an opcode and a number.
+        self.reader.number()?;
+        self.reader.number()?;
+        loop {
+            match self.reader.number()? {
+                0 => return Ok(()),
+                1 | 2 => drop(self.reader.number()?),
+                3 => drop(self.reader.array::<4>()?),
+                4 => drop(self.reader.array::<8>()?),
+                5 => drop(self.reader.string()?),
+                _ => return Err(self.reader.bad("broken data of a module").into()),
+            }
+        }
+    }
+
+    /// Reads a key with its value. None if it is left out.
+    fn key(&mut self, kind: u8) -> Result<Option<LoadedKey>, LoadError> {
+        let Notes { expire, lru } = std::mem::take(&mut self.notes);
+        self.key.clear();
+        self.reader.string_to(&mut self.key)?;
+        let lru = lru.unwrap_or_else(|| lru::initial(&self.options.policy, self.options.now));
+        let head = Head { key: &self.key, expire, lru };
+        let expired_before = self.decoder.dropped_fields;
+        let Some(entry) = self.decoder.value(&mut self.reader, kind, head)? else {
+            if self.decoder.dropped_fields > expired_before {
+                self.report.keys_expired += 1;
+            } else {
+                log::notice(&format!("rdbLoadObject skipping empty key: {}", self.key.escape_ascii()));
+                self.report.empty_keys_skipped += 1;
+            }
+            return Ok(None);
+        };
+        if expire.is_some_and(|at| self.options.drop_before.is_some_and(|now| at < now)) {
+            self.report.keys_expired += 1;
+            return Ok(None);
+        }
+        self.report.keys_loaded += 1;
+        Ok(Some(LoadedKey::new(self.db, self.options.seed.hash(&self.key), entry)))
+    }
+
+    fn check_sum(&mut self) -> Result<(), LoadError> {
+        if self.report.version < VERSION_CHECKSUM {
+            return Ok(());
+        }
+        let got = self.reader.checksum();
+        let expected = u64::from_le_bytes(self.reader.array()?);
+        // Zero says that whoever wrote the file made no checksum.
+        if self.options.checksum && expected != 0 && expected != got {
+            return Err(LoadError::Checksum { expected, got });
+        }
+        Ok(())
+    }
+}

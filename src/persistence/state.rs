@@ -1,0 +1,113 @@
+//! What is known of saving: what goes on, how the last one ended, and when the next is due.
+
+use crate::base::time::{MonoTime, Now, UnixMillis};
+use crate::config::SavePoints;
+use crate::keyspace::load::OnExisting;
+
+use super::load::Loading;
+use super::snapshot::Snapshot;
+
+/// Seconds after a failed save before a save point tries again.
+const RETRY_SECONDS: i64 = 5;
+
+/// What a snapshot is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// BGSAVE, SAVE or a save point.
+    Rdb,
+}
+
+/// A snapshot that is being taken or written.
+pub struct Running {
+    /// Where its pieces go.
+    pub snapshot: Snapshot,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// When it began.
+    pub started: MonoTime,
+    /// Keys it will hold.
+    pub keys: usize,
+    /// Changes of the keyspace when it began.
+    pub dirty: u64,
+    /// Is the cut complete, so that only the writing is left?
+    pub all_taken: bool,
+    /// The most bytes of copies that were on their way at a time.
+    pub copied_peak: usize,
+}
+
+/// A loading that goes on.
+pub struct LoadingState {
+    /// Where keys come from.
+    pub loading: Loading,
+    /// When it began.
+    pub started: Now,
+    /// Bytes of all files.
+    pub total_bytes: u64,
+    /// What becomes of keys that exist.
+    pub on_existing: OnExisting,
+    /// Did the last slice end for want of time, so that more may be there?
+    pub has_more: bool,
+}
+
+/// The state of saving and loading.
+pub struct Persistence {
+    /// The loading that goes on.
+    pub loading: Option<LoadingState>,
+    /// Keys that the last loading made, and left out because their time had come.
+    pub last_load: (u64, u64),
+    /// The snapshot that goes on.
+    pub running: Option<Running>,
+    /// Is a BGSAVE to begin when what goes on has ended? (BGSAVE SCHEDULE)
+    pub rdb_scheduled: bool,
+    /// Changes of the keyspace that the last save holds.
+    pub dirty_saved: u64,
+    /// When the last successful save ended (or the server began), seconds since the epoch.
+    pub last_save: i64,
+    /// When one was last begun, in the same.
+    pub last_try: i64,
+    /// Did the last background save succeed?
+    pub last_bgsave_ok: bool,
+    /// Seconds that the last background save took; -1 if there was none.
+    pub last_bgsave_seconds: i64,
+    /// Successful saves.
+    pub saves: u64,
+    /// Failed ones since the last success.
+    pub consecutive_failures: u64,
+    /// Bytes that the last save copied at most at a time.
+    pub last_copied: usize,
+}
+
+impl Persistence {
+    /// Nothing saved yet.
+    pub fn new(now: UnixMillis) -> Persistence {
+        Persistence {
+            loading: None,
+            last_load: (0, 0),
+            running: None,
+            rdb_scheduled: false,
+            dirty_saved: 0,
+            last_save: now.seconds(),
+            last_try: 0,
+            last_bgsave_ok: true,
+            last_bgsave_seconds: -1,
+            saves: 0,
+            consecutive_failures: 0,
+            last_copied: 0,
+        }
+    }
+
+    /// Is a snapshot for this purpose going on?
+    pub fn is_running(&self, purpose: Purpose) -> bool {
+        self.running.as_ref().is_some_and(|running| running.purpose == purpose)
+    }
+
+    /// The save point that is reached after `dirty` changes in all: its changes and seconds.
+    pub fn due_save_point(&self, points: &SavePoints, dirty: u64, now: UnixMillis) -> Option<(i64, i64)> {
+        let (changes, now) = (dirty - self.dirty_saved, now.seconds());
+        let may_try = self.last_bgsave_ok || now - self.last_try > RETRY_SECONDS;
+        let point = points.0.iter().find(|point| {
+            i64::try_from(changes).unwrap_or(i64::MAX) >= point.changes && now - self.last_save > point.seconds
+        });
+        point.filter(|_| may_try).map(|point| (point.changes, point.seconds))
+    }
+}

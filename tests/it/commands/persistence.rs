@@ -1,0 +1,157 @@
+//! SAVE, BGSAVE, LASTSAVE, and what a full disk does to writers.
+
+use std::path::Path;
+
+use russet::base::disk::read_all;
+
+use crate::runner::{TestNode, check, run};
+
+fn saved(node: &TestNode) -> Vec<u8> {
+    read_all(&node.host.disk, Path::new("dump.rdb")).expect("a file was saved")
+}
+
+#[test]
+fn save_writes_a_file_that_ends_in_its_checksum() {
+    let mut node = TestNode::new(&[]);
+    run(
+        &mut node,
+        "
+        > SET a b
+        OK
+        > SELECT 3
+        OK
+        > SET c d PX 100000
+        OK
+        > SAVE
+        OK
+        > LASTSAVE
+        (int) 1700000000
+        ",
+    );
+    let file = saved(&node);
+    assert!(file.starts_with(b"REDIS0011\xfa\x09redis-ver\x057.4.0\xfa\x0aredis-bits\xc0\x40\xfa\x05ctime"));
+    let keys = b"\xfe\x00\xfb\x01\x00\x00\x01a\x01b\xfe\x03\xfb\x01\x01\xfc";
+    assert!(file.windows(keys.len()).any(|part| part == keys), "{}", file.escape_ascii());
+    let (content, checksum) = file.split_at(file.len() - 8);
+    assert!(content.ends_with(b"\x00\x01c\x01d\xff"));
+    assert_eq!(russet::base::crc::crc64(0, content).to_le_bytes(), checksum);
+    assert_eq!(node.host.disk.clone().names(), ["dump.rdb"]);
+}
+
+#[test]
+fn background_saves_are_of_the_instant_they_began() {
+    let mut node = TestNode::new(&[("rdbcompression", "no")]);
+    run(
+        &mut node,
+        "
+        > SET k before
+        OK
+        > MULTI
+        OK
+        > BGSAVE
+        QUEUED
+        > SET k after
+        QUEUED
+        > BGSAVE
+        QUEUED
+        > BGSAVE SCHEDULE
+        QUEUED
+        > SAVE
+        (error) ERR Command not allowed inside a transaction
+        ",
+    );
+    let mut node = TestNode::new(&[("rdbcompression", "no")]);
+    run(
+        &mut node,
+        "
+        > SET k before
+        OK
+        > MULTI
+        OK
+        > BGSAVE
+        QUEUED
+        > SET k after
+        QUEUED
+        > BGSAVE
+        QUEUED
+        > BGSAVE SCHEDULE
+        QUEUED
+        > EXEC
+        [Background saving started OK (error) ERR Background save already in progress (error) ERR Background save already in progress]
+        > GET k
+        after
+        ",
+    );
+    let file = saved(&node);
+    assert!(file.windows(8).any(|part| part == b"k\x06before") && !file.windows(5).any(|part| part == b"after"));
+}
+
+#[test]
+fn a_save_that_goes_on_can_be_cancelled_and_ends_with_flushall() {
+    check(
+        "
+        > BGSAVE foo
+        (error) ERR syntax error
+        !reference ends: BGSAVE CANCEL is Valkey's
+        > BGSAVE CANCEL
+        (error) ERR Background saving is currently not in progress or scheduled
+        > SET a b
+        OK
+        > MULTI
+        OK
+        > BGSAVE
+        QUEUED
+        > BGSAVE CANCEL
+        QUEUED
+        > BGSAVE
+        QUEUED
+        > FLUSHALL
+        QUEUED
+        > BGSAVE CANCEL
+        QUEUED
+        > EXEC
+        [Background saving started Background saving cancelled Background saving started OK (error) ERR Background saving is currently not in progress or scheduled]
+        ",
+    );
+}
+
+#[test]
+fn a_failed_save_stops_writers_until_one_succeeds() {
+    let mut node = TestNode::new(&[]);
+    run(&mut node, "> SET k v\nOK");
+    node.host.disk.set_full(true);
+    run(
+        &mut node,
+        "
+        > BGSAVE
+        Background saving started
+        > SET k w
+        (error) MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.
+        > PING
+        (error) MISCONF...
+        > GET k
+        v
+        > SAVE
+        (error) ERR
+        > CONFIG SET stop-writes-on-bgsave-error no
+        OK
+        > SET k w
+        OK
+        > CONFIG SET stop-writes-on-bgsave-error yes
+        OK
+        > SET k w
+        (error) MISCONF...
+        ",
+    );
+    assert!(node.host.disk.names().is_empty(), "a failed save leaves no file");
+    node.host.disk.set_full(false);
+    run(
+        &mut node,
+        "
+        > BGSAVE
+        Background saving started
+        > SET k x
+        OK
+        ",
+    );
+}
