@@ -188,6 +188,7 @@ fn enormous_arguments_get_their_errors() {
          > HTTL h FIELDS 9223372036854775807 f1
          (error) ERR The `numfields` parameter must match the number of arguments
          > HEXPIRE h 1 FIELDS 9223372036854775807 f1
+         !reference differs: 8.2 says what it says of HTTL, 8.10 this
          (error) ERR Parameter `numFields` should be greater than 0
          > SORT l LIMIT -9223372036854775808 9223372036854775807 ALPHA
          [a b c]
