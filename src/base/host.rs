@@ -17,8 +17,6 @@ pub struct ProcessFacts {
     pub total_memory: usize,
     /// Seconds in the kernel and in user mode: process, then main thread, then children.
     pub cpu: [f64; 6],
-    /// Number of open files.
-    pub open_files: usize,
 }
 
 /// The machine, as far as a node may touch it.

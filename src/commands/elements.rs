@@ -96,12 +96,16 @@ pub(super) enum RandomCount {
     Repeating(usize),
 }
 
+/// The answer to the one integer whose negative is none.
+pub(super) fn beyond_negation() -> CommandError {
+    CommandError::err(format!("value is out of range, value must between {} and {}", -i64::MAX, i64::MAX))
+}
+
 /// The count of SRANDMEMBER, HRANDFIELD, ZRANDMEMBER: negative for repetitions.
 pub(super) fn random_count(arg: &[u8]) -> Result<RandomCount, CommandError> {
     let count = integer(arg)?;
     if count == i64::MIN {
-        let text = format!("value is out of range, value must between {} and {}", -i64::MAX, i64::MAX);
-        return Err(CommandError::err(text));
+        return Err(beyond_negation());
     }
     let size = count.unsigned_abs() as usize;
     Ok(if count < 0 { RandomCount::Repeating(size) } else { RandomCount::Distinct(size) })

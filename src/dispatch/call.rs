@@ -93,7 +93,8 @@ pub(super) fn call(
         }
         Handler::Container(_) => Err(CommandError::Arity(command.info.name.into())),
     };
-    let us = server.host.mono_us() - start_us;
+    server.clock_us = server.host.mono_us();
+    let us = server.clock_us - start_us;
     let failed = result.is_err();
     let called = finish(server, place, result, deny_blocking);
     let shown = shown_argv(server, argv);

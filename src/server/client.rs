@@ -39,6 +39,7 @@ bits! {
         IMPORT_SOURCE = 18, "I";
         REPROCESSING = 19, "";
         KEEP_BLOCK_TIMER = 20, "";
+        INPUT_LEFT = 21, "";
     }
 }
 
@@ -67,12 +68,14 @@ pub struct MultiState {
     pub bytes: usize,
 }
 
-/// A request of which not all bytes are there.
+/// What a client sent and is not executed: requests that must wait, or the beginning of one.
 #[derive(Debug, Default)]
 pub struct Partial {
-    /// Its bytes so far, from its first one.
+    /// The bytes.
     pub buf: Vec<u8>,
-    /// How far they are parsed.
+    /// Bytes of `buf` that are executed: the next request begins here. Zero while it has long arguments.
+    pub done: usize,
+    /// How far the next request is parsed.
     pub parser: Parser,
     /// Long arguments complete so far.
     pub bigs: Vec<Shared<Vec<u8>>>,
@@ -127,7 +130,7 @@ impl Client {
     /// Bytes of requests read and not yet executed.
     pub fn query_bytes(&self) -> usize {
         self.partial.as_ref().map_or(0, |partial| {
-            partial.buf.len()
+            partial.buf.len() - partial.done
                 + partial.big.as_ref().map_or(0, |(bytes, _)| bytes.len())
                 + partial.bigs.iter().map(|big| big.len()).sum::<usize>()
         })
@@ -137,7 +140,7 @@ impl Client {
     pub fn unparsed_bytes(&self) -> usize {
         self.partial.as_ref().map_or(0, |partial| match &partial.big {
             Some((bytes, _)) => bytes.len(),
-            None => partial.buf.len().saturating_sub(partial.parser.parsed()),
+            None => (partial.buf.len() - partial.done).saturating_sub(partial.parser.parsed()),
         })
     }
 

@@ -22,6 +22,8 @@ pub const EPOCH_US: i64 = 1_700_000_000_000_000;
 pub struct TestHost {
     pub disk: MemoryDisk,
     pub clock_us: Rc<RefCell<u64>>,
+    /// Microseconds that pass with each reading of the clock while something runs.
+    pub tick_us: Rc<Cell<u64>>,
     jobs: Rc<RefCell<Vec<Box<dyn Job>>>>,
     /// Do jobs stand still, as on a machine that is busy elsewhere?
     pub holds_jobs: Rc<Cell<bool>>,
@@ -91,6 +93,7 @@ impl Host for TestHost {
     }
 
     fn mono_us(&self) -> u64 {
+        *self.clock_us.borrow_mut() += self.tick_us.get();
         *self.clock_us.borrow()
     }
 }

@@ -1,5 +1,6 @@
 //! CLIENT: what clients are connected, and what one may set, ask and do about them.
 
+use crate::base::shown::shown;
 use crate::resp::CommandError;
 use crate::server::context;
 use crate::server::describe::describe;
@@ -451,7 +452,7 @@ fn client_setinfo(cx: &mut ServerContext<'_>) -> CommandResult {
     let (option, value) = (cx.argv[2], cx.argv[3]);
     let is_name = option.eq_ignore_ascii_case(b"lib-name");
     if !is_name && !option.eq_ignore_ascii_case(b"lib-ver") {
-        return Err(CommandError::err(format!("Unrecognized option '{}'", String::from_utf8_lossy(option))));
+        return Err(CommandError::err(format!("Unrecognized option '{}'", shown(option))));
     }
     if !is_printable(value) {
         let option = if is_name { "lib-name" } else { "lib-ver" };

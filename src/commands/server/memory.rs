@@ -46,7 +46,7 @@ const MEMORY_DOCTOR: Command = Command {
     handler: Handler::Server(memory_doctor),
 };
 fn memory_doctor(cx: &mut ServerContext<'_>) -> CommandResult {
-    let text = diagnosis(&MemoryUse::of(cx.server));
+    let text = diagnosis(&MemoryUse::of(cx.server, 0));
     cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(Outcome::Done)
 }
@@ -166,7 +166,7 @@ const MEMORY_STATS: Command = Command {
     handler: Handler::Server(memory_stats),
 };
 fn memory_stats(cx: &mut ServerContext<'_>) -> CommandResult {
-    let memory = MemoryUse::of(cx.server);
+    let memory = MemoryUse::of(cx.server, 0);
     let own = cx.db_index();
     let server = &mut *cx.server;
     let reply = &mut cx.reply;
