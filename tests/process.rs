@@ -112,3 +112,18 @@ fn a_client_that_sends_too_much_is_gone_for_whoever_asks_next() {
         assert!(!ask(&mut conn, "CLIENT LIST").contains("name=greedy"));
     }
 }
+
+#[test]
+fn a_save_waits_for_what_a_cancelled_one_leaves() {
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    assert_eq!(ask(&mut conn, "DEBUG POPULATE 5 key 200000"), "+OK");
+    assert_eq!(ask(&mut conn, "CONFIG SET rdbcompression no rdb-key-save-delay 50000"), "+OK");
+    // The first one has written to its file and goes on with it when the second begins, and would take its file away.
+    assert_eq!(ask(&mut conn, "BGSAVE"), "+Background saving started");
+    wait_for("a key is written", || told(&ask(&mut conn, "INFO persistence"), "current_save_keys_processed") > 0);
+    assert_eq!(ask(&mut conn, "BGSAVE CANCEL"), "+Background saving cancelled");
+    assert_eq!(ask(&mut conn, "SAVE"), "+OK");
+    assert_eq!(ask(&mut conn, "DEBUG RELOAD NOSAVE"), "+OK");
+    assert_eq!(ask(&mut conn, "DBSIZE"), ":5");
+}

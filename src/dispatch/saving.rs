@@ -42,8 +42,8 @@ pub fn begin_rdb(server: &mut Server) -> Result<(), SaveRefusal> {
         return Err(SaveRefusal::Busy);
     }
     server.persistence.last_try = server.now.unix().seconds();
-    if server.keyspace.is_cutting() {
-        // The rest of an abandoned cut is marked first; that takes a few slices.
+    if server.keyspace.is_cutting() || server.persistence.is_clearing_up() {
+        // The rest of an abandoned cut is marked first, and its file removed; that takes a few slices.
         server.persistence.rdb_scheduled = true;
         return Ok(());
     }
@@ -134,6 +134,9 @@ pub fn rdb_options(server: &Server, size: CutSize, is_aof_base: bool) -> RdbOpti
 pub fn save_now(server: &mut Server) -> Result<(), SaveRefusal> {
     while server.keyspace.is_cutting() && server.persistence.running.is_none() {
         server.keyspace.cut_step();
+    }
+    while server.persistence.is_clearing_up() {
+        server.host.wait_for_jobs();
     }
     begin_rdb(server)?;
     loop {
@@ -237,7 +240,11 @@ pub fn settle(server: &mut Server) {
     {
         finish(server, end);
     }
-    if server.persistence.rdb_scheduled && server.persistence.running.is_none() && !server.keyspace.is_cutting() {
+    if server.persistence.rdb_scheduled
+        && server.persistence.running.is_none()
+        && !server.keyspace.is_cutting()
+        && !server.persistence.is_clearing_up()
+    {
         server.persistence.rdb_scheduled = false;
         if begin_rdb(server).is_ok() {
             log::notice("Background saving started");
@@ -268,9 +275,8 @@ fn finish(server: &mut Server, end: SnapshotEnd) {
 /// Ends a save that goes on, as if it had never begun. Returns whether there was one.
 pub fn cancel(server: &mut Server) -> bool {
     server.persistence.rdb_scheduled = false;
-    if server.persistence.running.take().is_none() {
-        return false;
-    }
+    let Some(running) = server.persistence.running.take() else { return false };
+    server.persistence.abandoned = Some(running.snapshot.abandon());
     server.keyspace.discard_cut();
     true
 }

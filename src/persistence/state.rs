@@ -5,7 +5,7 @@ use crate::config::SavePoints;
 use crate::keyspace::load::OnExisting;
 
 use super::load::Loading;
-use super::snapshot::Snapshot;
+use super::snapshot::{Abandoned, Snapshot};
 
 /// Seconds after a failed save before a save point tries again.
 const RETRY_SECONDS: i64 = 5;
@@ -59,6 +59,8 @@ pub struct Persistence {
     pub last_load: (u64, u64),
     /// The snapshot that goes on.
     pub running: Option<Running>,
+    /// The snapshot that was cancelled last, while its job may still touch the disk.
+    pub abandoned: Option<Abandoned>,
     /// Is a BGSAVE to begin when what goes on has ended? (BGSAVE SCHEDULE)
     pub rdb_scheduled: bool,
     /// Changes of the keyspace that the last save holds.
@@ -86,6 +88,7 @@ impl Persistence {
             loading: None,
             last_load: (0, 0),
             running: None,
+            abandoned: None,
             rdb_scheduled: false,
             dirty_saved: 0,
             last_save: now.seconds(),
@@ -96,6 +99,12 @@ impl Persistence {
             consecutive_failures: 0,
             last_copied: 0,
         }
+    }
+
+    /// Must a snapshot wait for the job of one that was cancelled?
+    pub fn is_clearing_up(&mut self) -> bool {
+        self.abandoned.take_if(|abandoned| abandoned.is_gone());
+        self.abandoned.is_some()
     }
 
     /// Is a snapshot for this purpose going on?
