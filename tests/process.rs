@@ -127,3 +127,15 @@ fn a_save_waits_for_what_a_cancelled_one_leaves() {
     assert_eq!(ask(&mut conn, "DEBUG RELOAD NOSAVE"), "+OK");
     assert_eq!(ask(&mut conn, "DBSIZE"), ":5");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_terminal_that_hangs_up_does_not_end_it() {
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    let process = told(&ask(&mut conn, "INFO server"), "process_id").to_string();
+    let sent = std::process::Command::new("kill").args(["-HUP", &process]).status().expect("kill runs");
+    assert!(sent.success());
+    assert_eq!(ask(&mut conn, "PING"), "+PONG");
+    assert_eq!(ask(&mut BufReader::new(server.connect()), "PING"), "+PONG");
+}

@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use mio::net::UnixStream;
 
@@ -213,6 +214,8 @@ fn open_sockets(config: &Config) -> Result<(Vec<listener::Listener>, UnixStream)
         for signal in [libc::SIGTERM, libc::SIGINT] {
             register_signal(signal, writer.try_clone()?)?;
         }
+        // A terminal that is closed does not end the server. Nobody asks whether this was set.
+        signal_hook::flag::register(libc::SIGHUP, Arc::default())?;
         io::Result::Ok(UnixStream::from_std(reader))
     })();
     let signals = signals.map_err(|error| os_text(&error))?;
