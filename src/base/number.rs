@@ -154,14 +154,22 @@ pub fn f64_as_i64(value: f64) -> Option<i64> {
 /// integers (so -0 prints `0`), others in the layout of `fpconv`: plain when that is short, `1.5e+20` otherwise;
 /// `inf`, `-inf`, `nan`.
 pub fn format_f64(value: f64) -> String {
+    match f64_as_i64(value) {
+        Some(integer) => integer.to_string(),
+        None => format_shortest(value),
+    }
+}
+
+/// As `format_f64`, with great integers in the layout of `fpconv` too.
+pub fn format_shortest(value: f64) -> String {
     if value.is_nan() {
         return "nan".to_owned();
     }
     if value.is_infinite() {
         return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
     }
-    if let Some(integer) = f64_as_i64(value) {
-        return integer.to_string();
+    if value == 0.0 {
+        return "0".to_owned();
     }
     let (digits, last) = super::grisu::digits(value.abs());
     let digits = String::from_utf8_lossy(&digits);

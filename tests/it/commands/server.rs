@@ -300,3 +300,16 @@ fn time_role_and_the_end() {
          (error) ERR syntax error",
     );
 }
+
+#[test]
+fn digests_print_scores_as_redis_does() {
+    check_with(
+        &[("enable-debug-command", "yes")],
+        r#"
+        > ZADD z 1e16 a 0.1 b 1e15 c 1e-7 d -0 e 1e300 f inf g -3.25 h 123456789012 i 4611686018427387904 j
+        (int) 10
+        > DEBUG DIGEST-VALUE z
+        [a7f91b3ca93339d1d1ada102ec7a68eca4e3766d]
+        "#,
+    );
+}
