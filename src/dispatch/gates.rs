@@ -48,7 +48,7 @@ pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8
     if server.persistence.loading.is_some() && !info.flags.has(Flags::LOADING) {
         return Verdict::Refuse(CommandError::coded("LOADING Redis is loading the dataset in memory"));
     }
-    if !server.persistence.last_bgsave_ok
+    if server.persistence.is_failing()
         && let Some(error) = cannot_persist(server, place, id)
     {
         return Verdict::Refuse(error);
@@ -116,10 +116,15 @@ fn denies_oom(server: &mut Server, info: &CommandInfo, in_multi: bool, place: u3
     queued.iter().any(|&id| server.commands.entry(id).info().flags.has(Flags::DENYOOM))
 }
 
-/// After a failed save no more is written that could not be saved either; PING tells of it too.
+/// After a failed save, or while the append-only file cannot be written, no more is written that could not be kept either;
+/// PING tells of it too.
 #[cold]
 fn cannot_persist(server: &mut Server, place: u32, id: CommandId) -> Option<CommandError> {
-    if !server.config.stop_writes_on_bgsave_error || server.config.save.0.is_empty() {
+    let persistence = &server.persistence;
+    let stops_writes = server.config.stop_writes_on_bgsave_error && !server.config.save.0.is_empty();
+    let is_rdb = !persistence.last_bgsave_ok && stops_writes;
+    let aof = persistence.aof.refusal().map(str::to_owned);
+    if !is_rdb && aof.is_none() {
         return None;
     }
     let info = server.commands.entry(id).info();
@@ -133,6 +138,9 @@ fn cannot_persist(server: &mut Server, place: u32, id: CommandId) -> Option<Comm
         _ => info.flags.has(Flags::WRITE),
     };
     writes.then(|| {
+        if let (false, Some(why)) = (is_rdb, aof) {
+            return CommandError::coded(format!("MISCONF Errors writing to the AOF file: {why}"));
+        }
         CommandError::coded(
             "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that \
              may modify the data set are disabled, because this instance is configured to report errors during writes if RDB \

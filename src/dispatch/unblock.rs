@@ -12,7 +12,7 @@ use crate::server::wake::{unblock_client, woken};
 use crate::server::{ClientFlags, ClientId, Server};
 
 use super::call::{self, Called};
-use super::{deliver, find_command};
+use super::find_command;
 
 /// Rounds of serving one command's keys may cause, each a chain of moves: a bound against endless circles.
 const ROUNDS_MAX: usize = 1_000_000;
@@ -68,12 +68,12 @@ fn run_again(server: &mut Server, id: ClientId) {
     let Some(blocked) = client.blocked.take() else { return };
     client.flags = client.flags.without(ClientFlags::BLOCKED);
     let argv: Vec<&[u8]> = blocked.argv.iter().map(Vec::as_slice).collect();
-    let unit = server.propagation.log.len();
+    server.propagation.begin_unit();
     let called = match find_command(server, &argv) {
         Ok(command) => call::call(server, place, command, &argv, &[], call::Mode::Unblocked),
         Err(_) => Called::Done,
     };
-    deliver::close_unit(server, unit);
+    server.propagation.end_unit();
     let Some(client) = server.clients.at(place) else { return };
     if matches!(called, Called::Block(_)) {
         client.flags = client.flags.or(ClientFlags::BLOCKED);

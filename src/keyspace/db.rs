@@ -92,6 +92,9 @@ impl Db<'_> {
         let touch = std::mem::replace(&mut self.keyspace.no_touch, true);
         let index = usize::from(self.index.0);
         let hash = self.keyspace.dbs[index].table.hash(key);
+        if self.keyspace.unsynced.is_active() {
+            self.keyspace.unsynced.note_read(hash);
+        }
         self.expire_if_due(hash, key);
         self.keyspace.no_touch = touch;
         let (now, on_due) = (self.keyspace.now.0, self.keyspace.policy.on_due);
@@ -128,9 +131,14 @@ impl Db<'_> {
     #[inline]
     fn find(&mut self, key: &[u8], count: bool) -> Option<EntryMut<'_>> {
         let index = self.index;
-        let Keyspace { dbs, now, no_touch, policy, stats, events, rng, garbage, cut, .. } = &mut *self.keyspace;
+        let Keyspace { dbs, now, no_touch, policy, stats, events, rng, garbage, cut, unsynced, .. } =
+            &mut *self.keyspace;
         let DbState { table, expires, field_expires, .. } = &mut dbs[usize::from(index.0)];
         let hash = table.hash(key);
+        // Who looks a key up to change it has announced that, and the key was looked at then.
+        if count && unsynced.is_active() {
+            unsynced.note_read(hash);
+        }
         let found = table.lookup(hash, key, |entry| {
             let read = entry.read();
             if policy.on_due != OnDue::Ignore && is_due(read.expire_at(), now.0) {
@@ -160,6 +168,9 @@ impl Db<'_> {
                 None
             }
             Lookup::Refused(table) => {
+                if policy.on_due == OnDue::Delete && unsynced.is_active() {
+                    unsynced.note_change(hash);
+                }
                 if let (OnDue::Delete, Some(cut)) = (policy.on_due, cut) {
                     cut.take_before_change(table, index, hash);
                 }

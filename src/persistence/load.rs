@@ -8,6 +8,8 @@ use crate::base::job::{Job, Progress, Sleep, Wait, Wake};
 use crate::keyspace::load::LoadedKey;
 use crate::storage::alloc;
 
+use super::aof::loader::FileToLoad;
+use super::aof::reader::CommandBatch;
 use super::rdb::load::{LoadError, LoadReport, RdbLoader};
 
 /// Keys that travel together.
@@ -19,6 +21,10 @@ const BATCHES_MAX: usize = 16;
 pub enum Loaded {
     /// Keys of an RDB file.
     Keys(Vec<LoadedKey>),
+    /// Commands of an append-only file.
+    Commands(CommandBatch),
+    /// Everything of this file was sent.
+    FileEnd(FileToLoad),
     /// Everything was sent.
     End(LoadReport),
     /// The rest cannot be loaded.
@@ -45,6 +51,11 @@ impl RdbSource {
     /// All keys of this loader.
     pub fn new(loader: RdbLoader<'static>) -> RdbSource {
         RdbSource { loader, failed: None }
+    }
+
+    /// The loader, after the end.
+    pub fn into_loader(self) -> RdbLoader<'static> {
+        self.loader
     }
 }
 
@@ -150,8 +161,10 @@ impl Job for LoadJob {
             };
             self.ended = matches!(loaded, Loaded::End(_) | Loaded::Failed(_));
             self.shared.bytes.store(self.source.bytes(), Ordering::Relaxed);
-            if let Loaded::Keys(keys) = &loaded {
-                self.delay(keys.len());
+            match &loaded {
+                Loaded::Keys(keys) => self.delay(keys.len()),
+                Loaded::Commands(batch) => self.delay(batch.len()),
+                Loaded::FileEnd(_) | Loaded::End(_) | Loaded::Failed(_) => {}
             }
             alloc::publish_thread();
             let sent = match wait {

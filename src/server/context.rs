@@ -2,7 +2,7 @@
 
 use crate::base::time::{Now, UnixMillis};
 use crate::config::Config;
-use crate::keyspace::{Db, DbIndex};
+use crate::keyspace::{Db, DbIndex, OnDue};
 use crate::resp::{CommandError, Reply};
 use crate::storage::Shared;
 
@@ -38,6 +38,12 @@ impl DataContext<'_> {
     /// Repeats this in the append-only file and on replicas instead of the request.
     pub fn propagate_as(&mut self, argv: &[&[u8]]) {
         self.propagation.instead(self.db.index(), argv);
+    }
+
+    /// Has this time come, so that what expires then is gone at once? Never while an append-only file is repeated: later
+    /// commands of it may count on the key.
+    pub fn has_passed(&mut self, at: i64) -> bool {
+        at <= self.now.0 && self.db.keyspace().policy.on_due != OnDue::Ignore
     }
 
     /// Repeats nothing.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use crate::base::host::ProcessFacts;
 use crate::keyspace::DbIndex;
+use crate::persistence::aof::AofState;
 use crate::persistence::state::Purpose;
 use crate::pubsub::Kind;
 use crate::storage::alloc::{self, AllocatorStats};
@@ -295,7 +296,7 @@ fn write_memory(server: &mut Server, out: &mut String) {
         "mem_clients_slaves": 0;
         "mem_clients_normal": memory.clients_normal;
         "mem_cluster_links": 0;
-        "mem_aof_buffer": 0;
+        "mem_aof_buffer": server.persistence.aof.writer.as_ref().map_or(0, |writer| writer.pending());
         // Tools that read `jemalloc` here expect its arenas to be defragmented on request.
         "mem_allocator": "russet";
         "mem_overhead_db_hashtable_rehashing": 0;
@@ -310,7 +311,11 @@ fn write_persistence(server: &mut Server, out: &mut String) {
     let running = persistence.running.as_ref();
     let keys = running.map_or(0, |running| running.snapshot.keys_written());
     let keys_total = running.map_or(0, |running| running.keys);
-    let seconds = running.map_or(-1, |running| (server.now.mono.since(running.started) / 1_000_000) as i64);
+    let seconds = running.filter(|running| running.purpose == Purpose::Rdb);
+    let seconds = seconds.map_or(-1, |running| (server.now.mono.since(running.started) / 1_000_000) as i64);
+    let aof = &persistence.aof;
+    let rewriting =
+        aof.rewrite.as_ref().map_or(-1, |rewrite| (server.now.mono.since(rewrite.started) / 1_000_000) as i64);
     fields! { out;
         "loading": u8::from(persistence.loading.is_some());
         "async_loading": 0;
@@ -331,18 +336,28 @@ fn write_persistence(server: &mut Server, out: &mut String) {
         "rdb_last_cow_size": persistence.last_copied;
         "rdb_last_load_keys_expired": persistence.last_load.1;
         "rdb_last_load_keys_loaded": persistence.last_load.0;
-        "aof_enabled": 0;
-        "aof_rewrite_in_progress": 0;
-        "aof_rewrite_scheduled": 0;
-        "aof_last_rewrite_time_sec": -1;
-        "aof_current_rewrite_time_sec": -1;
-        "aof_last_bgrewrite_status": "ok";
-        "aof_rewrites": 0;
-        "aof_rewrites_consecutive_failures": 0;
-        "aof_last_write_status": "ok";
-        "aof_last_cow_size": 0;
+        "aof_enabled": u8::from(aof.state != AofState::Off);
+        "aof_rewrite_in_progress": u8::from(aof.is_rewriting());
+        "aof_rewrite_scheduled": u8::from(aof.rewrite_scheduled);
+        "aof_last_rewrite_time_sec": aof.last_rewrite_seconds;
+        "aof_current_rewrite_time_sec": rewriting;
+        "aof_last_bgrewrite_status": if aof.last_rewrite_ok { "ok" } else { "err" };
+        "aof_rewrites": aof.rewrites;
+        "aof_rewrites_consecutive_failures": aof.limit.consecutive_failures;
+        "aof_last_write_status": if aof.refusal().is_none() { "ok" } else { "err" };
+        "aof_last_cow_size": aof.last_copied;
         "module_fork_in_progress": 0;
         "module_fork_last_cow_size": 0;
+    }
+    if aof.state != AofState::Off {
+        fields! { out;
+            "aof_current_size": aof.current_bytes();
+            "aof_base_size": aof.rewrite_base_bytes;
+            "aof_pending_rewrite": 0;
+            "aof_buffer_length": aof.writer.as_ref().map_or(0, |writer| writer.pending());
+            "aof_pending_bio_fsync": u8::from(aof.syncing_since.is_some());
+            "aof_delayed_fsync": aof.delayed_fsync;
+        }
     }
     if let Some(state) = &persistence.loading {
         let (loaded, total) = (state.loading.bytes(), state.total_bytes);

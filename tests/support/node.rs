@@ -1,6 +1,6 @@
 //! A node on a machine of nothing but memory: no sockets, no files, a clock that stands still until it is moved.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -23,11 +23,16 @@ pub struct TestHost {
     pub disk: MemoryDisk,
     pub clock_us: Rc<RefCell<u64>>,
     jobs: Rc<RefCell<Vec<Box<dyn Job>>>>,
+    /// Do jobs rest, as if the disk did not answer?
+    pub jobs_rest: Rc<Cell<bool>>,
 }
 
 impl TestHost {
     /// Lets every job do what there is to do.
     pub fn run_jobs(&self) {
+        if self.jobs_rest.get() {
+            return;
+        }
         self.jobs.borrow_mut().retain_mut(|job| job.run(Wait::Never) != Progress::Done);
     }
 }
@@ -86,12 +91,17 @@ impl Host for TestHost {
 
 /// A node with this configuration, as `name value` lines, and its machine.
 pub fn new(lines: &[(&str, &str)]) -> (Node, TestHost) {
+    new_on(MemoryDisk::default(), lines)
+}
+
+/// As `new`, with what a disk holds.
+pub fn new_on(disk: MemoryDisk, lines: &[(&str, &str)]) -> (Node, TestHost) {
     let mut config = Config::default();
     for (name, value) in lines {
         let directive = Directive::find(name.as_bytes()).expect("a known directive");
         directive.read(&mut config, &[value.as_bytes()], Origin::Set).expect("a valid value");
     }
-    let host = TestHost::default();
+    let host = TestHost { disk, ..TestHost::default() };
     *host.clock_us.borrow_mut() = 1_000_000;
     let identity = Identity { run_id: "0".repeat(40), started_unix_us: EPOCH_US, ..Identity::default() };
     let now = Now { mono: MonoTime(1_000_000), unix_us: EPOCH_US };

@@ -97,7 +97,7 @@ const GROUPS: [&str; 13] = [
 const MISSING: [(&str, &str); 19] = [
     ("acl", "access control lists"),
     ("backup", "persistence"),
-    ("bgrewriteaof", "persistence"),
+    ("persistence"),
     ("client|caching", "tracking of what clients have read"),
     ("client|capa", "redirections to the master"),
     ("client|import-source", "import mode"),
