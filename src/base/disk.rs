@@ -165,9 +165,11 @@ struct Faults {
     is_limited: AtomicBool,
     room: AtomicU64,
     fails_syncs: AtomicBool,
+    /// What would be found after a crash, and after a kill, at each step since `record`.
+    records: Mutex<Option<Vec<MemoryDisk>>>,
 }
 
-struct Handle(MemoryFile, Arc<Faults>);
+struct Handle(MemoryFile, MemoryDisk);
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -176,34 +178,58 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl DiskFile for Handle {
     fn append(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut count = bytes.len();
-        if self.1.is_limited.load(Ordering::Relaxed) {
-            let room = self.1.room.load(Ordering::Relaxed) as usize;
+        let faults = &self.1.faults;
+        if faults.is_limited.load(Ordering::Relaxed) {
+            let room = faults.room.load(Ordering::Relaxed) as usize;
             count = count.min(room);
             if count == 0 {
                 return Err(io::ErrorKind::StorageFull.into());
             }
-            self.1.room.store((room - count) as u64, Ordering::Relaxed);
+            faults.room.store((room - count) as u64, Ordering::Relaxed);
         }
         locked(&self.0).bytes.extend_from_slice(&bytes[..count]);
+        self.1.note();
         Ok(count)
     }
 
     fn sync(&self) -> io::Result<()> {
-        if self.1.fails_syncs.load(Ordering::Relaxed) {
+        if self.1.faults.fails_syncs.load(Ordering::Relaxed) {
             return Err(io::Error::other("Input/output error"));
         }
-        let content = &mut *locked(&self.0);
-        content.synced.clone_from(&content.bytes);
+        {
+            let content = &mut *locked(&self.0);
+            content.synced.clone_from(&content.bytes);
+        }
+        self.1.note();
         Ok(())
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         locked(&self.0).bytes.truncate(len as usize);
+        self.1.note();
         Ok(())
     }
 }
 
 impl MemoryDisk {
+    /// Begins to record what would be found after a crash, and after a kill, at each step.
+    pub fn record(&self) {
+        *locked(&self.faults.records) = Some(Vec::new());
+    }
+
+    /// What was recorded.
+    pub fn take_records(&self) -> Vec<MemoryDisk> {
+        locked(&self.faults.records).take().unwrap_or_default()
+    }
+
+    /// Ends a step.
+    fn note(&self) {
+        if let Some(records) = &mut *locked(&self.faults.records) {
+            records.push(self.after_crash());
+            records.push(self.after_kill());
+        }
+    }
+
     fn file(&self, path: &Path) -> io::Result<MemoryFile> {
         locked(&self.files).get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
@@ -265,12 +291,14 @@ impl Disk for MemoryDisk {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let file = MemoryFile::default();
         locked(&self.files).insert(path.to_owned(), file.clone());
-        Ok(Arc::new(Handle(file, self.faults.clone())))
+        self.note();
+        Ok(Arc::new(Handle(file, self.clone())))
     }
 
     fn open_append(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let file = locked(&self.files).entry(path.to_owned()).or_default().clone();
-        Ok(Arc::new(Handle(file, self.faults.clone())))
+        self.note();
+        Ok(Arc::new(Handle(file, self.clone())))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
@@ -284,16 +312,19 @@ impl Disk for MemoryDisk {
 
     fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
         let file = self.file(path)?;
-        let content = &mut *locked(&file);
-        content.bytes.truncate(len as usize);
-        content.synced.clone_from(&content.bytes);
+        {
+            let content = &mut *locked(&file);
+            content.bytes.truncate(len as usize);
+            content.synced.clone_from(&content.bytes);
+        }
+        self.note();
         Ok(())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut files = locked(&self.files);
-        let file = files.remove(from).ok_or(io::ErrorKind::NotFound)?;
-        files.insert(to.to_owned(), file);
+        let file = locked(&self.files).remove(from).ok_or(io::ErrorKind::NotFound)?;
+        locked(&self.files).insert(to.to_owned(), file);
+        self.note();
         Ok(())
     }
 
@@ -304,7 +335,9 @@ impl Disk for MemoryDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        locked(&self.files).remove(path).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
+        let removed = locked(&self.files).remove(path);
+        self.note();
+        removed.map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn create_dir(&self, _path: &Path) -> io::Result<()> {
@@ -315,11 +348,14 @@ impl Disk for MemoryDisk {
         if self.faults.fails_syncs.load(Ordering::Relaxed) {
             return Err(io::Error::other("Input/output error"));
         }
-        let (files, mut durable) = (locked(&self.files), locked(&self.durable));
-        durable.retain(|name, _| parent(name) != path);
-        for (name, file) in files.iter().filter(|(name, _)| parent(name) == path) {
-            durable.insert(name.clone(), file.clone());
+        {
+            let (files, mut durable) = (locked(&self.files), locked(&self.durable));
+            durable.retain(|name, _| parent(name) != path);
+            for (name, file) in files.iter().filter(|(name, _)| parent(name) == path) {
+                durable.insert(name.clone(), file.clone());
+            }
         }
+        self.note();
         Ok(())
     }
 

@@ -114,7 +114,6 @@ pub fn follow(server: &mut Server) {
         aof.released = aof.epoch - 1;
     }
     server.keyspace.unsynced.set_active(always, aof.epoch);
-    release(server);
 }
 
 /// After a command of the client at `place`: its reply, which begins at `position`, waits if it tells of something that could
@@ -287,7 +286,8 @@ pub fn settle(server: &mut Server) {
     }
 }
 
-/// Lets go of what is safe: replies, keys, and clients that wait for it.
+/// Lets go of what is safe: replies, keys, and clients that wait for it. What the turn wrote must have been gathered: a reply
+/// of the epoch in hand would seem to depend on nothing.
 fn release(server: &mut Server) {
     let aof = &server.persistence.aof;
     let (released, synced) = (aof.released, aof.synced_offset);
@@ -420,6 +420,7 @@ pub fn set_enabled(server: &mut Server, on: bool) -> Result<(), String> {
 }
 
 fn turn_off(server: &mut Server) {
+    let waiting = std::mem::take(&mut server.awaiting_sync);
     sync_now(server);
     rewriting::cancel(server);
     let aof = &mut server.persistence.aof;
@@ -431,7 +432,6 @@ fn turn_off(server: &mut Server) {
     aof.rewrite_scheduled = false;
     aof.unsynced = false;
     follow(server);
-    let waiting = std::mem::take(&mut server.awaiting_sync);
     for (offset, id) in waiting {
         wake_waiting(server, offset, id, Some(WAITAOF_OFF));
     }

@@ -239,10 +239,10 @@ fn drop_temp_incremental(server: &mut Server, is_temp: bool) {
     let disk = server.host.disk();
     let aof = &mut server.persistence.aof;
     let name = aof.names.temp_incremental();
-    log::notice(&format!("Removing the temp incr aof file {} in the background", text(&name)));
-    let path = disk.absolute(&aof.names.path(&name));
+    log::notice(&format!("Removing the temp incr aof file {}", text(&name)));
     aof.writer = None;
-    aof.send(Order::Remove(vec![path]));
+    // At once, as the next rewrite makes one of the same name. If it stays, that one empties it.
+    let _ = disk.remove(&aof.names.path(&name));
 }
 
 /// Gives up the rewrite that goes on, if one does.

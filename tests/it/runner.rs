@@ -38,21 +38,24 @@ pub struct TestNode {
     pub host: TestHost,
     clients: BTreeMap<String, (ClientId, u32)>,
     inboxes: BTreeMap<String, Vec<u8>>,
+    /// Set when the server ends.
+    pub exit_code: Option<u8>,
 }
 
 impl TestNode {
     /// A node with this configuration, as `name value` lines.
     pub fn new(lines: &[(&str, &str)]) -> TestNode {
         let (node, host) = node::new(lines);
-        TestNode { node, host, clients: BTreeMap::new(), inboxes: BTreeMap::new() }
+        TestNode { node, host, clients: BTreeMap::new(), inboxes: BTreeMap::new(), exit_code: None }
     }
 
     /// A node that starts with what a disk holds, and has loaded it. Its disk is `host.disk`.
     pub fn start_on(disk: MemoryDisk, lines: &[(&str, &str)]) -> TestNode {
         let (node, host) = node::new_on(disk, lines);
-        let mut this = TestNode { node, host, clients: BTreeMap::new(), inboxes: BTreeMap::new() };
+        let mut this = TestNode { node, host, clients: BTreeMap::new(), inboxes: BTreeMap::new(), exit_code: None };
         this.node.begin_turn(this.now());
         this.node.load_at_start();
+        this.settle();
         while this.node.server.persistence.loading.is_some() {
             this.node.begin_turn(this.now());
             this.settle();
@@ -136,10 +139,12 @@ impl TestNode {
     /// Runs turns until nothing goes on.
     pub fn settle(&mut self) {
         self.end_turn();
-        self.host.run_jobs();
-        // What the jobs did is seen in the turn that they cause.
-        self.node.begin_turn(self.now());
-        self.end_turn();
+        // What the jobs did is seen in the turn that they cause, which may ask for more.
+        for _ in 0..4 {
+            self.host.run_jobs();
+            self.node.begin_turn(self.now());
+            self.end_turn();
+        }
         // As the reactor asks after each turn: whatever clients set, the answer must be a time.
         assert!(self.node.sleep_us(self.now().mono) <= 10_000_000);
         let done = self.node.server.keyspace.garbage.counter();
@@ -158,9 +163,12 @@ impl TestNode {
             }
         }
         for action in self.node.take_actions() {
-            if let Action::Close { client, .. } = action {
-                self.node.disconnect(client);
-                self.clients.retain(|_, (id, _)| *id != client);
+            match action {
+                Action::Close { client, .. } => {
+                    self.node.disconnect(client);
+                    self.clients.retain(|_, (id, _)| *id != client);
+                }
+                Action::Exit { code } => self.exit_code = Some(code),
             }
         }
     }

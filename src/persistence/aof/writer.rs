@@ -72,6 +72,8 @@ impl Writer {
             std::mem::swap(&mut self.pending, commands);
             return;
         }
+        // A transaction begins before its database is selected.
+        self.pending.extend_from_slice(&commands[..marks.first().map_or(commands.len(), |&(at, _)| at)]);
         for (index, &(from, db)) in marks.iter().enumerate() {
             let to = marks.get(index + 1).map_or(commands.len(), |&(next, _)| next);
             if self.selected != Some(db) {
