@@ -18,4 +18,5 @@ pub mod number;
 pub mod quote;
 pub mod rng;
 pub mod sha;
+pub mod shown;
 pub mod time;

@@ -65,7 +65,7 @@ pub fn open_at_start(server: &mut Server) -> io::Result<()> {
         if is_rdb {
             let size = CutSize { dbs: Vec::new(), has_field_expiry: false };
             let temp = names.path(&names.temp_manifest());
-            let file = FileSink::new(disk.clone(), &temp, &path, false);
+            let file = FileSink::new(disk.clone(), &temp, &path, false, server.host.breathe());
             RdbWriter::new(saving::rdb_options(server, size, true), Box::new(file)).finish()?;
         } else {
             disk.create(&path)?.sync()?;

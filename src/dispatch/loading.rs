@@ -179,6 +179,10 @@ pub fn slice(server: &mut Server, budget_us: u64) -> Option<Result<LoadReport, L
         let state = server.persistence.loading.as_mut()?;
         state.has_more = false;
         let end = match state.loading.poll()? {
+            Loaded::Room(db, table) => {
+                server.keyspace.adopt_table(db, *table);
+                None
+            }
             Loaded::Keys(keys) => match server.keyspace.insert_loaded(keys, state.on_existing) {
                 Ok(()) => None,
                 Err((db, key)) => Some(Err(LoadError::Duplicate { db, key })),

@@ -87,7 +87,8 @@ fn try_begin(server: &mut Server) -> Result<(), String> {
     let disk = server.host.disk();
     let partial = PathBuf::from(format!("temp-rewriteaof-{}.aof", server.identity.process_id));
     let temp_base = disk.absolute(&temp_base);
-    let file = FileSink::new(disk, &partial, &temp_base, server.config.aof_rewrite_incremental_fsync);
+    let (syncs, breathe) = (server.config.aof_rewrite_incremental_fsync, server.host.breathe());
+    let file = FileSink::new(disk, &partial, &temp_base, syncs, breathe);
     let sink: Box<dyn PieceSink> = if base_is_rdb {
         Box::new(RdbWriter::new(saving::rdb_options(server, size.clone(), true), Box::new(file)))
     } else {

@@ -1,5 +1,6 @@
 //! Keys that come from a file or a master: made on another thread, put into their databases here.
 
+use crate::storage::Table;
 use crate::storage::table::{OwnedEntry, prefix_of_hash};
 use crate::types::hash::next_field_expiry;
 
@@ -40,6 +41,15 @@ pub enum OnExisting {
 }
 
 impl Keyspace {
+    /// Gives a database an empty table with room, made on another thread, unless it has keys or is being saved.
+    pub fn adopt_table(&mut self, db: DbIndex, table: Table) {
+        let state = &mut self.dbs[usize::from(db.0)];
+        if state.table.is_empty() && table.is_empty() && self.cut.is_none() {
+            let resizing = std::mem::replace(&mut state.table, table).resizing;
+            state.table.resizing = resizing;
+        }
+    }
+
     /// Puts keys into their databases. Nobody is told: these keys were always there.
     ///
     /// # Errors

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 
 use crate::base::job::{Job, Progress, Sleep, Wait, Wake};
+use crate::keyspace::DbIndex;
 use crate::keyspace::load::LoadedKey;
-use crate::storage::alloc;
+use crate::storage::{Table, alloc};
 
 use super::aof::loader::FileToLoad;
 use super::aof::reader::CommandBatch;
-use super::rdb::load::{LoadError, LoadReport, RdbLoader};
+use super::rdb::load::{Item, LoadError, LoadReport, RdbLoader};
 
 /// Keys that travel together.
 const BATCH_KEYS: usize = 512;
@@ -19,6 +20,8 @@ const BATCHES_MAX: usize = 16;
 
 /// What a loading thread sends.
 pub enum Loaded {
+    /// A table with room for the keys of a database, for it to take if it has none yet.
+    Room(DbIndex, Box<Table>),
     /// Keys of an RDB file.
     Keys(Vec<LoadedKey>),
     /// Commands of an append-only file.
@@ -43,14 +46,14 @@ pub trait LoadSource: Send {
 /// The keys of one RDB file.
 pub struct RdbSource {
     loader: RdbLoader<'static>,
-    /// An error that came after some keys of a batch.
-    failed: Option<LoadError>,
+    /// What came after some keys of a batch.
+    next: Option<Loaded>,
 }
 
 impl RdbSource {
     /// All keys of this loader.
     pub fn new(loader: RdbLoader<'static>) -> RdbSource {
-        RdbSource { loader, failed: None }
+        RdbSource { loader, next: None }
     }
 
     /// The loader, after the end.
@@ -61,21 +64,29 @@ impl RdbSource {
 
 impl LoadSource for RdbSource {
     fn next(&mut self) -> Loaded {
-        if let Some(error) = self.failed.take() {
-            return Loaded::Failed(error);
+        if let Some(next) = self.next.take() {
+            return next;
         }
         let mut keys = Vec::with_capacity(BATCH_KEYS);
         while keys.len() < BATCH_KEYS {
-            match self.loader.next_key() {
-                Ok(Some(key)) => keys.push(key),
-                Ok(None) if keys.is_empty() => return Loaded::End(self.loader.report()),
-                Ok(None) => break,
-                Err(error) if keys.is_empty() => return Loaded::Failed(error),
-                Err(error) => {
-                    self.failed = Some(error);
-                    break;
+            let other = match self.loader.next_item() {
+                Ok(Some(Item::Key(key))) => {
+                    keys.push(key);
+                    continue;
                 }
+                Ok(Some(Item::Room(db, keys))) => {
+                    let mut table = Box::new(Table::new(self.loader.seed()));
+                    table.reserve(keys);
+                    Loaded::Room(db, table)
+                }
+                Ok(None) => Loaded::End(self.loader.report()),
+                Err(error) => Loaded::Failed(error),
+            };
+            if keys.is_empty() {
+                return other;
             }
+            self.next = Some(other);
+            break;
         }
         Loaded::Keys(keys)
     }
@@ -164,7 +175,7 @@ impl Job for LoadJob {
             match &loaded {
                 Loaded::Keys(keys) => self.delay(keys.len()),
                 Loaded::Commands(batch) => self.delay(batch.len()),
-                Loaded::FileEnd(_) | Loaded::End(_) | Loaded::Failed(_) => {}
+                Loaded::Room(..) | Loaded::FileEnd(_) | Loaded::End(_) | Loaded::Failed(_) => {}
             }
             alloc::publish_thread();
             let sent = match wait {

@@ -305,6 +305,24 @@ mod tests {
         assert_eq!(dict.next_expiry(), model.values().filter_map(|entry| entry.1).min());
     }
 
+    #[test]
+    fn fields_may_come_in_the_order_of_their_hashes() {
+        let seed = HashSeed::new(4);
+        let count = if cfg!(miri) { 300 } else { 20_000 };
+        let mut fields: Vec<(u64, String)> = (0..count).map(|n| (0, format!("field:{n}"))).collect();
+        fields.iter_mut().for_each(|(hash, field)| *hash = seed.hash(field.as_bytes()));
+        fields.sort();
+        for backwards in [false, true] {
+            let mut dict = Dict::new(seed);
+            for (_, field) in &fields {
+                assert!(dict.insert(field.as_bytes(), b"v", None));
+            }
+            dict.check_invariants();
+            assert_eq!(dict.len(), count, "{backwards}");
+            fields.reverse();
+        }
+    }
+
     fn run(seed: u64, steps: usize, spread: u64, expiring: bool) {
         let mut rng = Rng::new(seed);
         let (mut dict, mut model) = (Dict::new(HashSeed::new(seed)), Model::new());

@@ -325,6 +325,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn members_may_come_in_the_order_of_their_hashes() {
+        let mut index = ScoreIndex::new();
+        let count = if cfg!(miri) { 300 } else { 20_000 };
+        for n in 0..count {
+            index.insert(n * (u64::MAX / count), n as f64);
+        }
+        index.check_invariants();
+        assert_eq!(index.len(), count);
+    }
+
     /// `mask` picks the bits in which fingerprints differ: few of them make many members share one.
     fn run(seed: u64, steps: usize, mask: u32, whole: bool) {
         let mut rng = Rng::new(seed);

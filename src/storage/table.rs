@@ -26,6 +26,9 @@ const SLOTS: usize = 7;
 /// Bucket counts of a segment, as it grows; beyond the last it splits.
 const SIZES: [u8; 10] = [1, 2, 4, 6, 10, 16, 24, 32, 44, 63];
 const DEPTH_MAX: u32 = 40;
+/// Entries for which `reserve` makes one segment, at most, and the most segments that it makes: 2^20 take 4 GiB.
+const RESERVE_PER_SEGMENT: usize = 256;
+const RESERVE_DEPTH_MAX: u32 = 20;
 const CUT: u8 = 0x80;
 const OVERFLOW: u8 = 0x7f;
 const PREFIX_HASH_BITS: u32 = 40;
@@ -100,6 +103,15 @@ impl SegmentPtr {
     }
 }
 
+/// Each item twice, side by side.
+fn doubled<T: Copy>(items: &[T]) -> Vec<T> {
+    let mut all = Vec::with_capacity(items.len() * 2);
+    for &item in items {
+        all.extend_from_slice(&[item, item]);
+    }
+    all
+}
+
 #[inline]
 fn tag_of(hash: u64) -> u8 {
     (hash as u8).max(1)
@@ -143,6 +155,9 @@ pub struct Table {
     /// The directory has 2^depth places.
     depth: u32,
     len: usize,
+    /// Segments, and buckets of all of them.
+    segment_count: usize,
+    bucket_count: usize,
     seed: HashSeed,
     /// May segments shrink and merge? (DEBUG DICT-RESIZING)
     pub resizing: bool,
@@ -165,11 +180,33 @@ impl Table {
             depths: vec![0],
             depth: 0,
             len: 0,
+            segment_count: 1,
+            bucket_count: usize::from(SIZES[0]),
             seed,
             resizing: true,
             parity: 0,
             cutting: false,
         }
+    }
+
+    /// Makes room for so many entries, if there are none yet.
+    pub fn reserve(&mut self, count: usize) {
+        if self.len > 0 || self.cutting || count <= RESERVE_PER_SEGMENT {
+            return;
+        }
+        let depth = count.div_ceil(RESERVE_PER_SEGMENT).next_power_of_two().ilog2().min(RESERVE_DEPTH_MAX);
+        let mean = count >> depth;
+        // Most segments get no more than the mean and its root; the others grow by one size.
+        let is_enough = |size: &u8| usize::from(*size) * SLOTS * 9 / 10 > mean + mean.isqrt();
+        let size = SIZES.iter().copied().find(is_enough).unwrap_or(SIZES[SIZES.len() - 1]);
+        let old: Vec<SegmentPtr> = self.segments().collect();
+        self.directory = (0..1usize << depth).map(|_| SegmentPtr::allocate(size, depth)).collect();
+        self.directory.iter().for_each(|&segment| mark_cut(segment, self.parity));
+        self.depths = vec![depth as u8; 1 << depth];
+        self.depth = depth;
+        self.segment_count = 1 << depth;
+        self.bucket_count = usize::from(size) << depth;
+        old.into_iter().for_each(SegmentPtr::free);
     }
 
     /// Number of entries.
@@ -373,6 +410,7 @@ impl Table {
         let cut = self.rehash_into(old, |_| new);
         mark_cut(new, cut);
         self.replace(hash, depth, new);
+        self.bucket_count = self.bucket_count + usize::from(buckets) - usize::from(old.buckets());
         old.free();
     }
 
@@ -417,18 +455,30 @@ impl Table {
         let depth = unsafe { old.header().as_ref().depth };
         assert!(depth < DEPTH_MAX, "the hash spreads keys over segments");
         if depth == self.depth {
-            self.directory = self.directory.iter().flat_map(|&segment| [segment, segment]).collect();
-            self.depths = self.depths.iter().flat_map(|&depth| [depth, depth]).collect();
+            self.directory = doubled(&self.directory);
+            self.depths = doubled(&self.depths);
             self.depth += 1;
         }
-        let size = SIZES[SIZES.len() - 2];
-        let halves = [SegmentPtr::allocate(size, depth + 1), SegmentPtr::allocate(size, depth + 1)];
         let bit = 63 - depth;
+        // Keys that come in the order of their hashes (loaded from a file, copied along a scan) all fall to one side.
+        let mut counts = [0; 2];
+        for index in 0..usize::from(old.buckets()) {
+            // SAFETY: live, and exclusive by &mut self.
+            for raw in unsafe { &*old.bucket(index) }.slots.iter().flatten() {
+                // SAFETY: entries in slots are live.
+                let hash = self.seed.hash(unsafe { EntryRef::from_raw(*raw) }.key());
+                counts[(hash >> bit) as usize & 1] += 1;
+            }
+        }
+        let halves = counts.map(|count| SegmentPtr::allocate(size_for(count), depth + 1));
         let cut = self.rehash_into(old, |hash| halves[(hash >> bit) as usize & 1]);
         halves.into_iter().for_each(|half| mark_cut(half, cut));
         for (half, value) in [(0, 0), (1, 1u64 << bit)] {
             self.replace(hash & !(1 << bit) | value, depth + 1, halves[half]);
         }
+        self.segment_count += 1;
+        let new_buckets: usize = halves.iter().map(|half| usize::from(half.buckets())).sum();
+        self.bucket_count = self.bucket_count + new_buckets - usize::from(old.buckets());
         old.free();
     }
 
@@ -517,6 +567,8 @@ impl Table {
         debug_assert_eq!(cut, other_cut, "both were taken before they merge");
         mark_cut(new, cut);
         self.replace(hash, depth - 1, new);
+        self.segment_count -= 1;
+        self.bucket_count = self.bucket_count + usize::from(new.buckets()) - usize::from(a.buckets() + b.buckets());
         a.free();
         b.free();
         // Halving walks the directory: worth a look only when the table has become small for it.
@@ -654,12 +706,8 @@ impl Table {
 
     /// Slots in all segments, and bytes of segments and directory.
     pub fn capacity(&self) -> (usize, usize) {
-        let (mut slots, mut bytes) = (0, self.directory.capacity() * size_of::<SegmentPtr>());
-        for segment in self.segments() {
-            slots += segment.capacity();
-            bytes += SegmentPtr::layout(segment.buckets()).size();
-        }
-        (slots, bytes)
+        let directory = self.directory.capacity() * size_of::<SegmentPtr>() + self.depths.capacity();
+        (self.bucket_count * SLOTS, directory + (self.bucket_count + self.segment_count) * size_of::<Bucket>())
     }
 
     fn segments(&self) -> impl Iterator<Item = SegmentPtr> + '_ {
@@ -675,6 +723,8 @@ impl Table {
     /// Panics unless every entry can be found, counts agree and the directory is whole.
     pub fn check_invariants(&self) {
         assert_eq!(self.directory.len(), 1 << self.depth);
+        let buckets = self.segments().map(|segment| usize::from(segment.buckets())).sum();
+        assert_eq!((self.segment_count, self.bucket_count), (self.segments().count(), buckets));
         let mut total = 0;
         for segment in self.segments() {
             // SAFETY: live.
@@ -728,6 +778,13 @@ impl Drop for Table {
         let segments: Vec<_> = self.segments().collect();
         segments.into_iter().for_each(SegmentPtr::free);
     }
+}
+
+/// The number of buckets of a new segment that begins with so many entries.
+fn size_for(count: usize) -> u8 {
+    // An even half of a full segment gets the size before the last: it grows once before it splits.
+    let roomy = |size: &u8| usize::from(*size) * SLOTS * 2 >= count * 3;
+    SIZES.iter().copied().find(roomy).unwrap_or(SIZES[SIZES.len() - 1])
 }
 
 /// Sets or keeps clear the cut bit of every bucket of a new segment.
@@ -932,6 +989,44 @@ mod tests {
             }
             assert_eq!(seen.range(0..).count(), stay as usize, "round {round}");
         }
+    }
+
+    #[test]
+    fn keys_may_come_in_the_order_of_their_hashes() {
+        for backwards in [false, true] {
+            let mut table = Table::new(HashSeed::new(8));
+            let count = if cfg!(miri) { 600 } else { 30_000 };
+            let mut keys: Vec<(u64, String)> = (0..count).map(|n| (0, format!("key:{n}"))).collect();
+            keys.iter_mut().for_each(|(hash, key)| *hash = table.hash(key.as_bytes()));
+            keys.sort();
+            if backwards {
+                keys.reverse();
+            }
+            for (place, (_, key)) in keys.iter().enumerate() {
+                add(&mut table, key.as_bytes(), place as i64);
+            }
+            table.check_invariants();
+            assert_eq!(table.len(), count as usize);
+            let slots = table.capacity().0;
+            assert!(slots < table.len() * 3, "{slots} slots");
+        }
+    }
+
+    #[test]
+    fn a_reserved_table_takes_its_keys_without_growing() {
+        let count = if cfg!(miri) { 2000 } else { 100_000 };
+        let mut table = Table::new(HashSeed::new(8));
+        table.reserve(count);
+        let (slots, bytes) = table.capacity();
+        assert!(bytes < count * 16 && slots > count, "{bytes} bytes");
+        (0..count).for_each(|n| add(&mut table, format!("key:{n}").as_bytes(), n as i64));
+        table.check_invariants();
+        let grown = table.capacity().1 - bytes;
+        assert!(grown < bytes / 6, "grew by {grown} of {bytes} bytes");
+        // With keys it stays as it is.
+        let before = table.capacity();
+        table.reserve(count * 10);
+        assert_eq!(table.capacity(), before);
     }
 
     #[test]

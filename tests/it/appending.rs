@@ -139,7 +139,7 @@ fn nothing_that_could_be_lost_is_shown_to_anyone() {
     let mut node = start(&ALWAYS);
     run(&mut node, "> SET old 1\nOK\n> SET k before\nOK\nd> SUBSCRIBE c\n[subscribe c (int) 1]");
     run(&mut node, "e> BLPOP queue 0\n(none)\nf> MONITOR\nOK");
-    node.host.jobs_rest.set(true);
+    node.host.holds_jobs.set(true);
     let asks = |node: &mut TestNode, client: &str, request: &[&[u8]]| {
         node.send(client, &encode(&request.iter().map(|arg| arg.to_vec()).collect::<Vec<_>>()));
         node.read(client)
@@ -157,7 +157,7 @@ fn nothing_that_could_be_lost_is_shown_to_anyone() {
     assert_eq!(node.read("d"), None, "what a writer says may follow from what it wrote");
     assert_eq!(asks(&mut node, "j", &[b"RPUSH", b"queue", b"x"]), None);
     assert_eq!((node.read("e"), node.read("f")), (None, None));
-    node.host.jobs_rest.set(false);
+    node.host.holds_jobs.set(false);
     node.advance_ms(2);
     let mut read = |client: &str| node.read(client).unwrap_or_else(|| panic!("{client} waits for ever"));
     assert_eq!((read("a"), read("b"), read("b")), ("OK".to_owned(), "after".to_owned(), "1".to_owned()));
@@ -174,7 +174,7 @@ fn who_writes_without_pause_is_answered_all_the_same() {
     let set = encode(&[b"SET".to_vec(), b"k".to_vec(), b"v".to_vec()]);
     for turn in 0..20 {
         // The sync of every second turn ends only after the next has written again.
-        node.host.jobs_rest.set(turn % 2 == 0);
+        node.host.holds_jobs.set(turn % 2 == 0);
         node.send("a", &set);
     }
     let mut answers = 0;
@@ -297,7 +297,7 @@ fn what_was_acknowledged_survives_a_crash_at_any_moment() {
         let mut node = start(&ALWAYS);
         let (mut sent, mut acknowledged) = (0, 0);
         for _ in 0..60 {
-            node.host.jobs_rest.set(rng.below(3) == 0);
+            node.host.holds_jobs.set(rng.below(3) == 0);
             match rng.below(12) {
                 0 => drop(node.ask("BGREWRITEAOF")),
                 1 => node.advance_ms(50),

@@ -45,8 +45,7 @@ pub struct TestNode {
 impl TestNode {
     /// A node with this configuration, as `name value` lines.
     pub fn new(lines: &[(&str, &str)]) -> TestNode {
-        let (node, host) = node::new(lines);
-        TestNode { node, host, clients: BTreeMap::new(), inboxes: BTreeMap::new(), exit_code: None }
+        TestNode::start_on(MemoryDisk::default(), lines)
     }
 
     /// A node that starts with what a disk holds, and has loaded it. Its disk is `host.disk`.
@@ -96,7 +95,8 @@ impl TestNode {
         Now { mono: MonoTime(mono), unix_us: EPOCH_US + mono as i64 - 1_000_000 }
     }
 
-    fn client(&mut self, name: &str) -> u32 {
+    /// The place of a client, which is connected if it was not.
+    pub fn client(&mut self, name: &str) -> u32 {
         if let Some(&(_, place)) = self.clients.get(name) {
             return place;
         }
@@ -124,12 +124,18 @@ impl TestNode {
         for step in 0..ms.min(20) {
             let part = ms / ms.min(20) + if step == 0 { ms % ms.min(20) } else { 0 };
             *self.host.clock_us.borrow_mut() += part * 1000;
-            self.node.begin_turn(self.now());
-            self.settle();
+            self.turn();
         }
     }
 
+    /// Runs one turn in which nobody sends anything.
+    pub fn turn(&mut self) {
+        self.node.begin_turn(self.now());
+        self.settle();
+    }
+
     fn end_turn(&mut self) {
+        self.node.go_on();
         self.node.end_turn();
         self.node.cron();
         self.node.write_append_only_file();
@@ -139,10 +145,18 @@ impl TestNode {
     /// Runs turns until nothing goes on.
     pub fn settle(&mut self) {
         self.end_turn();
-        // What the jobs did is seen in the turn that they cause, which may ask for more.
+        self.host.run_jobs();
+        // What the jobs did is seen in the turn that they cause.
+        self.node.work_on_files();
+        let has_aof = |node: &Node| node.server.persistence.aof.background.is_some();
         for _ in 0..4 {
-            self.host.run_jobs();
-            self.node.begin_turn(self.now());
+            if has_aof(&self.node) {
+                self.node.begin_turn(self.now());
+                self.end_turn();
+                self.host.run_jobs();
+            }
+        }
+        if has_aof(&self.node) {
             self.end_turn();
         }
         // As the reactor asks after each turn: whatever clients set, the answer must be a time.
@@ -179,6 +193,16 @@ impl TestNode {
         let (text, used) = render(inbox)?;
         inbox.drain(..used);
         Some(text)
+    }
+
+    /// Everything that a client has to read, byte for byte.
+    pub fn read_raw(&mut self, client: &str) -> Vec<u8> {
+        self.inboxes.remove(client).unwrap_or_default()
+    }
+
+    /// Is this client's connection open?
+    pub fn is_connected(&self, client: &str) -> bool {
+        self.clients.contains_key(client)
     }
 
     /// The content of the next reply, a bulk string.

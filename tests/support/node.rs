@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use russet::base::disk::{self, Disk, MemoryDisk};
 use russet::base::host::{Host, ProcessFacts};
-use russet::base::job::{Job, Progress, Sleep, Wait, Wake};
+use russet::base::job::{Breathe, Job, Progress, Sleep, Wait, Wake};
 use russet::base::time::{MonoTime, Now};
 use russet::config::{Config, Directive, Origin};
 use russet::node::Node;
@@ -22,15 +22,17 @@ pub const EPOCH_US: i64 = 1_700_000_000_000_000;
 pub struct TestHost {
     pub disk: MemoryDisk,
     pub clock_us: Rc<RefCell<u64>>,
+    /// Microseconds that pass with each reading of the clock while something runs.
+    pub tick_us: Rc<Cell<u64>>,
     jobs: Rc<RefCell<Vec<Box<dyn Job>>>>,
-    /// Do jobs rest, as if the disk did not answer?
-    pub jobs_rest: Rc<Cell<bool>>,
+    /// Do jobs stand still, as on a machine that is busy elsewhere?
+    pub holds_jobs: Rc<Cell<bool>>,
 }
 
 impl TestHost {
     /// Lets every job do what there is to do.
     pub fn run_jobs(&self) {
-        if self.jobs_rest.get() {
+        if self.holds_jobs.get() {
             return;
         }
         self.jobs.borrow_mut().retain_mut(|job| job.run(Wait::Never) != Progress::Done);
@@ -80,11 +82,18 @@ impl Host for TestHost {
         Arc::new(|_| {})
     }
 
+    fn breathe(&self) -> Breathe {
+        Arc::new(|| {})
+    }
+
+    fn give_way(&mut self) {}
+
     fn wait_for_jobs(&mut self) {
         self.run_jobs();
     }
 
     fn mono_us(&self) -> u64 {
+        *self.clock_us.borrow_mut() += self.tick_us.get();
         *self.clock_us.borrow()
     }
 }

@@ -106,6 +106,14 @@ pub struct LoadReport {
     pub bytes: u64,
 }
 
+/// What a file holds, in order.
+pub enum Item {
+    /// A database is to have about so many keys.
+    Room(DbIndex, usize),
+    /// A key.
+    Key(LoadedKey),
+}
+
 /// What stands before a key.
 #[derive(Clone, Copy, Default)]
 struct Notes {
@@ -147,6 +155,11 @@ impl<'a> RdbLoader<'a> {
         LoadReport { fields_expired: self.decoder.dropped_fields, bytes: self.reader.offset(), ..self.report.clone() }
     }
 
+    /// The seed of the tables that keys are made for.
+    pub fn seed(&self) -> HashSeed {
+        self.options.seed
+    }
+
     /// How far the file is read.
     pub fn offset(&self) -> u64 {
         self.reader.offset()
@@ -157,11 +170,11 @@ impl<'a> RdbLoader<'a> {
         self.reader
     }
 
-    /// The next key; None at the end.
+    /// The next item; None at the end.
     ///
     /// # Errors
     /// Why the rest cannot be loaded.
-    pub fn next_key(&mut self) -> Result<Option<LoadedKey>, LoadError> {
+    pub fn next_item(&mut self) -> Result<Option<Item>, LoadError> {
         let result = if self.begun { Ok(()) } else { self.header() };
         let result = result.and_then(|()| self.scan());
         match (result, self.reader.take_failure()) {
@@ -188,7 +201,7 @@ impl<'a> RdbLoader<'a> {
         Ok(())
     }
 
-    fn scan(&mut self) -> Result<Option<LoadedKey>, LoadError> {
+    fn scan(&mut self) -> Result<Option<Item>, LoadError> {
         loop {
             let [kind] = self.reader.array()?;
             match kind {
@@ -213,8 +226,10 @@ impl<'a> RdbLoader<'a> {
                     self.db = DbIndex(number as u16);
                 }
                 opcode::RESIZE_DB => {
+                    // Each key takes four bytes of the file at least, whatever the number says.
+                    let keys = self.reader.number()?.min(self.reader.left() / 4);
                     self.reader.number()?;
-                    self.reader.number()?;
+                    return Ok(Some(Item::Room(self.db, keys as usize)));
                 }
                 opcode::SLOT_INFO => {
                     for _ in 0..3 {
@@ -235,7 +250,7 @@ impl<'a> RdbLoader<'a> {
                 }
                 _ => {
                     if let Some(key) = self.key(kind)? {
-                        return Ok(Some(key));
+                        return Ok(Some(Item::Key(key)));
                     }
                 }
             }

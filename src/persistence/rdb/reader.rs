@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Bytes that may still come.
-    fn left(&self) -> u64 {
+    pub fn left(&self) -> u64 {
         self.end.map_or(u64::MAX, |end| end.saturating_sub(self.offset()))
     }
 
