@@ -22,7 +22,7 @@ use super::jobs::Jobs;
 use super::main_loop::{JOBS, MainLoop};
 use super::supervisor::Supervisor;
 use super::title::Title;
-use super::{affinity, listener, logging, sys};
+use super::{affinity, check, listener, logging, sys};
 
 /// The version of Redis whose behaviour clients are told to expect.
 const PRODUCT: &str = "Redis 7.4.0";
@@ -34,13 +34,17 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let called = arguments.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = Path::new(&called).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    for (part, what) in [("sentinel", "Sentinel"), ("check-aof", "AOF checking"), ("check-rdb", "RDB checking")] {
+    for (part, what) in [("sentinel", "Sentinel"), ("check-rdb", "RDB checking")] {
         if name.ends_with(part) {
             eprintln!("{what} is not available in this version of Russet.");
             return ExitCode::FAILURE;
         }
     }
+    if name.ends_with("check-aof") {
+        return check::aof(&arguments[1..]);
+    }
     match arguments.get(1).map(|word| word.as_bytes()) {
+        Some(b"check-aof") => return check::aof(&arguments[2..]),
         Some(b"-v" | b"--version") => {
             println!("Russet server v={} (compatible with {PRODUCT}) bits=64", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
@@ -63,6 +67,7 @@ pub fn main() -> ExitCode {
 
 const USAGE: &str = "\
 Usage: russet [/path/to/redis.conf | /path/to/russet.toml | -] [options]
+       russet check-aof [--fix | --truncate-to-timestamp seconds] file.manifest | file.aof
        russet -v or --version
        russet -h or --help
 

@@ -462,3 +462,61 @@ fn replies_of_the_commands_about_the_file() {
         ",
     );
 }
+
+/// A process that is killed while clients write: what they were told is there when it starts again.
+#[test]
+fn a_killed_server_has_everything_it_acknowledged() {
+    use std::io::{BufRead, BufReader, Write};
+
+    let dir = std::env::temp_dir().join(format!("russet-killed-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a folder");
+    let path = dir.display().to_string();
+    let lines =
+        ["--dir", &path, "--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-min-size", "1kb"];
+    let start = || crate::server::Server::start(env!("CARGO_BIN_EXE_russet"), &lines);
+    let mut server = start();
+    let mut sent = 0;
+    for _ in 0..3 {
+        let mut connection = server.connect();
+        let replies = BufReader::new(connection.try_clone().expect("a second handle"));
+        let (told, acknowledged) = std::sync::mpsc::channel();
+        let reading = std::thread::spawn(move || {
+            for line in replies.lines().map_while(Result::ok) {
+                if told.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut last = sent;
+        while last < sent + 200 {
+            let batch: Vec<u8> = (1..=20)
+                .flat_map(|n| encode(&[b"SET".to_vec(), b"k".to_vec(), (last + n).to_string().into_bytes()]))
+                .collect();
+            connection.write_all(&batch).expect("a server that reads");
+            last += 20;
+        }
+        // The rest is not waited for.
+        let mut known = 0;
+        while known < 100 {
+            assert_eq!(acknowledged.recv().expect("a reply"), "+OK");
+            known += 1;
+        }
+        // Its end is a kill.
+        drop(server);
+        reading.join().expect("a thread that ended");
+        known += acknowledged.iter().count() as u64;
+        server = start();
+        let mut connection = server.connect();
+        let mut lines = BufReader::new(connection.try_clone().expect("a second handle")).lines().map_while(Result::ok);
+        let found: u64 = loop {
+            connection.write_all(&encode(&[b"GET".to_vec(), b"k".to_vec()])).expect("a server that reads");
+            if !lines.next().expect("a reply").starts_with("-LOADING") {
+                break lines.next().and_then(|line| line.parse().ok()).expect("a number");
+            }
+        };
+        assert!((sent + known..=last).contains(&found), "{found} of {last}, {known} acknowledged");
+        sent = last;
+    }
+    drop(server);
+    std::fs::remove_dir_all(&dir).expect("the folder is there");
+}

@@ -45,12 +45,15 @@ pub struct TestNode {
 impl TestNode {
     /// A node with this configuration, as `name value` lines.
     pub fn new(lines: &[(&str, &str)]) -> TestNode {
-        TestNode::start_on(MemoryDisk::default(), lines)
+        TestNode::started(node::new(lines))
     }
 
     /// A node that starts with what a disk holds, and has loaded it. Its disk is `host.disk`.
     pub fn start_on(disk: MemoryDisk, lines: &[(&str, &str)]) -> TestNode {
-        let (node, host) = node::new_on(disk, lines);
+        TestNode::started(node::new_on(disk, lines))
+    }
+
+    fn started((node, host): (Node, TestHost)) -> TestNode {
         let mut this = TestNode { node, host, clients: BTreeMap::new(), inboxes: BTreeMap::new(), exit_code: None };
         this.node.begin_turn(this.now());
         this.node.load_at_start();

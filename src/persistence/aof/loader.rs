@@ -35,7 +35,7 @@ pub struct TornEnd {
 }
 
 enum Current {
-    Rdb(RdbSource),
+    Rdb(Box<RdbSource>),
     Commands(CommandReader),
 }
 
@@ -85,7 +85,8 @@ impl AofSource {
             "Reading RDB preamble from AOF file..."
         });
         let size = self.disk.size(&file.path).map_err(failed)?;
-        Ok(Current::Rdb(RdbSource::new(RdbLoader::new(Reader::of_stream(stream, Some(size)), self.options))))
+        let loader = RdbLoader::new(Reader::of_stream(stream, Some(size)), self.options);
+        Ok(Current::Rdb(Box::new(RdbSource::new(loader))))
     }
 
     /// What comes next of a file, or None at its end.
@@ -118,7 +119,7 @@ impl AofSource {
                 }
                 Err(stop) => {
                     self.bytes_done += reader.offset();
-                    self.end_of(file, stop).map_or(None, |error| Some(Loaded::Failed(error)))
+                    self.end_of(file, stop).map(Loaded::Failed)
                 }
             },
         }

@@ -6,6 +6,7 @@
 //! command is written to it any more, and only a rewrite, which makes a new base, mends that.
 
 pub mod background;
+pub mod check;
 pub mod loader;
 pub mod manifest;
 pub mod reader;
