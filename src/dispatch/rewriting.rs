@@ -200,11 +200,15 @@ pub(super) fn committed(server: &mut Server, result: Result<(), String>) {
     if aof.state != AofState::Off {
         let was_waiting = aof.state == AofState::WaitRewrite;
         aof.state = AofState::On;
-        if matches!(aof.trust, Trust::Lost(_)) {
+        // What was lost may be part of an incremental file that counts beside the new base: only one that was not written to
+        // before is above suspicion.
+        let is_lost = matches!(aof.trust, Trust::Lost(_));
+        aof.rewrite_scheduled |= is_lost && !rewrite.incremental_is_temp;
+        if is_lost && rewrite.incremental_is_temp {
             log::notice("The append only file is whole again: writes are let in");
             aof.send(Order::Trust);
+            aof.trust = Trust::Good;
         }
-        aof.trust = Trust::Good;
         aof.released = aof.released.max(rewrite.epoch);
         aof.synced_offset = aof.synced_offset.max(rewrite.offset);
         aof.unsynced = true;

@@ -2,7 +2,8 @@
 //! drives it with sockets, tests and the simulator without. Deliberately absent: sockets, threads, clocks.
 //!
 //! One turn: `begin_turn`, then `receive` for each connection that has bytes, `go_on`, `end_turn`, `cron`,
-//! `write_append_only_file`; then the owner writes the outputs of `pending_writes` (of each client no more than is `sendable`) and carries out `actions`.
+//! `write_append_only_file`; then the owner writes the outputs of `pending_writes` (of each client no more than is
+//! `sendable`) and carries out `actions`.
 
 mod cron;
 mod input;
