@@ -18,6 +18,9 @@ const IN_FLIGHT_MAX: usize = 8 << 20;
 /// Bounds of one slice of a cut, in microseconds.
 const SLICE_US: std::ops::RangeInclusive<u64> = 50..=500;
 
+/// The version that files of Valkey's dialect name: the first whose types they may hold.
+const VALKEY_VERSION: &str = "9.0.0";
+
 /// Why a save did not begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SaveRefusal {
@@ -97,6 +100,13 @@ pub fn rdb_options(server: &Server, size: CutSize, is_aof_base: bool) -> RdbOpti
         _ => AccessNote::None,
     };
     let number = |value: usize| value.to_string().into_bytes();
+    let version = match config.rdb_dialect {
+        RdbDialect::Valkey => ("valkey-ver", VALKEY_VERSION.as_bytes().to_vec()),
+        RdbDialect::Redis | RdbDialect::Redis70 => ("redis-ver", REDIS_VERSION.as_bytes().to_vec()),
+    };
+    if config.rdb_dialect == RdbDialect::Redis70 && size.has_field_expiry {
+        log::warning("rdb-dialect redis-7.0 has no fields that expire: they are written as fields that do not.");
+    }
     RdbOptions {
         form: match config.rdb_dialect {
             RdbDialect::Redis => Form::Redis,
@@ -106,7 +116,7 @@ pub fn rdb_options(server: &Server, size: CutSize, is_aof_base: bool) -> RdbOpti
         compression: if config.rdbcompression { Compression::Lzf } else { Compression::None },
         checksum: config.rdbchecksum,
         aux: vec![
-            ("redis-ver", REDIS_VERSION.as_bytes().to_vec()),
+            version,
             ("redis-bits", number(usize::BITS as usize)),
             ("ctime", number(server.now.unix().seconds().max(0) as usize)),
             ("used-mem", number(server.used_memory())),
