@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::disk::Disk;
-use super::job::{Job, Sleep, Wake};
+use super::job::{Breathe, Job, Sleep, Wake};
 
 /// Facts about the process, for INFO.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,8 +17,6 @@ pub struct ProcessFacts {
     pub total_memory: usize,
     /// Seconds in the kernel and in user mode: process, then main thread, then children.
     pub cpu: [f64; 6],
-    /// Number of open files.
-    pub open_files: usize,
 }
 
 /// The machine, as far as a node may touch it.
@@ -64,6 +62,12 @@ pub trait Host {
 
     /// Sleeps; for jobs.
     fn sleep(&self) -> Sleep;
+
+    /// Gives way to the node; for jobs.
+    fn breathe(&self) -> Breathe;
+
+    /// Gives way for a moment to a job that shares the node's processor and is behind.
+    fn give_way(&mut self);
 
     /// Lets jobs go on, until one wakes this node or a few milliseconds have passed. For commands that wait for a job.
     fn wait_for_jobs(&mut self);

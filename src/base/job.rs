@@ -35,6 +35,10 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 /// Sleeps so many microseconds (delays that tests ask for).
 pub type Sleep = Arc<dyn Fn(u64) + Send + Sync>;
 
+/// Gives way to the node for a moment if this job shares its processor. A job that is not urgent calls it at least at each
+/// hundred microseconds of work, so that commands never wait for it longer than that.
+pub type Breathe = Arc<dyn Fn() + Send + Sync>;
+
 /// What a job was sent.
 #[derive(Debug)]
 pub enum Received<T> {

@@ -17,4 +17,5 @@ pub mod notify;
 pub mod number;
 pub mod rng;
 pub mod sha;
+pub mod shown;
 pub mod time;

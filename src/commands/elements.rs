@@ -8,6 +8,7 @@ use crate::base::rng::Rng;
 use crate::resp::{CommandError, Reply};
 use crate::server::DataContext;
 use crate::server::context::{Args, integer};
+use crate::spec::Group;
 use crate::storage::listpack::Element;
 
 /// Writes an element.
@@ -33,8 +34,8 @@ pub(super) struct ScanOptions<'a> {
     pub count: usize,
     /// What elements must match.
     pub pattern: Option<&'a [u8]>,
-    /// HSCAN NOVALUES.
-    pub no_values: bool,
+    /// HSCAN NOVALUES, ZSCAN NOSCORES: the fields or members alone.
+    pub alone: bool,
 }
 
 /// The cursor of a scan.
@@ -44,8 +45,8 @@ pub(super) fn scan_cursor(arg: &[u8]) -> Result<u64, CommandError> {
 
 impl<'a> ScanOptions<'a> {
     /// The options from argument 3 on.
-    pub fn parse(argv: &'a [&'a [u8]], is_hash: bool) -> Result<ScanOptions<'a>, CommandError> {
-        let mut options = ScanOptions { count: 10, pattern: None, no_values: false };
+    pub fn parse(argv: &'a [&'a [u8]], group: Group) -> Result<ScanOptions<'a>, CommandError> {
+        let mut options = ScanOptions { count: 10, pattern: None, alone: false };
         let mut args = Args::new(argv, 3);
         while args.left() > 0 {
             if args.left() > 1 && args.take_word("COUNT") {
@@ -57,10 +58,12 @@ impl<'a> ScanOptions<'a> {
             } else if args.left() > 1 && args.take_word("MATCH") {
                 options.pattern = args.next().filter(|pattern| *pattern != b"*");
             } else if args.take_word("NOVALUES") {
-                if !is_hash {
+                if group != Group::Hash {
                     return Err(CommandError::err("NOVALUES option can only be used in HSCAN"));
                 }
-                options.no_values = true;
+                options.alone = true;
+            } else if group == Group::SortedSet && args.take_word("NOSCORES") {
+                options.alone = true;
             } else {
                 return Err(CommandError::Syntax);
             }
@@ -93,12 +96,16 @@ pub(super) enum RandomCount {
     Repeating(usize),
 }
 
+/// The answer to the one integer whose negative is none.
+pub(super) fn beyond_negation() -> CommandError {
+    CommandError::err(format!("value is out of range, value must between {} and {}", -i64::MAX, i64::MAX))
+}
+
 /// The count of SRANDMEMBER, HRANDFIELD, ZRANDMEMBER: negative for repetitions.
 pub(super) fn random_count(arg: &[u8]) -> Result<RandomCount, CommandError> {
     let count = integer(arg)?;
     if count == i64::MIN {
-        let text = format!("value is out of range, value must between {} and {}", -i64::MAX, i64::MAX);
-        return Err(CommandError::err(text));
+        return Err(beyond_negation());
     }
     let size = count.unsigned_abs() as usize;
     Ok(if count < 0 { RandomCount::Repeating(size) } else { RandomCount::Distinct(size) })

@@ -1,5 +1,6 @@
 //! HyperLogLog: counting what is different in little room.
 
+use crate::base::shown::shown;
 use crate::keyspace::{KeepTtl, Notify};
 use crate::resp::CommandError;
 use crate::server::{Command, CommandResult, DataContext, Handler, Outcome};
@@ -261,7 +262,7 @@ fn pfdebug(cx: &mut DataContext<'_>) -> CommandResult {
         b"decode" => return Err(CommandError::err("HLL encoding is not sparse")),
         b"encoding" => cx.reply.simple(if layout == Layout::Dense { "dense" } else { "sparse" }),
         _ => {
-            let word = String::from_utf8_lossy(cx.argv[1]).into_owned();
+            let word = shown(cx.argv[1]);
             return Err(CommandError::err(format!("Unknown PFDEBUG subcommand '{word}'")));
         }
     }

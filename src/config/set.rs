@@ -4,6 +4,7 @@ use super::directive::{Directive, Flags};
 use super::setting::Origin;
 use super::table::{Config, DIRECTIVES};
 use crate::base::glob::{Case, is_match};
+use crate::base::shown::shown;
 
 /// The pairs of names and values that CONFIG GET replies. A name without wildcards finds hidden directives too and is
 /// replied as it was asked; a pattern finds every visible name it matches, aliases included. No name comes twice.
@@ -79,7 +80,7 @@ fn check_names(pairs: &[(&[u8], &[u8])], permit: Permit) -> Result<Vec<&'static 
     let mut directives: Vec<&'static Directive> = Vec::with_capacity(pairs.len());
     for (name, _) in pairs {
         let Some(directive) = Directive::find(name) else {
-            let name = String::from_utf8_lossy(name);
+            let name = shown(name);
             return Err(format!("ERR Unknown option or number of arguments for CONFIG SET - '{name}'"));
         };
         let flags = directive.flags;
@@ -102,7 +103,7 @@ fn check_names(pairs: &[(&[u8], &[u8])], permit: Permit) -> Result<Vec<&'static 
 }
 
 fn failed(name: &[u8], reason: &str) -> String {
-    let name = String::from_utf8_lossy(name);
+    let name = shown(name);
     format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")
 }
 

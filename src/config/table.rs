@@ -557,7 +557,7 @@ directives! {
         /// Threads for reading and writing sockets; taken for compatibility.
         "io-threads" => io_threads: i32 = 1, IMMUTABLE, int(1, 256);
         /// Whether those threads read as well; taken for compatibility.
-        "io-threads-do-reads" => io_threads_do_reads: bool = false, IMMUTABLE;
+        "io-threads-do-reads" => io_threads_do_reads: bool = false, IMMUTABLE.or(HIDDEN);
         /// Whether those threads never rest; taken for compatibility.
         "io-threads-always-active" => io_threads_always_active: bool = false, HIDDEN;
         /// Threads from which big replies are sent without a copy.

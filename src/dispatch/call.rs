@@ -93,7 +93,8 @@ pub(super) fn call(
         }
         Handler::Container(_) => Err(CommandError::Arity(command.info.name.into())),
     };
-    let us = server.host.mono_us() - start_us;
+    server.clock_us = server.host.mono_us();
+    let us = server.clock_us - start_us;
     let failed = result.is_err();
     let called = finish(server, place, result, deny_blocking);
     let shown = shown_argv(server, argv);
@@ -170,6 +171,9 @@ fn finish(server: &mut Server, place: u32, result: Result<Outcome, CommandError>
 
 fn count(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]], us: u64, failed: bool, out_before: usize) {
     server.stats.total_commands_processed += 1;
+    if let Some(client) = server.clients.at(place) {
+        client.commands_processed += 1;
+    }
     server.stats.eventloop_duration_cmd_sum_us += us;
     let tracking = server.config.latency_tracking;
     let entry = server.commands.entry_mut(id);

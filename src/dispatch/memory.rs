@@ -4,8 +4,8 @@ use crate::config::MaxmemoryPolicy;
 use crate::keyspace::evict::{EvictionPolicy, VictimOrder};
 use crate::server::{ClientFlags, ClientId, Server};
 
-/// Microseconds of eviction at one go, whatever the excess: the rest follows in later turns. What
-/// `maxmemory-eviction-tenacity` is: 10 for 500, less in proportion, more by 15 % a step, 100 for no end.
+/// Microseconds of eviction for one command, however much it must make up for: what `maxmemory-eviction-tenacity` is; 10
+/// for 500, less in proportion, more by 15 % a step, 100 for no end. What earlier turns left over gets half as much of a turn.
 fn slice_us(tenacity: i32) -> u64 {
     match tenacity {
         ..=10 => 50 * tenacity.max(0) as u64,
@@ -41,29 +41,47 @@ pub fn eviction_policy(server: &Server) -> Option<EvictionPolicy> {
     Some(EvictionPolicy { order, volatile_only, samples: server.config.maxmemory_samples.max(1) as usize })
 }
 
-/// Evicts until memory is below `maxmemory`, or for a slice of time.
+/// Evicts until memory is below `maxmemory`, or for a slice of time. The commands of a turn share one slice for what was
+/// left over before; beside it, each evicts as much as was added since the last of them, so that what is left over does not
+/// grow.
 pub fn make_room(server: &mut Server) -> Room {
     let limit = server.config.maxmemory as usize;
     if limit == 0 || server.used_memory() <= limit {
+        server.eviction.left_over = 0;
         return Room::Enough;
     }
-    let Some(policy) = eviction_policy(server) else { return Room::None };
+    let policy = eviction_policy(server);
     let (start, slice_us) = (server.host.mono_us(), slice_us(server.config.maxmemory_eviction_tenacity));
+    let before = server.eviction;
     let mut evicted = 0u32;
-    while server.used_memory() > limit {
-        if !server.keyspace.evict_one(policy) {
+    let room = loop {
+        let used = server.used_memory();
+        if used <= limit {
+            break Room::Enough;
+        }
+        let is_old_excess = used <= before.left_over;
+        if is_old_excess && before.spent_us > slice_us / 2 {
+            break Room::Coming;
+        }
+        // So many go in any case: time that the process did not get must not look like work.
+        if evicted > 0 && evicted.is_multiple_of(16) {
+            let spent = server.host.mono_us() - start;
+            if spent > slice_us || (is_old_excess && before.spent_us + spent > slice_us / 2) {
+                break Room::Coming;
+            }
+        }
+        if !policy.is_some_and(|policy| server.keyspace.evict_one(policy)) {
             // What another thread is about to free counts for the room to come.
             let freeing = server.keyspace.garbage.pending() > 0;
-            return if freeing { Room::Coming } else { Room::None };
+            break if freeing { Room::Coming } else { Room::None };
         }
         // What the eviction left to be told takes memory itself, sometimes more than the key did.
         super::deliver::after_command(server);
         evicted += 1;
-        if evicted.is_multiple_of(16) && server.host.mono_us() - start > slice_us {
-            return Room::Coming;
-        }
-    }
-    Room::Enough
+    };
+    server.eviction.spent_us += server.host.mono_us() - start;
+    server.eviction.left_over = if room == Room::Coming { server.used_memory() } else { 0 };
+    room
 }
 
 /// Closes the clients that hold most memory until all together hold no more than `maxmemory-clients`.
@@ -101,9 +119,22 @@ pub fn evict_clients(server: &mut Server) {
 /// Brings the sum of client memory up to date with one client.
 pub fn count_client(server: &mut Server, place: u32) {
     if let Some(client) = server.clients.at(place) {
-        let bytes = client.memory_bytes();
+        // What is announced counts before it comes; what is about to be closed is as good as gone.
+        let is_closing = client.flags.has(ClientFlags::CLOSING);
+        let bytes = if is_closing { 0 } else { client.memory_bytes() + client.announced_bytes() };
         server.client_memory = server.client_memory + bytes - client.counted_memory;
         client.counted_memory = bytes;
+    }
+}
+
+/// Counts a client that sent something. If it holds more than before and clients hold too much, some go at once: whoever
+/// asks next in the same turn finds them gone.
+pub fn count_sender(server: &mut Server, place: u32) {
+    let before = server.client_memory;
+    count_client(server, place);
+    let limit = server.config.maxmemory_clients.bytes(server.config.maxmemory) as usize;
+    if server.client_memory > before && limit > 0 && server.client_memory > limit {
+        evict_clients(server);
     }
 }
 

@@ -10,6 +10,8 @@ pub mod saving;
 pub mod transaction;
 pub mod unblock;
 
+use crate::base::log;
+use crate::base::shown::shown;
 use crate::resp::CommandError;
 use crate::server::client::QueuedCommand;
 use crate::server::context::BigArg;
@@ -31,9 +33,9 @@ pub enum Flow {
 pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[BigArg]) -> Flow {
     let Some(client) = server.clients.at(place) else { return Flow::Stop };
     client.last_interaction = server.now.mono;
-    client.commands_processed += 1;
     let id = match lookup_command(server, argv) {
         Ok(id) => id,
+        Err(_) if is_other_protocol(argv[0]) => return close_intruder(server, place),
         Err(error) => {
             reject(server, place, None, &error);
             return Flow::Next;
@@ -115,6 +117,26 @@ fn lookup_command(server: &Server, argv: &[&[u8]]) -> Result<CommandId, CommandE
     Ok(id)
 }
 
+/// Is this the beginning of a line of HTTP? A browser may have been made to send it, with requests in what follows.
+fn is_other_protocol(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
+}
+
+/// Closes the connection of a client that does not mean this server, before it does what somebody else made it send.
+#[cold]
+fn close_intruder(server: &mut Server, place: u32) -> Flow {
+    if let Some(client) = server.clients.at(place) {
+        let id = client.id;
+        log::warning(&format!(
+            "Possible SECURITY ATTACK: {} sends HTTP (POST or Host:), as a browser does that was made to speak to this \
+             server. Its connection is closed.",
+            client.addr
+        ));
+        server.close_client(id, false);
+    }
+    Flow::Stop
+}
+
 /// The answer to a command that does not exist: its name and the beginning of its arguments.
 fn unknown_command(argv: &[&[u8]]) -> CommandError {
     let mut args = String::new();
@@ -123,16 +145,23 @@ fn unknown_command(argv: &[&[u8]]) -> CommandError {
             break;
         }
         let room = 128 - args.len();
-        args.push_str(&format!("'{}' ", String::from_utf8_lossy(&arg[..arg.len().min(room)])));
+        args.push_str(&format!("'{}' ", shown(&arg[..arg.len().min(room)])));
     }
-    let name = String::from_utf8_lossy(&argv[0][..argv[0].len().min(128)]);
+    let name = shown(&argv[0][..argv[0].len().min(128)]);
     CommandError::err(format!("unknown command '{name}', with args beginning with: {args}"))
 }
 
-/// Answers a request that is not executed. In MULTI the transaction fails.
+/// Answers a request that is not executed. In MULTI the transaction fails: now if it is EXEC, else when EXEC comes.
 pub(crate) fn reject(server: &mut Server, place: u32, id: Option<CommandId>, error: &CommandError) {
     if let Some(id) = id {
-        server.commands.entry_mut(id).stats.rejected_calls += 1;
+        let entry = server.commands.entry_mut(id);
+        entry.stats.rejected_calls += 1;
+        if entry.info().name == "exec" {
+            transaction::discard(server, place);
+            let text = error.to_string();
+            let why = text.strip_prefix("ERR ").unwrap_or(&text);
+            return write_error(server, place, &format!("EXECABORT Transaction discarded because of: {why}"));
+        }
     }
     if let Some(client) = server.clients.at(place)
         && client.flags.has(ClientFlags::MULTI)

@@ -82,7 +82,8 @@ fn rdb_sink(server: &mut Server, size: CutSize) -> Box<dyn PieceSink> {
     let config = &server.config;
     let path = path_of(&config.dbfilename.display());
     let temp = PathBuf::from(format!("temp-{}.rdb", server.identity.process_id));
-    let file = FileSink::new(server.host.disk(), &temp, &path, config.rdb_save_incremental_fsync);
+    let file =
+        FileSink::new(server.host.disk(), &temp, &path, config.rdb_save_incremental_fsync, server.host.breathe());
     Box::new(RdbWriter::new(rdb_options(server, size, false), Box::new(file)))
 }
 
@@ -172,17 +173,25 @@ fn all_is_taken(server: &Server) -> bool {
 /// Takes one step of the cut and sends what is ready.
 fn take_step(server: &mut Server) -> CutStep {
     let step = server.keyspace.cut_step();
+    send_pieces(server);
+    if let Some(running) = &mut server.persistence.running
+        && step == CutStep::Done
+        && !running.all_taken
+    {
+        running.all_taken = true;
+        running.snapshot.finish();
+    }
+    step
+}
+
+/// Sends what the walk and writers have taken.
+fn send_pieces(server: &mut Server) {
     let pieces = server.keyspace.take_cut_pieces();
     let copied = server.keyspace.cut_bytes_in_flight();
     if let Some(running) = &mut server.persistence.running {
         running.copied_peak = running.copied_peak.max(copied);
         pieces.into_iter().for_each(|piece| running.snapshot.send(piece));
-        if step == CutStep::Done && !running.all_taken {
-            running.all_taken = true;
-            running.snapshot.finish();
-        }
     }
-    step
 }
 
 /// Is there a cut to take, and room for what is taken?
@@ -194,9 +203,14 @@ pub fn wants_slice(server: &Server) -> bool {
 
 /// Goes on with the cut for a while, in proportion to what the turn took so far: under load it gets a fifth of the time.
 pub fn slice(server: &mut Server, turn_us: u64) {
+    if server.persistence.running.is_some() && server.keyspace.cut_bytes_in_flight() >= IN_FLIGHT_MAX / 2 {
+        server.host.give_way();
+    }
     if !server.keyspace.is_cutting() {
         return;
     }
+    // Also while the walk waits for room: what writers take would pile up.
+    send_pieces(server);
     let idle = turn_us < *SLICE_US.start();
     let budget = if idle { *SLICE_US.end() } else { (turn_us / 4).clamp(*SLICE_US.start(), *SLICE_US.end()) };
     let start = server.host.mono_us();

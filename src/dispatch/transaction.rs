@@ -10,6 +10,7 @@ use super::{deliver, write_error};
 /// Runs what MULTI queued. EXEC's handler has checked that it may.
 pub(super) fn run_queued(server: &mut Server, place: u32, argv: &[&[u8]]) {
     let Some(client) = server.clients.at(place) else { return };
+    let exec = client.last_command;
     let queue = client.multi.take().map(|multi| multi.queue).unwrap_or_default();
     client.flags = client.flags.without(ClientFlags::MULTI.or(ClientFlags::DIRTY_EXEC).or(ClientFlags::DIRTY_CAS));
     client.flags = client.flags.or(ClientFlags::DENY_BLOCKING);
@@ -25,6 +26,7 @@ pub(super) fn run_queued(server: &mut Server, place: u32, argv: &[&[u8]]) {
     }
     let Some(client) = server.clients.at(place) else { return };
     client.flags = client.flags.without(ClientFlags::DENY_BLOCKING);
+    client.last_command = exec;
     if let Some(mut deferred) = client.deferred.take() {
         client.out.append(&mut deferred);
     }

@@ -6,7 +6,7 @@ use crate::storage::{Encoding, EntryMut, EntryRef, NewValue, Type, Value};
 use crate::types::hash::next_field_expiry;
 
 use super::event::Vanished;
-use super::lazyfree::LAZYFREE_EFFORT_MIN;
+use super::lazyfree::{LAZYFREE_EFFORT_MAX, LAZYFREE_EFFORT_MIN};
 use super::{DbState, Keyspace, Notify, lru};
 
 /// The number of a database.
@@ -289,8 +289,7 @@ impl Db<'_> {
             change_expire(field_expires, prefix_of_hash(hash), old_field_expiry, new_field_expiry);
         }
         if let Some(object) = object
-            && policy.lazyfree_lazy_server_del
-            && object.free_effort() >= LAZYFREE_EFFORT_MIN
+            && object.free_effort() >= least_effort(policy.lazyfree_lazy_server_del)
         {
             garbage.push_object(object);
         }
@@ -502,13 +501,18 @@ fn add_to<'t>(
     table.insert(hash, key, value, type_, expire, lru)
 }
 
+/// From how many allocations on another thread frees a value.
+fn least_effort(lazy: bool) -> usize {
+    if lazy { LAZYFREE_EFFORT_MIN } else { LAZYFREE_EFFORT_MAX }
+}
+
 /// Frees an entry here, or queues it for the lazy-free thread if that was asked for and is worth it.
 pub(super) fn discard(entry: OwnedEntry, lazy: bool, garbage: &mut super::Garbage) {
     let effort = match entry.read().value() {
         Value::Object(object) => object.free_effort(),
         Value::Int(_) | Value::Bytes(_) => 1,
     };
-    if lazy && effort >= LAZYFREE_EFFORT_MIN {
+    if effort >= least_effort(lazy) {
         garbage.push_entry(entry);
     }
 }

@@ -11,6 +11,9 @@ use super::DbState;
 /// From this many allocations on, freeing a value is another thread's work.
 pub const LAZYFREE_EFFORT_MIN: usize = 64;
 
+/// From this many on it always is: freeing them would take longer than a command, or a slice of expiry or eviction, should.
+pub const LAZYFREE_EFFORT_MAX: usize = 1024;
+
 /// One thing to free.
 pub enum Waste {
     /// A removed entry.

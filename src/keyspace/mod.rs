@@ -221,16 +221,18 @@ impl Keyspace {
             if which.is_some_and(|only| usize::from(only.0) != index) {
                 continue;
             }
-            if self.dbs[index].table.is_empty() {
-                continue;
-            }
             let db = DbIndex(index as u16);
-            self.changes_announced += 1;
+            // A database without keys may still have room for those that it had.
             let old = std::mem::replace(&mut self.dbs[index], DbState::new(self.seed));
-            removed += old.table.len();
-            self.events.flushed(db);
+            let keys = old.table.len();
+            if keys > 0 {
+                self.changes_announced += 1;
+                self.events.flushed(db);
+            }
+            removed += keys;
             if let Some(old) = self.keep_for_cut(db, old)
                 && lazy
+                && keys > 0
             {
                 self.garbage.push_db(old);
             }

@@ -35,6 +35,9 @@ impl Node {
     /// How long the owner may sleep if no bytes come, in microseconds.
     pub fn sleep_us(&self, now: MonoTime) -> u64 {
         let server = &self.server;
+        if !self.input_left.is_empty() {
+            return 0;
+        }
         let mut wait = self.cron.last.map_or(0, |last| (last.0 + self.cron_period_us()).saturating_sub(now.0));
         if let Some((deadline, _)) = server.blocking.next_deadline() {
             wait = wait.min(deadline.0.saturating_sub(now.0));
@@ -50,6 +53,10 @@ impl Node {
         }
         if !server.awaiting_freed.is_empty() {
             wait = wait.min(FREED_LOOK_US);
+        }
+        if server.eviction.left_over > 0 {
+            // What another thread is freeing may be enough.
+            wait = wait.min(if server.keyspace.garbage.pending() > 0 { FREED_LOOK_US } else { 0 });
         }
         if server.pause.until_ms != 0 {
             wait = wait.min(us_until(server.pause.until_ms, server.now));
@@ -85,6 +92,14 @@ impl Node {
                 server.latency.add_if_slow("expire-cycle", spent / 1000, threshold, server.now.unix().seconds());
                 return;
             }
+        }
+    }
+
+    /// Evicts on where commands stopped above `maxmemory`.
+    pub(super) fn evict_left_over(&mut self) {
+        if self.server.eviction.left_over > 0 {
+            memory::make_room(&mut self.server);
+            settle(&mut self.server);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Requests: from bytes to executed commands. All complete requests of what was read are parsed first, the buckets and
-//! entries of their keys are asked for, then they are executed in order.
+//! entries of their keys are asked for, then they are executed in order, for a slice of time: what is left of a long
+//! pipeline waits until the other clients had their turn.
 
 use smallvec::SmallVec;
 
@@ -19,6 +20,10 @@ const BATCH_MAX: usize = 64;
 const BATCH_ARGS_KEPT: usize = 64 * 1024;
 /// From this much waiting output on, the output limit is looked at after each request.
 const OUTPUT_WATCH: usize = 64 * 1024;
+/// Microseconds of requests in one turn, whoever sent them.
+const TURN_US: u64 = 500;
+/// Microseconds that each client gets even in a turn that has lasted so long.
+const SHARE_US: u64 = 100;
 /// What a long argument's allocation begins with; it doubles up to the argument's length as bytes come in.
 const BIG_FIRST: usize = 256 * 1024;
 
@@ -30,6 +35,8 @@ pub(super) struct Batch {
     args: Vec<(usize, usize)>,
     hashes: Vec<u64>,
     parser: Parser,
+    /// When the client in hand must let others come in between.
+    slice_end_us: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +53,8 @@ enum Used {
     Until(usize),
     /// This many bytes are done; the client takes no further request for now.
     Stopped(usize),
+    /// This many bytes are done; the client's slice of the turn is used up.
+    Later(usize),
     /// A long argument follows: bytes up to the second number belong to its request, the rest is its beginning.
     Big { start: usize, data: usize, len: usize },
     /// The bytes are no request.
@@ -61,73 +70,86 @@ impl Node {
         self.server.stats.total_reads_processed += 1;
         client.last_interaction = self.server.now.mono;
         if client.partial.is_none() && !client.flags.has(stopped()) {
+            self.begin_slice();
             let mut parser = std::mem::take(&mut self.batch.parser);
             parser.reset();
-            let used = self.execute_all(place, bytes, &mut parser);
+            let used = self.execute_all(place, bytes, 0, &mut parser);
             self.keep_rest(place, bytes, parser, used);
+            self.finish_input(place);
         } else {
-            let mut partial = client.partial.take().unwrap_or_default();
-            partial.buf.extend_from_slice(bytes);
-            client.partial = Some(partial);
+            client.partial.get_or_insert_default().buf.extend_from_slice(bytes);
             self.resume(place);
         }
-        self.finish_input(place);
+    }
+
+    /// Goes on with clients whose input was more than a slice of an earlier turn. The others came first.
+    pub fn go_on(&mut self) {
+        for _ in 0..self.input_left.len() {
+            let Some(id) = self.input_left.pop_front() else { return };
+            let Some(place) = self.server.clients.place(id) else { continue };
+            if let Some(client) = self.server.clients.at(place) {
+                client.flags = client.flags.without(ClientFlags::INPUT_LEFT);
+            }
+            self.resume(place);
+            if self.is_turn_spent() {
+                return;
+            }
+        }
+    }
+
+    /// Have the requests of this turn taken their time?
+    pub fn is_turn_spent(&self) -> bool {
+        self.server.host.mono_us() >= self.server.now.mono.0 + TURN_US
+    }
+
+    /// Has the client at `place` sent more than it may have executed for now? Then nothing more is to be read from it.
+    pub fn has_input_left(&mut self, place: u32) -> bool {
+        self.server.clients.at(place).is_some_and(|client| client.flags.has(ClientFlags::INPUT_LEFT))
+    }
+
+    fn begin_slice(&mut self) {
+        let now = self.server.host.mono_us();
+        self.batch.slice_end_us = (self.server.now.mono.0 + TURN_US).max(now + SHARE_US);
     }
 
     /// Goes on with what a client sent while it could not be served.
     pub(super) fn resume(&mut self, place: u32) {
         let Some(client) = self.server.clients.at(place) else { return };
-        if client.flags.has(stopped()) {
-            return self.finish_input(place);
-        }
-        let Some(mut partial) = client.partial.take() else { return };
-        if partial.parser.is_complete() {
-            if !self.execute_partial(place, &mut partial) {
-                return;
-            }
-            partial = Box::default();
-        }
-        if partial.big.is_some() {
-            if let Some(client) = self.server.clients.at(place) {
-                client.partial = Some(partial);
-            }
-            return;
-        }
-        let Partial { buf, mut parser, bigs, .. } = *partial;
-        if bigs.is_empty() {
-            let used = self.execute_all(place, &buf, &mut parser);
-            self.keep_rest(place, &buf, parser, used);
-        } else {
-            self.go_on_with_bigs(place, buf, parser, bigs);
+        if !client.flags.has(stopped())
+            && let Some(partial) = client.partial.take()
+        {
+            self.begin_slice();
+            self.use_partial(place, partial);
         }
         self.finish_input(place);
     }
 
-    /// Parses on in a request that holds long arguments.
-    fn go_on_with_bigs(&mut self, place: u32, buf: Vec<u8>, mut parser: Parser, bigs: Vec<Shared<Vec<u8>>>) {
-        let status = parser.parse(&buf, self.limits(place));
-        let mut partial = Box::new(Partial { buf, parser, bigs, big: None });
-        match status {
-            Ok(Status::Complete { consumed }) => {
-                let rest = partial.buf.split_off(consumed);
-                if self.execute_partial(place, &mut partial) && !rest.is_empty() {
-                    let mut parser = Parser::default();
-                    let used = self.execute_all(place, &rest, &mut parser);
-                    self.keep_rest(place, &rest, parser, used);
-                } else if let Some(client) = self.server.clients.at(place)
-                    && !rest.is_empty()
-                {
-                    client.partial.get_or_insert_default().buf.extend_from_slice(&rest);
+    /// Executes what is complete of what a client sent before, and keeps the rest.
+    fn use_partial(&mut self, place: u32, mut partial: Box<Partial>) {
+        loop {
+            if partial.big.is_some() {
+                return self.put_back(place, partial);
+            }
+            if partial.parser.is_complete() {
+                // All arguments of a request with long ones are there.
+                match self.execute_partial(place, partial) {
+                    Some(rest) => partial = rest,
+                    None => return,
                 }
             }
-            Ok(Status::Big { consumed, len }) => {
-                let data = partial.buf.split_off(consumed);
-                partial.big = Some((data, len + 2));
-                self.put_back(place, partial);
-                self.big_complete(place);
+            if partial.bigs.is_empty() {
+                let Partial { buf, done, parser, .. } = &mut *partial;
+                let used = self.execute_all(place, buf, *done, parser);
+                return self.keep_rest_of(place, partial, used);
             }
-            Ok(_) => self.put_back(place, partial),
-            Err(error) => self.protocol_error(place, &error),
+            match partial.parser.parse(&partial.buf, self.limits(place)) {
+                Ok(Status::Complete { .. }) => {}
+                Ok(Status::Big { consumed, len }) => {
+                    partial.big = Some((partial.buf.split_off(consumed), len + 2));
+                }
+                Ok(_) => return self.put_back(place, partial),
+                Err(error) => return self.protocol_error(place, &error),
+            }
         }
     }
 
@@ -142,9 +164,8 @@ impl Node {
         RequestLimits { bulk_max: self.server.config.proto_max_bulk_len as i64, authenticated }
     }
 
-    /// Executes the requests in `buf`, from its start.
-    fn execute_all(&mut self, place: u32, buf: &[u8], parser: &mut Parser) -> Used {
-        let mut pos = 0;
+    /// Executes the requests in `buf` from `pos` on, of which `parser` may have begun with the first.
+    fn execute_all(&mut self, place: u32, buf: &[u8], mut pos: usize, parser: &mut Parser) -> Used {
         loop {
             self.batch.requests.clear();
             self.batch.args.clear();
@@ -182,7 +203,7 @@ impl Node {
                 && let Some(used) = self.execute_batch(place, buf)
             {
                 parser.reset();
-                return Used::Stopped(used);
+                return used;
             }
             match ending {
                 None => {}
@@ -211,11 +232,14 @@ impl Node {
                 Some(Err(error)) => return Used::Broken(error),
             }
             debug_assert!(pos > begin);
+            if self.server.host.mono_us() >= self.batch.slice_end_us {
+                return Used::Later(pos);
+            }
         }
     }
 
-    /// Executes the batch. Some if the client stopped: how many bytes of `buf` are done.
-    fn execute_batch(&mut self, place: u32, buf: &[u8]) -> Option<usize> {
+    /// Executes the batch. Some if the client stopped, or must let others come in between.
+    fn execute_batch(&mut self, place: u32, buf: &[u8]) -> Option<Used> {
         self.prefetch(place, buf);
         let mut argv: SmallVec<[&[u8]; 24]> = SmallVec::new();
         for index in 0..self.batch.requests.len() {
@@ -225,10 +249,10 @@ impl Node {
             argv.extend(args.iter().map(|&(start, len)| &buf[start..start + len]));
             match execute_request(&mut self.server, place, &argv, &[]) {
                 Flow::Next => {}
-                Flow::Stop => return Some(request.end),
+                Flow::Stop => return Some(Used::Stopped(request.end)),
                 Flow::Postpone => {
                     self.mark_paused(place);
-                    return Some(request.start);
+                    return Some(Used::Stopped(request.start));
                 }
             }
             if let Some(client) = self.server.clients.at(place)
@@ -236,8 +260,11 @@ impl Node {
             {
                 deliver::check_output_limit(&mut self.server, place);
                 if self.server.clients.at(place).is_none_or(|client| client.flags.has(ClientFlags::CLOSING)) {
-                    return Some(request.end);
+                    return Some(Used::Stopped(request.end));
                 }
+            }
+            if self.server.clock_us >= self.batch.slice_end_us {
+                return Some(Used::Later(request.end));
             }
         }
         None
@@ -266,29 +293,59 @@ impl Node {
         }
     }
 
-    /// Keeps what could not be executed yet.
+    /// Keeps what could not be executed yet of bytes that were just read.
     fn keep_rest(&mut self, place: u32, buf: &[u8], parser: Parser, used: Used) {
-        let Some(client) = self.server.clients.at(place) else { return };
+        let done = match used {
+            Used::Until(done) | Used::Stopped(done) | Used::Later(done) => done,
+            Used::Big { start, .. } => start,
+            Used::Broken(error) => return self.protocol_error(place, &error),
+        };
+        if done == buf.len() {
+            self.batch.parser = parser;
+            return;
+        }
+        let rest = Box::new(Partial { buf: buf[done..].to_vec(), parser, ..Partial::default() });
+        let used = match used {
+            Used::Big { start, data, len } => Used::Big { start: 0, data: data - start, len },
+            Used::Later(_) => Used::Later(0),
+            _ => Used::Until(0),
+        };
+        self.keep_rest_of(place, rest, used);
+    }
+
+    /// Keeps what could not be executed yet of what was kept before.
+    fn keep_rest_of(&mut self, place: u32, mut partial: Box<Partial>, used: Used) {
         match used {
-            Used::Until(done) | Used::Stopped(done) => {
-                if done < buf.len() && !client.flags.has(ClientFlags::CLOSING) {
-                    let buf = buf[done..].to_vec();
-                    client.partial = Some(Box::new(Partial { buf, parser, ..Partial::default() }));
-                } else {
-                    self.batch.parser = parser;
+            Used::Until(done) | Used::Stopped(done) | Used::Later(done) => {
+                if done == partial.buf.len() {
+                    return;
+                }
+                partial.done = done;
+                // What is executed goes when it is the greater part: each byte is copied once, however long the rest waits.
+                if done > partial.buf.len() / 2 {
+                    partial.buf = partial.buf[done..].to_vec();
+                    partial.done = 0;
                 }
             }
             Used::Big { start, data, len } => {
-                let mut big = Vec::with_capacity((len + 2).min(BIG_FIRST.max(buf.len() - data)));
-                big.extend_from_slice(&buf[data..]);
-                client.partial = Some(Box::new(Partial {
-                    buf: buf[start..data].to_vec(),
-                    parser,
-                    bigs: Vec::new(),
-                    big: Some((big, len + 2)),
-                }));
+                let mut big = Vec::with_capacity((len + 2).min(BIG_FIRST.max(partial.buf.len() - data)));
+                big.extend_from_slice(&partial.buf[data..]);
+                partial.buf.truncate(data);
+                partial.buf.drain(..start);
+                partial.buf.shrink_to_fit();
+                partial.done = 0;
+                partial.big = Some((big, len + 2));
             }
-            Used::Broken(error) => self.protocol_error(place, &error),
+            Used::Broken(error) => return self.protocol_error(place, &error),
+        }
+        let Some(client) = self.server.clients.at(place) else { return };
+        if client.flags.has(ClientFlags::CLOSING) {
+            return;
+        }
+        client.partial = Some(partial);
+        if matches!(used, Used::Later(_)) && !client.flags.has(ClientFlags::INPUT_LEFT) {
+            client.flags = client.flags.or(ClientFlags::INPUT_LEFT);
+            self.input_left.push_back(client.id);
         }
     }
 
@@ -322,54 +379,33 @@ impl Node {
     fn big_complete(&mut self, place: u32) {
         let Some(client) = self.server.clients.at(place) else { return };
         let Some(partial) = client.partial.as_mut() else { return };
-        let Some((mut bytes, total)) = partial.big.take() else { return };
-        if bytes.len() < total {
-            partial.big = Some((bytes, total));
+        let Some((bytes, total)) = &mut partial.big else { return };
+        if bytes.len() < *total {
             return;
         }
+        let mut bytes = std::mem::take(bytes);
         // More than the argument may have been read into the shared buffer together with its beginning.
-        let rest = bytes.split_off(total);
-        bytes.truncate(total - 2);
+        let rest = bytes.split_off(*total);
+        bytes.truncate(*total - 2);
         bytes.shrink_to_fit();
+        partial.big = None;
         partial.bigs.push(Shared::new(bytes));
         partial.parser.big_done();
         partial.buf.extend_from_slice(&rest);
-        if partial.parser.is_complete() {
-            let Some(mut partial) = client.partial.take() else { return };
-            let header = partial.buf.len() - rest.len();
-            partial.buf.truncate(header);
-            if !rest.is_empty() {
-                // What follows the request waits in a partial of its own.
-                client.partial = Some(Box::new(Partial { buf: rest, ..Partial::default() }));
-                let waiting = client.partial.take();
-                if self.execute_partial(place, &mut partial) {
-                    if let Some(client) = self.server.clients.at(place) {
-                        client.partial = waiting;
-                    }
-                    self.resume(place);
-                } else if let (Some(client), Some(waiting)) = (self.server.clients.at(place), waiting) {
-                    client.partial.get_or_insert_default().buf.extend_from_slice(&waiting.buf);
-                }
-            } else {
-                self.execute_partial(place, &mut partial);
-            }
-        } else {
-            self.resume(place);
-        }
+        self.resume(place);
     }
 
-    /// Executes a request with long arguments. False if the client takes no further one for now.
-    fn execute_partial(&mut self, place: u32, partial: &mut Box<Partial>) -> bool {
-        let taken = std::mem::take(partial);
+    /// Executes a request with long arguments. Returns what follows it, unless the client takes nothing more for now.
+    fn execute_partial(&mut self, place: u32, mut partial: Box<Partial>) -> Option<Box<Partial>> {
         let mut bigs: SmallVec<[BigArg; 2]> = SmallVec::new();
         let flow = {
             let mut argv: SmallVec<[&[u8]; 16]> = SmallVec::new();
-            for (index, arg) in taken.parser.args.iter().enumerate() {
+            for (index, arg) in partial.parser.args.iter().enumerate() {
                 match *arg {
-                    ArgAt::Buffer { start, len } => argv.push(&taken.buf[start..start + len]),
+                    ArgAt::Buffer { start, len } => argv.push(&partial.buf[start..start + len]),
                     ArgAt::Big(number) => {
-                        bigs.push((index, taken.bigs[number].clone()));
-                        argv.push(&taken.bigs[number]);
+                        bigs.push((index, partial.bigs[number].clone()));
+                        argv.push(&partial.bigs[number]);
                     }
                 }
             }
@@ -377,9 +413,19 @@ impl Node {
         };
         if flow == Flow::Postpone {
             self.mark_paused(place);
-            self.put_back(place, taken);
+            self.put_back(place, partial);
+            return None;
         }
-        flow == Flow::Next
+        let buf = partial.buf.split_off(partial.parser.parsed());
+        if buf.is_empty() {
+            return None;
+        }
+        let rest = Box::new(Partial { buf, ..Partial::default() });
+        if flow == Flow::Next {
+            return Some(rest);
+        }
+        self.put_back(place, rest);
+        None
     }
 
     fn protocol_error(&mut self, place: u32, error: &ProtocolError) {
@@ -400,7 +446,7 @@ impl Node {
         self.keep_query_limit(place);
         let server: &mut Server = &mut self.server;
         if server.config.maxmemory_clients.bytes(server.config.maxmemory) > 0 || query > 0 {
-            memory::count_client(server, place);
+            memory::count_sender(server, place);
         }
     }
 }

@@ -1,11 +1,13 @@
 //! One whole server as a value: time, chance and the machine are handed to it, bytes go in, bytes come out. The reactor
 //! drives it with sockets, tests and the simulator without. Deliberately absent: sockets, threads, clocks.
 //!
-//! One turn: `begin_turn`, then `receive` for each connection that has bytes, `end_turn`; then the owner writes the
+//! One turn: `begin_turn`, then `receive` for each connection that has bytes, `go_on`, `end_turn`; then the owner writes the
 //! outputs of `pending_writes` and carries out `actions`.
 
 mod cron;
 mod input;
+
+use std::collections::VecDeque;
 
 use crate::base::host::Host;
 use crate::base::log;
@@ -21,7 +23,7 @@ use crate::pubsub::Kind;
 use crate::server::apply::apply_config;
 use crate::server::wake::wake_freed;
 use crate::server::{
-    Action, Blocking, Client, ClientFlags, ClientId, Clients, CommandTable, DebugSwitches, Identity, Pause,
+    Action, Blocking, Client, ClientFlags, ClientId, Clients, CommandTable, DebugSwitches, Eviction, Identity, Pause,
     Propagation, Server, ShutdownRequest, Stats,
 };
 
@@ -42,6 +44,8 @@ pub struct Node {
     /// Its state.
     pub server: Server,
     batch: input::Batch,
+    /// Clients whose input is not all executed, though nothing but other clients' turns stands in the way.
+    input_left: VecDeque<ClientId>,
     cron: cron::Cron,
     /// Commands processed when the turn began.
     commands_before_turn: u64,
@@ -76,11 +80,13 @@ impl Node {
             latency: Default::default(),
             monitors: Vec::new(),
             pause: Pause::default(),
+            eviction: Eviction::default(),
             debug: DebugSwitches::default(),
             identity,
             host,
             rng: Rng::new(seed ^ 0x00dd),
             now,
+            clock_us: now.mono.0,
             actions: Vec::new(),
             pending_writes: Vec::new(),
             unblocked: Vec::new(),
@@ -97,7 +103,13 @@ impl Node {
         server.replid = server.rng.hex_digits(40);
         server.startup_memory = server.used_memory();
         apply_config(&mut server);
-        Node { server, batch: input::Batch::default(), cron: cron::Cron::default(), commands_before_turn: 0 }
+        Node {
+            server,
+            batch: input::Batch::default(),
+            input_left: VecDeque::new(),
+            cron: cron::Cron::default(),
+            commands_before_turn: 0,
+        }
     }
 
     /// Takes a new connection in.
@@ -163,6 +175,8 @@ impl Node {
     pub fn begin_turn(&mut self, now: Now) {
         self.server.now = now;
         self.server.keyspace.now = now.unix();
+        self.server.clock_us = now.mono.0;
+        self.server.eviction.spent_us = 0;
         self.server.stats.eventloop_cycles += 1;
         self.commands_before_turn = self.server.stats.total_commands_processed;
     }
@@ -173,6 +187,7 @@ impl Node {
         unblock::handle_deadlines(&mut self.server, now);
         wake_freed(&mut self.server);
         self.expire_due();
+        self.evict_left_over();
         self.end_pause();
         // A client that goes on may unblock others: until nobody is left, but for a bound per turn.
         for _ in 0..1000 {

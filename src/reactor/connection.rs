@@ -48,8 +48,10 @@ pub(super) struct Connection {
     pub(super) wants_write: bool,
     /// Close once everything is written.
     pub(super) closing: bool,
-    /// It filled the read buffer: there may be more to read without a new event.
+    /// Is it in the list of those that have more to read without a new event?
     pub(super) more_to_read: bool,
+    /// The poll told that the peer's end is closed. It does not tell again, so reading goes on until it shows.
+    pub(super) ended: bool,
 }
 
 impl Connection {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::base::disk::Disk;
 use crate::base::host::{Host, ProcessFacts};
-use crate::base::job::{Job, Sleep, Wake};
+use crate::base::job::{Breathe, Job, Sleep, Wake};
 use crate::base::log;
 use crate::base::time::{MonoTime, Now};
 use crate::config::{Config, OomScoreAdj};
@@ -172,12 +172,7 @@ impl Host for RealHost {
         let pages: usize = statm.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
         let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let total = meminfo.lines().next().and_then(|line| line.split_whitespace().nth(1)?.parse::<usize>().ok());
-        ProcessFacts {
-            rss: pages * page,
-            total_memory: total.unwrap_or(0) * 1024,
-            cpu: sys::cpu_seconds(),
-            open_files: fs::read_dir("/proc/self/fd").map_or(0, Iterator::count),
-        }
+        ProcessFacts { rss: pages * page, total_memory: total.unwrap_or(0) * 1024, cpu: sys::cpu_seconds() }
     }
 
     fn sleep_us(&mut self, us: u64) {
@@ -198,6 +193,14 @@ impl Host for RealHost {
 
     fn sleep(&self) -> Sleep {
         Arc::new(|us| std::thread::sleep(Duration::from_micros(us)))
+    }
+
+    fn breathe(&self) -> Breathe {
+        self.jobs.breathe()
+    }
+
+    fn give_way(&mut self) {
+        self.jobs.give_way();
     }
 
     fn wait_for_jobs(&mut self) {

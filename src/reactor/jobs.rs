@@ -1,11 +1,14 @@
 //! Threads for the node's jobs, and how they wake the loop.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::base::job::{Job, Progress, Wait, Wake};
+use crate::base::job::{Breathe, Job, Progress, Wait, Wake};
 use crate::storage::alloc;
+
+use super::sys;
 
 /// How long a command that waits for a job sleeps at most before it looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -16,12 +19,30 @@ pub(super) struct Jobs {
     waker: Arc<mio::Waker>,
     /// Raised by whoever wakes, lowered by who waits.
     woken: Arc<(Mutex<bool>, Condvar)>,
+    places: Arc<Places>,
+}
+
+/// The processors on which the loop and the last job that breathed were seen, plus one; zero is none.
+#[derive(Default)]
+struct Places {
+    node: AtomicUsize,
+    job: AtomicUsize,
+}
+
+/// Notes where this thread runs, and lets the other one go on if it is there too: left alone, two busy threads on one
+/// processor take turns of several milliseconds.
+fn meet(own: &AtomicUsize, other: &AtomicUsize) {
+    let Some(cpu) = sys::current_cpu() else { return };
+    own.store(cpu + 1, Ordering::Relaxed);
+    if other.load(Ordering::Relaxed) == cpu + 1 {
+        std::thread::yield_now();
+    }
 }
 
 impl Jobs {
     /// Jobs that wake a poll by this.
     pub(super) fn new(waker: mio::Waker) -> Jobs {
-        Jobs { waker: Arc::new(waker), woken: Arc::default() }
+        Jobs { waker: Arc::new(waker), woken: Arc::default(), places: Arc::default() }
     }
 
     pub(super) fn wake(&self) -> Wake {
@@ -34,12 +55,22 @@ impl Jobs {
         })
     }
 
+    pub(super) fn breathe(&self) -> Breathe {
+        let places = self.places.clone();
+        Arc::new(move || meet(&places.job, &places.node))
+    }
+
+    pub(super) fn give_way(&self) {
+        meet(&self.places.node, &self.places.job);
+    }
+
     /// Runs a job on a thread of its own.
     pub(super) fn spawn(&self, name: &'static str, mut job: Box<dyn Job>) -> io::Result<()> {
-        let wake = self.wake();
+        let (wake, places) = (self.wake(), self.places.clone());
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             while job.run(Wait::Block) != Progress::Done {}
             drop(job);
+            places.job.store(0, Ordering::Relaxed);
             alloc::publish_thread();
             wake();
         })?;

@@ -1,6 +1,7 @@
 //! The loop: poll, read and execute, write, accept, sleep. One thread, one turn at a time.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::rc::Rc;
 use std::time::Duration;
@@ -46,8 +47,8 @@ pub(super) struct MainLoop {
     signals: UnixStream,
     freeing: Freeing,
     read_buffer: Box<[u8]>,
-    /// Connections that have more to read than fitted the buffer.
-    unread: Vec<usize>,
+    /// Connections that have more to read than fitted the buffer, or than could be executed at once.
+    unread: VecDeque<(usize, ClientId)>,
     /// Listeners whose queue was not emptied within the accept budget.
     unaccepted: bool,
     pool: Vec<Vec<u8>>,
@@ -76,7 +77,7 @@ impl MainLoop {
             signals,
             freeing,
             read_buffer: vec![0; READ_BUFFER].into_boxed_slice(),
-            unread: Vec::new(),
+            unread: VecDeque::new(),
             unaccepted: false,
             pool: Vec::new(),
             interrupts: 0,
@@ -136,9 +137,7 @@ impl MainLoop {
         self.node.begin_turn(start);
         let mut phases = Phases { clock: self.clock.clone(), last: start.mono.0, worst: ("", 0) };
         let mut accepts = std::mem::take(&mut self.unaccepted);
-        for place in std::mem::take(&mut self.unread) {
-            self.read(place);
-        }
+        let unread = self.unread.len();
         for event in events {
             match event.token() {
                 SIGNALS => self.handle_signals(),
@@ -148,6 +147,8 @@ impl MainLoop {
                 Token(place) => self.handle_event(place, event),
             }
         }
+        self.read_on(unread);
+        self.node.go_on();
         phases.end("command");
         self.node.end_turn();
         phases.end("expire-cycle");
@@ -187,22 +188,54 @@ impl MainLoop {
     }
 
     fn handle_event(&mut self, place: usize, event: &Event) {
+        let ended = event.is_read_closed() || event.is_error();
+        if ended && let Some(Some(connection)) = self.connections.get_mut(place) {
+            connection.ended = true;
+        }
         if event.is_writable() {
             self.write(place);
         }
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
+        if event.is_readable() || ended {
             self.read(place);
+        }
+    }
+
+    /// Reads from the first `count` connections that had more to read, as far as the turn's time allows.
+    fn read_on(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some((place, client)) = self.unread.pop_front() else { return };
+            if let Some(Some(connection)) = self.connections.get_mut(place)
+                && connection.client == client
+            {
+                connection.more_to_read = false;
+                self.read(place);
+            }
+            if self.node.is_turn_spent() {
+                return;
+            }
+        }
+    }
+
+    /// Notes that a connection is to be read again without a new event.
+    fn read_later(&mut self, place: usize) {
+        if let Some(Some(connection)) = self.connections.get_mut(place)
+            && !connection.more_to_read
+        {
+            connection.more_to_read = true;
+            self.unread.push_back((place, connection.client));
         }
     }
 
     /// Reads what a connection has and lets the node execute it.
     fn read(&mut self, place: usize) {
+        if self.node.has_input_left(place as u32) {
+            return self.read_later(place);
+        }
         let Some(Some(connection)) = self.connections.get_mut(place) else { return };
-        if connection.closing {
+        if connection.closing || connection.more_to_read {
             return;
         }
-        connection.more_to_read = false;
-        let client = connection.client;
+        let (client, ended) = (connection.client, connection.ended);
         if let Some(client) = self.node.server.clients.at(place as u32)
             && client.out.tail().capacity() == 0
         {
@@ -230,15 +263,10 @@ impl MainLoop {
         match result {
             Ok(0) => self.close(place, client),
             // A stream socket that gave less than asked for is empty: the next bytes make a new event (epoll(7)).
-            Ok(count) if count < room => self.reclaim(place),
-            Ok(_) => {
-                if let Some(Some(connection)) = self.connections.get_mut(place) {
-                    connection.more_to_read = true;
-                    self.unread.push(place);
-                }
-            }
+            Ok(count) if count < room && !ended => self.reclaim(place),
+            Ok(_) => self.read_later(place),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.reclaim(place),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.unread.push(place),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.read_later(place),
             Err(_) => self.close(place, client),
         }
     }
@@ -424,7 +452,8 @@ impl MainLoop {
         if self.connections.len() <= place {
             self.connections.resize_with(place + 1, || None);
         }
-        let connection = Connection { socket, client, wants_write: false, closing: false, more_to_read: false };
+        let connection =
+            Connection { socket, client, wants_write: false, closing: false, more_to_read: false, ended: false };
         self.connections[place] = Some(connection);
     }
 

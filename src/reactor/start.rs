@@ -51,7 +51,8 @@ pub fn main() -> ExitCode {
         }
         _ => {}
     }
-    match start(&called, &arguments[1..]) {
+    let title_area = sys::TitleArea::claim();
+    match start(&called, &arguments[1..], title_area) {
         Ok(code) => ExitCode::from(code),
         Err(text) => {
             eprintln!("{text}");
@@ -91,7 +92,7 @@ impl ConfigFiles for RealFiles {
     }
 }
 
-fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
+fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea>) -> Result<u8, String> {
     let words: Vec<&[u8]> = arguments.iter().map(|word| word.as_bytes()).collect();
     let line = file::parse_command_line(&words);
     let mut stdin = Vec::new();
@@ -144,7 +145,7 @@ fn start(called: &str, arguments: &[OsString]) -> Result<u8, String> {
     // The sink has told the operator already.
     let _ = set_oom_score(&config);
     let config_file = config_file.map(|path| path.display().to_string()).unwrap_or_default();
-    let title = if config.set_proc_title { Title::new(called, &config_file) } else { None };
+    let title = title_area.filter(|_| config.set_proc_title).map(|area| Title::new(area, called, &config_file));
     title.iter().for_each(|title| title.show(&config));
     let seed = random_seed();
     let identity = Identity {

@@ -33,6 +33,17 @@ pub fn raise_open_files(wanted: u64) -> u64 {
     if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &most) } == 0 { most.rlim_cur } else { limit.rlim_cur }
 }
 
+/// The processor that this thread runs on at the moment; none if the system does not tell.
+pub fn current_cpu() -> Option<usize> {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: no arguments, no effects.
+        usize::try_from(unsafe { libc::sched_getcpu() }).ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
 /// Lets the kernel begin to write what a file's pages hold, so that a later sync finds little to do.
 pub fn start_sync(file: &std::fs::File) {
     #[cfg(target_os = "linux")]
@@ -185,21 +196,30 @@ pub struct TitleArea {
 }
 
 impl TitleArea {
-    /// Finds the area from /proc, moving nothing: only the arguments' own bytes are used. None where there is no /proc.
-    pub fn find() -> Option<TitleArea> {
+    /// Takes the area for the title: the arguments' bytes and, behind them, the environment's, whose strings move to the
+    /// heap. Must be called before any thread is started. None where there is no /proc.
+    pub fn claim() -> Option<TitleArea> {
         let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         // Fields 48 to 51 of proc(5): arg_start, arg_end, env_start, env_end; the third field is the first here.
         let at = |number: usize| fields.get(number - 3)?.parse::<usize>().ok();
-        let (start, end) = (at(48)?, at(49)?);
+        let (start, arg_end, env_start, env_end) = (at(48)?, at(49)?, at(50)?, at(51)?);
+        let adjoins = arg_end == env_start && env_end > env_start;
+        if adjoins {
+            for (name, value) in std::env::vars_os() {
+                // SAFETY: no other thread exists. setenv(3) copies what it is given and lets go of the old string.
+                unsafe { std::env::set_var(name, value) };
+            }
+        }
+        let end = if adjoins { env_end } else { arg_end };
         (end > start).then(|| TitleArea { start: std::ptr::with_exposed_provenance_mut(start), len: end - start })
     }
 
     /// Writes the title, cut to the room there is.
     pub fn set(&self, title: &str) {
         let bytes = &title.as_bytes()[..title.len().min(self.len - 1)];
-        // SAFETY: the kernel placed the arguments there for the life of the process; nobody else reads or writes them once
-        // std has copied them, which it did before main.
+        // SAFETY: the kernel placed arguments and environment there for the life of the process. `claim` moved the
+        // environment away; whoever asks for the arguments later reads other bytes, but still ones that end with a zero.
         unsafe {
             std::ptr::write_bytes(self.start, 0, self.len);
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.start, bytes.len());

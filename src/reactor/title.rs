@@ -14,10 +14,10 @@ pub(super) struct Title {
 }
 
 impl Title {
-    /// None where the system offers no place for it.
-    pub(super) fn new(called: &str, config_file: &str) -> Option<Title> {
+    /// A title in this place for a program that was called by this name.
+    pub(super) fn new(area: sys::TitleArea, called: &str, config_file: &str) -> Title {
         let config_file = if config_file.is_empty() { "-" } else { config_file };
-        Some(Title { area: sys::TitleArea::find()?, called: called.to_owned(), config_file: config_file.to_owned() })
+        Title { area, called: called.to_owned(), config_file: config_file.to_owned() }
     }
 
     /// Shows what the template makes of the configuration.

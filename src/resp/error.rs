@@ -1,5 +1,6 @@
 //! What can be the client's fault, with Redis's texts. Dispatch writes them to the wire; nobody else writes `-`.
 
+use crate::base::shown::shown;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -53,15 +54,15 @@ impl CommandError {
 
     /// The answer to an unknown subcommand of a container.
     pub fn unknown_subcommand(container: &str, given: &[u8]) -> CommandError {
-        let shown = String::from_utf8_lossy(&given[..given.len().min(128)]).into_owned();
-        CommandError::Err(format!("unknown subcommand '{shown}'. Try {} HELP.", container.to_ascii_uppercase()).into())
+        let name = shown(&given[..given.len().min(128)]);
+        CommandError::Err(format!("unknown subcommand '{name}'. Try {} HELP.", container.to_ascii_uppercase()).into())
     }
 
     /// The answer to a subcommand that exists but does not take these arguments.
     pub fn subcommand_syntax(container: &str, given: &[u8]) -> CommandError {
-        let shown = String::from_utf8_lossy(&given[..given.len().min(128)]).into_owned();
+        let name = shown(&given[..given.len().min(128)]);
         CommandError::Err(
-            format!("unknown subcommand or wrong number of arguments for '{shown}'. Try {container} HELP.").into(),
+            format!("unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP.").into(),
         )
     }
 }

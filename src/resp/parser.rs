@@ -3,7 +3,9 @@
 
 use std::fmt;
 
-use memchr::memchr;
+use memchr::memchr2;
+
+use crate::base::shown::shown;
 
 const INLINE_MAX: usize = 64 * 1024;
 const UNAUTHENTICATED_ARGS_MAX: i64 = 10;
@@ -32,7 +34,7 @@ impl fmt::Display for ProtocolError {
             ProtocolError::InvalidMultibulkLength => f.write_str("invalid multibulk length"),
             ProtocolError::UnauthenticatedMultibulk => f.write_str("unauthenticated multibulk length"),
             ProtocolError::TooBigMultibulkCount => f.write_str("too big mbulk count string"),
-            ProtocolError::ExpectedDollar(got) => write!(f, "expected '$', got '{}'", char::from(*got)),
+            ProtocolError::ExpectedDollar(got) => write!(f, "expected '$', got '{}'", shown(&[*got])),
             ProtocolError::TooBigBulkCount => f.write_str("too big bulk count string"),
             ProtocolError::InvalidBulkLength => f.write_str("invalid bulk length"),
             ProtocolError::UnauthenticatedBulk => f.write_str("unauthenticated bulk length"),
@@ -170,7 +172,7 @@ impl Parser {
                         Some(b'$') => {}
                         Some(&other) => {
                             // Redis waits for the whole line before it complains.
-                            return match memchr(b'\r', &buf[self.pos..]) {
+                            return match line_end(b'\r', &buf[self.pos..]) {
                                 None if buf.len() - self.pos <= INLINE_MAX => Ok(Status::Incomplete),
                                 None => Err(ProtocolError::TooBigBulkCount),
                                 Some(_) => Err(ProtocolError::ExpectedDollar(other)),
@@ -221,13 +223,18 @@ fn number_line(buf: &[u8], at: usize, too_big: ProtocolError) -> Result<Option<(
             _ => break,
         }
     }
-    let Some(end) = memchr(b'\r', rest) else {
+    let Some(end) = line_end(b'\r', rest) else {
         return if rest.len() > INLINE_MAX { Err(too_big) } else { Ok(None) };
     };
     if rest.len() <= end + 1 {
         return Ok(None);
     }
     Ok(Some((strict_integer(&rest[..end]), at + end + 2)))
+}
+
+/// Where a line ends. As in Redis, one that holds a NUL has no end, and is too long at some point.
+fn line_end(end: u8, bytes: &[u8]) -> Option<usize> {
+    memchr2(end, 0, bytes).filter(|&at| bytes[at] == end)
 }
 
 /// A canonical decimal integer: no plus sign, no leading zeros.
@@ -245,7 +252,7 @@ fn strict_integer(text: &[u8]) -> Option<i64> {
 }
 
 fn parse_inline(buf: &[u8]) -> Result<Status, ProtocolError> {
-    let Some(end) = memchr(b'\n', buf) else {
+    let Some(end) = line_end(b'\n', buf) else {
         return if buf.len() > INLINE_MAX { Err(ProtocolError::TooBigInline) } else { Ok(Status::Incomplete) };
     };
     let consumed = end + 1;

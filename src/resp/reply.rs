@@ -1,5 +1,6 @@
 //! The reply writer: one call per RESP element, in the protocol version that the client speaks.
 
+use crate::base::shown::write_shown;
 use crate::storage::Shared;
 
 use super::output::{Mark, Output, SHARE_MIN};
@@ -103,7 +104,9 @@ impl<'a> Reply<'a> {
     pub fn error(&mut self, line: &str) {
         let tail = self.out.tail();
         tail.push(b'-');
-        tail.extend(line.bytes().map(|byte| if byte == b'\r' || byte == b'\n' { b' ' } else { byte }));
+        let start = tail.len();
+        write_shown(line, tail);
+        tail[start..].iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n')).for_each(|byte| *byte = b' ');
         tail.extend_from_slice(b"\r\n");
     }
 

@@ -39,6 +39,7 @@ bits! {
         IMPORT_SOURCE = 18, "I";
         REPROCESSING = 19, "";
         KEEP_BLOCK_TIMER = 20, "";
+        INPUT_LEFT = 21, "";
     }
 }
 
@@ -67,12 +68,14 @@ pub struct MultiState {
     pub bytes: usize,
 }
 
-/// A request of which not all bytes are there.
+/// What a client sent and is not executed: requests that must wait, or the beginning of one.
 #[derive(Debug, Default)]
 pub struct Partial {
-    /// Its bytes so far, from its first one.
+    /// The bytes.
     pub buf: Vec<u8>,
-    /// How far they are parsed.
+    /// Bytes of `buf` that are executed: the next request begins here. Zero while it has long arguments.
+    pub done: usize,
+    /// How far the next request is parsed.
     pub parser: Parser,
     /// Long arguments complete so far.
     pub bigs: Vec<Shared<Vec<u8>>>,
@@ -109,8 +112,8 @@ pub struct Client {
     pub commands_processed: u64,
     /// Messages that came while its transaction ran: they follow the whole reply.
     pub deferred: Option<Box<Output>>,
-    /// Bytes of the request in hand, where a reply tells of them.
-    pub request_bytes: usize,
+    /// Bytes of the request in hand and of its arguments alone, where a reply tells of them.
+    pub request_bytes: (usize, usize),
     /// When its output first exceeded the soft limit.
     pub soft_limit_since: Option<MonoTime>,
     /// Bytes last added to the sum that maxmemory-clients bounds.
@@ -127,7 +130,7 @@ impl Client {
     /// Bytes of requests read and not yet executed.
     pub fn query_bytes(&self) -> usize {
         self.partial.as_ref().map_or(0, |partial| {
-            partial.buf.len()
+            partial.buf.len() - partial.done
                 + partial.big.as_ref().map_or(0, |(bytes, _)| bytes.len())
                 + partial.bigs.iter().map(|big| big.len()).sum::<usize>()
         })
@@ -137,7 +140,7 @@ impl Client {
     pub fn unparsed_bytes(&self) -> usize {
         self.partial.as_ref().map_or(0, |partial| match &partial.big {
             Some((bytes, _)) => bytes.len(),
-            None => partial.buf.len().saturating_sub(partial.parser.parsed()),
+            None => (partial.buf.len() - partial.done).saturating_sub(partial.parser.parsed()),
         })
     }
 
@@ -149,6 +152,12 @@ impl Client {
                 + partial.big.as_ref().map_or(0, |(bytes, _)| bytes.capacity())
                 + partial.bigs.iter().map(|big| big.capacity()).sum::<usize>()
         })
+    }
+
+    /// Bytes still to come of a long argument, for which there is no memory yet.
+    pub fn announced_bytes(&self) -> usize {
+        let big = self.partial.as_ref().and_then(|partial| partial.big.as_ref());
+        big.map_or(0, |(bytes, total)| total.saturating_sub(bytes.capacity()))
     }
 
     /// All bytes of memory that this client is the cause of.

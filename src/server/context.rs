@@ -148,6 +148,19 @@ impl<'a> Args<'a> {
     }
 }
 
+/// The number of a database: an integer of 32 bits, whether there is such a database or not.
+///
+/// # Errors
+/// If it is none.
+pub fn database_number(arg: &[u8]) -> Result<i64, CommandError> {
+    let number = integer(arg)?;
+    if i32::try_from(number).is_err() {
+        let text = format!("value is out of range, value must between {} and {}", i32::MIN, i32::MAX);
+        return Err(CommandError::err(text));
+    }
+    Ok(number)
+}
+
 /// An argument that must be an integer.
 ///
 /// # Errors

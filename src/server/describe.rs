@@ -38,7 +38,7 @@ pub fn describe(server: &Server, client: &Client) -> String {
     let queued =
         client.flags.has(ClientFlags::MULTI).then(|| client.multi.as_ref().map_or(0, |multi| multi.queue.len()));
     let command = client.last_command.map_or("NULL", |id| server.commands.entry(id).full_name.as_str());
-    let query = client.unparsed_bytes() + client.request_bytes;
+    let query = client.unparsed_bytes() + client.request_bytes.0;
     format!(
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={channels} psub={patterns} \
          ssub={shard_channels} multi={} watch={} qbuf={query} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} \
@@ -56,7 +56,7 @@ pub fn describe(server: &Server, client: &Client) -> String {
         queued.map_or(-1, |count| count as i64),
         client.watched.len(),
         client.query_capacity().saturating_sub(client.query_bytes()),
-        client.blocked.as_ref().map_or(client.request_bytes, |blocked| blocked.argv.iter().map(Vec::len).sum()),
+        client.blocked.as_ref().map_or(client.request_bytes.1, |blocked| blocked.argv.iter().map(Vec::len).sum()),
         client.multi.as_ref().map_or(0, |multi| multi.bytes),
         buffer_size(client.buf_peak),
         client.buf_peak.min(BUFFER_MAX),

@@ -198,9 +198,9 @@ pub struct MemoryUse {
 }
 
 impl MemoryUse {
-    /// Looks at the server as it is.
-    pub fn of(server: &mut Server) -> MemoryUse {
-        let used = server.used_memory();
+    /// Looks at the server as it is, but for so many bytes of the answer being written.
+    pub fn of(server: &mut Server, answer_bytes: usize) -> MemoryUse {
+        let used = server.used_memory().saturating_sub(answer_bytes);
         let process = server.host.process_facts();
         let clients_normal: usize = server.clients.iter().map(Client::memory_bytes).sum();
         let startup = server.startup_memory;
@@ -242,7 +242,7 @@ pub fn excess(one: usize, other: usize) -> i64 {
 }
 
 fn write_memory(server: &mut Server, out: &mut String) {
-    let memory = MemoryUse::of(server);
+    let memory = MemoryUse::of(server, out.capacity());
     let (allocator, rss) = (memory.allocator, memory.process.rss);
     let (maxmemory, policy) = (server.config.maxmemory, crate::config::Directive::find(b"maxmemory-policy"));
     let policy = policy.map(|directive| directive.show(&server.config)).unwrap_or_default();

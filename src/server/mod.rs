@@ -86,6 +86,15 @@ pub struct Pause {
     pub writes_only: bool,
 }
 
+/// How eviction gets on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Eviction {
+    /// Microseconds spent on it in this turn.
+    pub spent_us: u64,
+    /// Bytes in use when it last stopped above `maxmemory` with more to evict; zero when it did not.
+    pub left_over: usize,
+}
+
 /// Switches that DEBUG sets, for tests.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs)]
@@ -132,12 +141,15 @@ pub struct Server {
     /// Clients in MONITOR.
     pub monitors: Vec<ClientId>,
     pub pause: Pause,
+    pub eviction: Eviction,
     pub debug: DebugSwitches,
     pub identity: Identity,
     pub host: Box<dyn Host>,
     pub rng: Rng,
     /// The clocks as read at the start of this turn, or of the command in hand.
     pub now: Now,
+    /// The monotonic clock as of the end of the last command, in microseconds.
+    pub clock_us: u64,
     pub actions: Vec<Action>,
     /// Places of the clients whose output is to be written at the end of the turn.
     pub pending_writes: Vec<u32>,

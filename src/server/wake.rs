@@ -85,7 +85,9 @@ pub fn wake_freed(server: &mut Server) {
 
 /// Counts the call that ends without having been served.
 fn count_unserved(server: &mut Server, place: u32, failed: bool) {
-    let Some(command) = server.clients.at(place).and_then(|client| client.last_command) else { return };
+    let Some(client) = server.clients.at(place) else { return };
+    client.commands_processed += 1;
+    let Some(command) = client.last_command else { return };
     server.stats.total_commands_processed += 1;
     let stats = &mut server.commands.entry_mut(command).stats;
     stats.calls += 1;

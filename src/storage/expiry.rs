@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 const LEAF_MAX: usize = 512;
 const SPAN_BITS: u32 = 24;
 const HASH_BITS: u32 = 40;
+const MEMORY_SAMPLES: usize = 256;
 
 /// An ordered multiset of (expiry in ms, 40 hash bits).
 #[derive(Debug, Default)]
@@ -106,9 +107,11 @@ impl ExpiryIndex {
         }
     }
 
-    /// Bytes of the index's own allocations.
+    /// Bytes of the index's own allocations: exact up to a few hundred leaves, above that an estimate from as many.
     pub fn memory_bytes(&self) -> usize {
-        self.leaves.values().map(|leaf| leaf.capacity() * 8 + 48).sum()
+        let samples = self.leaves.len().min(MEMORY_SAMPLES);
+        let bytes: usize = self.leaves.values().take(samples).map(|leaf| leaf.capacity() * 8 + 48).sum();
+        if samples == 0 { 0 } else { (bytes as u128 * self.leaves.len() as u128 / samples as u128) as usize }
     }
 
     /// Panics unless every record lies in its leaf's interval.

@@ -103,6 +103,15 @@ impl SegmentPtr {
     }
 }
 
+/// Each item twice, side by side.
+fn doubled<T: Copy>(items: &[T]) -> Vec<T> {
+    let mut all = Vec::with_capacity(items.len() * 2);
+    for &item in items {
+        all.extend_from_slice(&[item, item]);
+    }
+    all
+}
+
 #[inline]
 fn tag_of(hash: u64) -> u8 {
     (hash as u8).max(1)
@@ -146,6 +155,9 @@ pub struct Table {
     /// The directory has 2^depth places.
     depth: u32,
     len: usize,
+    /// Segments, and buckets of all of them.
+    segment_count: usize,
+    bucket_count: usize,
     seed: HashSeed,
     /// May segments shrink and merge? (DEBUG DICT-RESIZING)
     pub resizing: bool,
@@ -168,6 +180,8 @@ impl Table {
             depths: vec![0],
             depth: 0,
             len: 0,
+            segment_count: 1,
+            bucket_count: usize::from(SIZES[0]),
             seed,
             resizing: true,
             parity: 0,
@@ -190,6 +204,8 @@ impl Table {
         self.directory.iter().for_each(|&segment| mark_cut(segment, self.parity));
         self.depths = vec![depth as u8; 1 << depth];
         self.depth = depth;
+        self.segment_count = 1 << depth;
+        self.bucket_count = usize::from(size) << depth;
         old.into_iter().for_each(SegmentPtr::free);
     }
 
@@ -394,6 +410,7 @@ impl Table {
         let cut = self.rehash_into(old, |_| new);
         mark_cut(new, cut);
         self.replace(hash, depth, new);
+        self.bucket_count = self.bucket_count + usize::from(buckets) - usize::from(old.buckets());
         old.free();
     }
 
@@ -438,8 +455,8 @@ impl Table {
         let depth = unsafe { old.header().as_ref().depth };
         assert!(depth < DEPTH_MAX, "the hash spreads keys over segments");
         if depth == self.depth {
-            self.directory = self.directory.iter().flat_map(|&segment| [segment, segment]).collect();
-            self.depths = self.depths.iter().flat_map(|&depth| [depth, depth]).collect();
+            self.directory = doubled(&self.directory);
+            self.depths = doubled(&self.depths);
             self.depth += 1;
         }
         let bit = 63 - depth;
@@ -459,6 +476,9 @@ impl Table {
         for (half, value) in [(0, 0), (1, 1u64 << bit)] {
             self.replace(hash & !(1 << bit) | value, depth + 1, halves[half]);
         }
+        self.segment_count += 1;
+        let new_buckets: usize = halves.iter().map(|half| usize::from(half.buckets())).sum();
+        self.bucket_count = self.bucket_count + new_buckets - usize::from(old.buckets());
         old.free();
     }
 
@@ -547,6 +567,8 @@ impl Table {
         debug_assert_eq!(cut, other_cut, "both were taken before they merge");
         mark_cut(new, cut);
         self.replace(hash, depth - 1, new);
+        self.segment_count -= 1;
+        self.bucket_count = self.bucket_count + usize::from(new.buckets()) - usize::from(a.buckets() + b.buckets());
         a.free();
         b.free();
         // Halving walks the directory: worth a look only when the table has become small for it.
@@ -684,12 +706,8 @@ impl Table {
 
     /// Slots in all segments, and bytes of segments and directory.
     pub fn capacity(&self) -> (usize, usize) {
-        let (mut slots, mut bytes) = (0, self.directory.capacity() * size_of::<SegmentPtr>());
-        for segment in self.segments() {
-            slots += segment.capacity();
-            bytes += SegmentPtr::layout(segment.buckets()).size();
-        }
-        (slots, bytes)
+        let directory = self.directory.capacity() * size_of::<SegmentPtr>() + self.depths.capacity();
+        (self.bucket_count * SLOTS, directory + (self.bucket_count + self.segment_count) * size_of::<Bucket>())
     }
 
     fn segments(&self) -> impl Iterator<Item = SegmentPtr> + '_ {
@@ -705,6 +723,8 @@ impl Table {
     /// Panics unless every entry can be found, counts agree and the directory is whole.
     pub fn check_invariants(&self) {
         assert_eq!(self.directory.len(), 1 << self.depth);
+        let buckets = self.segments().map(|segment| usize::from(segment.buckets())).sum();
+        assert_eq!((self.segment_count, self.bucket_count), (self.segments().count(), buckets));
         let mut total = 0;
         for segment in self.segments() {
             // SAFETY: live.

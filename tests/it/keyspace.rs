@@ -169,3 +169,21 @@ fn a_discarded_cut_leaves_the_next_one_whole() {
         assert!(seen == expected, "after a cut discarded at step {stop_after}");
     }
 }
+
+#[test]
+fn a_database_emptied_and_flushed_during_a_cut_gives_it_nothing_new() {
+    let mut node = TestNode::new(&[]);
+    assert_eq!(node.ask("SET old 1"), "OK");
+    let expected = state_of(&mut node);
+    node.node.server.keyspace.begin_cut();
+    assert_eq!(node.ask("DEL old"), "(int) 1");
+    assert_eq!(node.ask("FLUSHDB ASYNC"), "OK");
+    assert_eq!(node.ask("SET new 2"), "OK");
+    let mut seen = State::new();
+    while node.node.server.keyspace.cut_step() == CutStep::More {}
+    for piece in node.node.server.keyspace.take_cut_pieces() {
+        piece.iter().for_each(|(db, entry)| note(&mut seen, db, entry));
+    }
+    assert!(seen == expected, "{:?} {:?}", seen, expected);
+    assert_eq!(node.ask("GET new"), "2");
+}

@@ -5,6 +5,8 @@ mod keyspace;
 #[path = "../support/node.rs"]
 mod node;
 mod remote;
+mod resp;
 mod runner;
 #[path = "../support/server.rs"]
 mod server;
+mod turns;

@@ -50,7 +50,8 @@ impl TestNode {
         Now { mono: MonoTime(mono), unix_us: EPOCH_US + mono as i64 - 1_000_000 }
     }
 
-    fn client(&mut self, name: &str) -> u32 {
+    /// The place of a client, which is connected if it was not.
+    pub fn client(&mut self, name: &str) -> u32 {
         if let Some(&(_, place)) = self.clients.get(name) {
             return place;
         }
@@ -78,12 +79,18 @@ impl TestNode {
         for step in 0..ms.min(20) {
             let part = ms / ms.min(20) + if step == 0 { ms % ms.min(20) } else { 0 };
             *self.host.clock_us.borrow_mut() += part * 1000;
-            self.node.begin_turn(self.now());
-            self.settle();
+            self.turn();
         }
     }
 
+    /// Runs one turn in which nobody sends anything.
+    pub fn turn(&mut self) {
+        self.node.begin_turn(self.now());
+        self.settle();
+    }
+
     fn settle(&mut self) {
+        self.node.go_on();
         self.node.end_turn();
         self.node.cron();
         self.node.work_on_files();
@@ -120,6 +127,16 @@ impl TestNode {
         let (text, used) = render(inbox)?;
         inbox.drain(..used);
         Some(text)
+    }
+
+    /// Everything that a client has to read, byte for byte.
+    pub fn read_raw(&mut self, client: &str) -> Vec<u8> {
+        self.inboxes.remove(client).unwrap_or_default()
+    }
+
+    /// Is this client's connection open?
+    pub fn is_connected(&self, client: &str) -> bool {
+        self.clients.contains_key(client)
     }
 
     /// The content of the next reply, a bulk string.

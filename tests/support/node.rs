@@ -1,6 +1,6 @@
 //! A node on a machine of nothing but memory: no sockets, no files, a clock that stands still until it is moved.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use russet::base::disk::{self, Disk, MemoryDisk};
 use russet::base::host::{Host, ProcessFacts};
-use russet::base::job::{Job, Progress, Sleep, Wait, Wake};
+use russet::base::job::{Breathe, Job, Progress, Sleep, Wait, Wake};
 use russet::base::time::{MonoTime, Now};
 use russet::config::{Config, Directive, Origin};
 use russet::node::Node;
@@ -22,12 +22,19 @@ pub const EPOCH_US: i64 = 1_700_000_000_000_000;
 pub struct TestHost {
     pub disk: MemoryDisk,
     pub clock_us: Rc<RefCell<u64>>,
+    /// Microseconds that pass with each reading of the clock while something runs.
+    pub tick_us: Rc<Cell<u64>>,
     jobs: Rc<RefCell<Vec<Box<dyn Job>>>>,
+    /// Do jobs stand still, as on a machine that is busy elsewhere?
+    pub holds_jobs: Rc<Cell<bool>>,
 }
 
 impl TestHost {
     /// Lets every job do what there is to do.
     pub fn run_jobs(&self) {
+        if self.holds_jobs.get() {
+            return;
+        }
         self.jobs.borrow_mut().retain_mut(|job| job.run(Wait::Never) != Progress::Done);
     }
 }
@@ -75,11 +82,18 @@ impl Host for TestHost {
         Arc::new(|_| {})
     }
 
+    fn breathe(&self) -> Breathe {
+        Arc::new(|| {})
+    }
+
+    fn give_way(&mut self) {}
+
     fn wait_for_jobs(&mut self) {
         self.run_jobs();
     }
 
     fn mono_us(&self) -> u64 {
+        *self.clock_us.borrow_mut() += self.tick_us.get();
         *self.clock_us.borrow()
     }
 }

@@ -1,5 +1,6 @@
 //! CLIENT: what clients are connected, and what one may set, ask and do about them.
 
+use crate::base::shown::shown;
 use crate::resp::CommandError;
 use crate::server::context;
 use crate::server::describe::describe;
@@ -170,7 +171,7 @@ const CLIENT_INFO: Command = Command {
 fn client_info(cx: &mut ServerContext<'_>) -> CommandResult {
     note_request(cx);
     let line = cx.server.clients.get(cx.client).map(|client| describe(cx.server, client));
-    cx.client().request_bytes = 0;
+    cx.client().request_bytes = (0, 0);
     cx.reply.verbatim(b"txt", format!("{}\n", line.unwrap_or_default()).as_bytes());
     Ok(Outcome::Done)
 }
@@ -289,7 +290,7 @@ fn client_list(cx: &mut ServerContext<'_>) -> CommandResult {
             text.push('\n');
         }
     }
-    cx.client().request_bytes = 0;
+    cx.client().request_bytes = (0, 0);
     cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(Outcome::Done)
 }
@@ -297,8 +298,9 @@ fn client_list(cx: &mut ServerContext<'_>) -> CommandResult {
 /// The request in hand counts as input that is not used yet.
 fn note_request(cx: &mut ServerContext<'_>) {
     let digits = |number: usize| number.checked_ilog10().unwrap_or(0) as usize + 1;
-    let args: usize = cx.argv.iter().map(|arg| arg.len() + digits(arg.len()) + 5).sum();
-    cx.client().request_bytes = args + digits(cx.argv.len()) + 3;
+    let args: usize = cx.argv.iter().map(|arg| arg.len()).sum();
+    let lengths: usize = cx.argv.iter().map(|arg| digits(arg.len()) + 5).sum();
+    cx.client().request_bytes = (digits(cx.argv.len()) + 3 + lengths + args, args);
 }
 
 const CLIENT_NO_EVICT: Command = Command {
@@ -450,7 +452,7 @@ fn client_setinfo(cx: &mut ServerContext<'_>) -> CommandResult {
     let (option, value) = (cx.argv[2], cx.argv[3]);
     let is_name = option.eq_ignore_ascii_case(b"lib-name");
     if !is_name && !option.eq_ignore_ascii_case(b"lib-ver") {
-        return Err(CommandError::err(format!("Unrecognized option '{}'", String::from_utf8_lossy(option))));
+        return Err(CommandError::err(format!("Unrecognized option '{}'", shown(option))));
     }
     if !is_printable(value) {
         let option = if is_name { "lib-name" } else { "lib-ver" };

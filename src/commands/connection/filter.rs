@@ -1,5 +1,6 @@
 //! The options of CLIENT LIST and CLIENT KILL that choose connections.
 
+use crate::base::shown::shown;
 use crate::resp::CommandError;
 use crate::server::context::Args;
 use crate::server::describe::flag_letters;
@@ -29,7 +30,7 @@ impl ClientType {
             b"master" | b"primary" => Ok(ClientType::Master),
             b"slave" | b"replica" => Ok(ClientType::Replica),
             b"pubsub" => Ok(ClientType::Pubsub),
-            _ => Err(CommandError::err(format!("Unknown client type '{}'", String::from_utf8_lossy(word)))),
+            _ => Err(CommandError::err(format!("Unknown client type '{}'", shown(word)))),
         }
     }
 
@@ -139,7 +140,7 @@ fn known_user(name: &[u8]) -> Result<Vec<u8>, CommandError> {
     if name == b"default" {
         return Ok(name.to_vec());
     }
-    Err(CommandError::err(format!("No such user '{}'", String::from_utf8_lossy(name))))
+    Err(CommandError::err(format!("No such user '{}'", shown(name))))
 }
 
 fn positive(word: &[u8], what: &str) -> Result<i64, CommandError> {

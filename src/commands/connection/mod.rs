@@ -3,6 +3,7 @@
 mod client;
 mod filter;
 
+use crate::base::shown::shown;
 use crate::resp::{CommandError, Proto};
 use crate::server::{Client, ClientFlags, Command, CommandResult, Handler, Outcome, REDIS_VERSION, ServerContext};
 use crate::server::{context, transaction};
@@ -143,7 +144,7 @@ fn hello(cx: &mut ServerContext<'_>) -> CommandResult {
             client::check_name(given)?;
             name = Some(given);
         } else {
-            let option = String::from_utf8_lossy(option);
+            let option = shown(option);
             return Err(CommandError::err(format!("Syntax error in HELLO option '{option}'")));
         }
     }
@@ -314,7 +315,7 @@ const SELECT: Command = Command {
     handler: Handler::Server(select),
 };
 fn select(cx: &mut ServerContext<'_>) -> CommandResult {
-    let number = context::integer(cx.argv[1])?;
+    let number = context::database_number(cx.argv[1])?;
     let index = cx.server.keyspace.index_of(number).ok_or(CommandError::err("DB index is out of range"))?;
     cx.client().db = index;
     cx.reply.ok();

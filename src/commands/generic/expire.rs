@@ -1,5 +1,6 @@
 //! Times to live.
 
+use crate::base::shown::shown;
 use crate::keyspace::{Freeing, Notify};
 use crate::resp::CommandError;
 use crate::server::context;
@@ -196,7 +197,7 @@ impl Condition {
                 b"GT" => condition.gt = true,
                 b"LT" => condition.lt = true,
                 _ => {
-                    let word = String::from_utf8_lossy(word).into_owned();
+                    let word = shown(word);
                     return Err(CommandError::err(format!("Unsupported option {word}")));
                 }
             }

@@ -177,7 +177,7 @@ fn flushall(cx: &mut ServerContext<'_>) -> CommandResult {
 }
 
 fn swapdb(cx: &mut DataContext<'_>) -> CommandResult {
-    let number = |arg, text| context::integer(arg).map_err(|_| CommandError::err(text));
+    let number = |arg, text| context::database_number(arg).map_err(|_| CommandError::err(text));
     let first = number(cx.argv[1], "invalid first DB index")?;
     let second = number(cx.argv[2], "invalid second DB index")?;
     let databases = cx.db.keyspace().databases() as i64;

@@ -209,7 +209,7 @@ const UNLINK: Command = Command {
 
 /// A database that an argument names.
 pub(super) fn database(cx: &mut DataContext<'_>, arg: &[u8]) -> Result<DbIndex, CommandError> {
-    let number = context::integer(arg)?;
+    let number = context::database_number(arg)?;
     let known = u16::try_from(number).ok().filter(|&n| usize::from(n) < cx.db.keyspace().databases());
     known.map(DbIndex).ok_or_else(|| CommandError::err("DB index is out of range"))
 }

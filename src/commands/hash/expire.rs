@@ -1,6 +1,7 @@
 //! Hashes: fields that expire.
 
 use crate::base::number;
+use crate::base::shown::shown;
 use crate::keyspace::{Notify, OnDue};
 use crate::resp::CommandError;
 use crate::server::context;
@@ -355,17 +356,19 @@ impl Condition {
 
 const NUM_FIELDS: &str = "Number of fields must be a positive integer";
 
-/// The fields named from argument `at` on: `FIELDS numfields field ...`, to the end of the request.
+/// The fields named from argument `at` on: `FIELDS numfields field ...`, to the end of the request. Counts above `most` are
+/// refused like those below one.
 fn parse_fields<'a>(
     argv: &'a [&'a [u8]],
     at: usize,
+    most: i64,
     not_positive: &'static str,
 ) -> Result<&'a [&'a [u8]], CommandError> {
     if argv.get(at).is_none_or(|word| !word.eq_ignore_ascii_case(b"FIELDS")) {
         return Err(CommandError::err("Mandatory argument FIELDS is missing or not at the right position"));
     }
     let count = argv.get(at + 1).and_then(|count| number::parse_i64(count)).filter(|&count| count > 0);
-    let count = count.filter(|&count| count <= i64::from(i32::MAX)).ok_or(CommandError::err(not_positive))?;
+    let count = count.filter(|&count| count <= most).ok_or(CommandError::err(not_positive))?;
     let names = &argv[at + 2..];
     if names.len() != count as usize {
         return Err(CommandError::err("The `numfields` parameter must match the number of arguments"));
@@ -416,7 +419,8 @@ fn set_expiry(cx: &mut DataContext<'_>, unit: TimeUnit, name: &'static str) -> C
     let at = unit.parse(argv[2], cx.now.0, name)?;
     let condition = Condition::parse(argv[3]);
     let fields_at = if condition.is_some() { 4 } else { 3 };
-    let names = parse_fields(argv, fields_at, "Parameter `numFields` should be greater than 0")?;
+    let not_positive = "Parameter `numFields` should be greater than 0";
+    let names = parse_fields(argv, fields_at, i64::from(i32::MAX), not_positive)?;
     cx.db.expire_fields(key, names.iter().copied());
     if !cx.db.exists(key) {
         reply_missing(cx, names.len());
@@ -486,7 +490,7 @@ fn hpexpireat(cx: &mut DataContext<'_>) -> CommandResult {
 fn hpersist(cx: &mut DataContext<'_>) -> CommandResult {
     let (argv, key) = (cx.argv, cx.argv[1]);
     lookup(&mut cx.db, key)?;
-    let names = parse_fields(argv, 2, NUM_FIELDS)?;
+    let names = parse_fields(argv, 2, i64::MAX, NUM_FIELDS)?;
     cx.db.expire_fields(key, names.iter().copied());
     if !cx.db.exists(key) {
         reply_missing(cx, names.len());
@@ -533,7 +537,7 @@ fn tell_persisted(cx: &mut DataContext<'_>, key: &[u8], names: &[&[u8]], answers
 fn reply_expiry(cx: &mut DataContext<'_>, show: impl Fn(i64, i64) -> i64) -> CommandResult {
     let (key, now, clock) = (cx.argv[1], cx.now.0, cx.db.field_clock());
     let hash = lookup(&mut cx.db, key)?;
-    let names = parse_fields(cx.argv, 2, NUM_FIELDS)?;
+    let names = parse_fields(cx.argv, 2, i64::MAX, NUM_FIELDS)?;
     cx.reply.array(names.len());
     for name in names {
         let found = hash.and_then(|hash| hash.get(name));
@@ -570,7 +574,7 @@ fn hgetex(cx: &mut DataContext<'_>) -> CommandResult {
     let is_persist = argv[2].eq_ignore_ascii_case(b"PERSIST");
     let expire_at = unit.map(|unit| unit.parse(argv[3], cx.now.0, "hgetex")).transpose()?;
     let fields_at = 2 + usize::from(is_persist) + 2 * usize::from(unit.is_some());
-    let names = parse_fields(argv, fields_at, NUM_FIELDS)?;
+    let names = parse_fields(argv, fields_at, i64::MAX, NUM_FIELDS)?;
     cx.db.expire_fields(key, names.iter().copied());
     if is_persist || expire_at.is_some() {
         cx.db.change_hash(key, hash::make_expirable);
@@ -652,8 +656,8 @@ impl<'a> SetEx<'a> {
             }
             let unit = TimeUnit::of_option(word);
             if unit.is_none() && !word.eq_ignore_ascii_case(b"KEEPTTL") {
-                let shown = String::from_utf8_lossy(word);
-                return Err(CommandError::err(format!("unknown argument: {shown}")));
+                let word = shown(word);
+                return Err(CommandError::err(format!("unknown argument: {word}")));
             }
             if has_ttl {
                 let text = "Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified";
@@ -753,7 +757,7 @@ fn take_values<'n>(cx: &mut DataContext<'_>, key: &[u8], names: &[&'n [u8]]) -> 
 fn hgetdel(cx: &mut DataContext<'_>) -> CommandResult {
     let (argv, key) = (cx.argv, cx.argv[1]);
     lookup(&mut cx.db, key)?;
-    let names = parse_fields(argv, 2, NUM_FIELDS)?;
+    let names = parse_fields(argv, 2, i64::MAX, NUM_FIELDS)?;
     cx.db.expire_fields(key, names.iter().copied());
     let removed = take_values(cx, key, names);
     if removed.is_empty() {

@@ -378,7 +378,7 @@ fn hscan(cx: &mut DataContext<'_>) -> CommandResult {
         reply_scan(&mut cx.reply, 0, &[]);
         return Ok(Outcome::Done);
     };
-    let options = ScanOptions::parse(cx.argv, true)?;
+    let options = ScanOptions::parse(cx.argv, Group::Hash)?;
     let mut elements = Vec::new();
     let mut digits = itoa::Buffer::new();
     let mut visit = |field: Field<'_>| {
@@ -386,7 +386,7 @@ fn hscan(cx: &mut DataContext<'_>) -> CommandResult {
             return;
         }
         elements.push(field.name.as_bytes(&mut digits).to_vec());
-        if !options.no_values {
+        if !options.alone {
             elements.push(field.value.as_bytes(&mut digits).to_vec());
         }
     };

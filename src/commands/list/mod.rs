@@ -14,7 +14,7 @@ use crate::storage::quicklist::{Entry, NodeLimits};
 use crate::storage::{EntryMut, Type};
 use crate::types::list::{self, End, ListRef};
 
-use super::elements::reply_element;
+use super::elements::{beyond_negation, reply_element};
 
 /// The family.
 pub const COMMANDS: &[Command] = &[
@@ -446,6 +446,9 @@ fn linsert(cx: &mut DataContext<'_>) -> CommandResult {
 
 fn lrem(cx: &mut DataContext<'_>) -> CommandResult {
     let (key, count) = (cx.argv[1], parse_integer(cx.argv[2])?);
+    if count == i64::MIN {
+        return Err(beyond_negation());
+    }
     let limits = limits(cx);
     let removed = match write(&mut cx.db, key)? {
         Some(mut entry) => {
@@ -496,8 +499,7 @@ impl PosOptions {
             if has_operand && args.take_word("RANK") {
                 options.rank = args.integer()?;
                 if options.rank == i64::MIN {
-                    let text = format!("value is out of range, value must between {} and {}", -i64::MAX, i64::MAX);
-                    return Err(CommandError::err(text));
+                    return Err(beyond_negation());
                 }
                 if options.rank == 0 {
                     return Err(CommandError::err(

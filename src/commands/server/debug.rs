@@ -2,6 +2,7 @@
 
 use crate::base::log;
 use crate::base::number::parse_memory;
+use crate::base::shown::shown;
 use crate::config::rewrite::Extent;
 use crate::dispatch::{loading, saving};
 use crate::keyspace::load::OnExisting;
@@ -41,7 +42,7 @@ fn debug(cx: &mut ServerContext<'_>) -> CommandResult {
         (b"object", [key]) => object(cx, key)?,
         (b"populate", [count, rest @ ..]) if rest.len() <= 2 => populate(cx, count, rest)?,
         (b"protocol", [kind]) => protocol(cx, kind)?,
-        (b"error", [line]) => return Err(CommandError::coded(String::from_utf8_lossy(line).into_owned())),
+        (b"error", [line]) => return Err(CommandError::coded(shown(line))),
         (b"log", [line]) => {
             log::warning(&format!("DEBUG LOG: {}", String::from_utf8_lossy(line)));
             cx.reply.ok();

@@ -46,7 +46,7 @@ const MEMORY_DOCTOR: Command = Command {
     handler: Handler::Server(memory_doctor),
 };
 fn memory_doctor(cx: &mut ServerContext<'_>) -> CommandResult {
-    let text = diagnosis(&MemoryUse::of(cx.server));
+    let text = diagnosis(&MemoryUse::of(cx.server, 0));
     cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(Outcome::Done)
 }
@@ -166,7 +166,8 @@ const MEMORY_STATS: Command = Command {
     handler: Handler::Server(memory_stats),
 };
 fn memory_stats(cx: &mut ServerContext<'_>) -> CommandResult {
-    let memory = MemoryUse::of(cx.server);
+    let memory = MemoryUse::of(cx.server, 0);
+    let own = cx.db_index();
     let server = &mut *cx.server;
     let reply = &mut cx.reply;
     let mark = reply.mark();
@@ -191,10 +192,14 @@ fn memory_stats(cx: &mut ServerContext<'_>) -> CommandResult {
     for index in 0..server.keyspace.databases() {
         let db = DbIndex(index as u16);
         let (_, table, expires) = server.keyspace.db_overhead(db);
-        if server.keyspace.db_size(db).0 == 0 {
+        let is_empty = server.keyspace.db_size(db).0 == 0;
+        // Of empty databases only the caller's own is told of: it may still hold a table.
+        if is_empty && db != own {
             continue;
         }
-        table_bytes += table;
+        if !is_empty {
+            table_bytes += table;
+        }
         databases += 1;
         reply.bulk(format!("db.{index}").as_bytes());
         reply.map(2);

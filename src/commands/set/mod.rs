@@ -469,7 +469,7 @@ fn sscan(cx: &mut DataContext<'_>) -> CommandResult {
         reply_scan(&mut cx.reply, 0, &[]);
         return Ok(Outcome::Done);
     };
-    let options = ScanOptions::parse(cx.argv, false)?;
+    let options = ScanOptions::parse(cx.argv, Group::Set)?;
     let mut members = Vec::new();
     let mut visit = |text: &[u8]| {
         if options.wants(text) {

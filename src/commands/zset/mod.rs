@@ -558,12 +558,14 @@ fn zscan(cx: &mut DataContext<'_>) -> CommandResult {
         reply_scan(&mut cx.reply, 0, &[]);
         return Ok(Outcome::Done);
     };
-    let options = ScanOptions::parse(cx.argv, false)?;
+    let options = ScanOptions::parse(cx.argv, Group::SortedSet)?;
     let mut elements = Vec::new();
     let mut visit = |member: &[u8], score: String| {
         if options.wants(member) {
             elements.push(member.to_vec());
-            elements.push(score.into_bytes());
+            if !options.alone {
+                elements.push(score.into_bytes());
+            }
         }
     };
     let next = match zset {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::disk::{Disk, DiskFile, append_all, parent};
+use crate::base::job::Breathe;
 use crate::base::log;
 
 use super::writer::ByteSink;
@@ -20,13 +21,14 @@ pub struct FileSink {
     file: Option<Arc<dyn DiskFile>>,
     incremental_sync: bool,
     unsynced: u64,
+    breathe: Breathe,
 }
 
 impl FileSink {
     /// A file that will be `path` and is `temp` until then. `incremental_sync` is rdb-save-incremental-fsync.
-    pub fn new(disk: Arc<dyn Disk>, temp: &Path, path: &Path, incremental_sync: bool) -> FileSink {
+    pub fn new(disk: Arc<dyn Disk>, temp: &Path, path: &Path, incremental_sync: bool, breathe: Breathe) -> FileSink {
         let (temp, path) = (disk.absolute(temp), disk.absolute(path));
-        FileSink { disk, temp, path, file: None, incremental_sync, unsynced: 0 }
+        FileSink { disk, temp, path, file: None, incremental_sync, unsynced: 0, breathe }
     }
 
     fn file(&mut self) -> io::Result<&Arc<dyn DiskFile>> {
@@ -53,6 +55,7 @@ impl ByteSink for FileSink {
             self.unsynced = 0;
             self.file()?.start_sync();
         }
+        (self.breathe)();
         Ok(())
     }
 

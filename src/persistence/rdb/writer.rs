@@ -20,8 +20,8 @@ use crate::storage::EntryRef;
 use super::encode::{self, Compression, Form, Out};
 use super::{VERSION_FIELD_TTL, VERSION_OLDEST, VERSION_SET_LISTPACK, VERSION_VALKEY, opcode};
 
-/// Bytes that gather before they are handed on.
-const SPILL_BYTES: usize = 256 * 1024;
+/// Bytes that gather before they are handed on: some hundred microseconds of work at most, since the sink breathes then.
+const SPILL_BYTES: usize = 16 * 1024;
 
 /// Where the bytes of the file go.
 pub trait ByteSink: Send {

@@ -96,6 +96,50 @@ fn hello_chooses_the_protocol() {
     check3("> HELLO\n!reference differs: its version\n{server: redis, version: 7.4.0, proto: (int) 3...");
 }
 
+/// What CLIENT INFO tells under a name.
+fn told(node: &mut TestNode, client: &str, name: &str) -> String {
+    node.send(client, b"CLIENT INFO\r\n");
+    let line = String::from_utf8(node.take_bulk(client)).expect("text");
+    let told = line.split_whitespace().find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
+    told.unwrap_or_else(|| panic!("{name} in {line}")).to_owned()
+}
+
+#[test]
+fn a_client_is_told_of_by_its_last_request_and_the_commands_that_ended() {
+    let mut node = TestNode::new(&[]);
+    assert_eq!(told(&mut node, "a", "tot-cmds"), "0");
+    run(
+        &mut node,
+        "> NOSUCH
+         (error) ERR unknown command 'NOSUCH', with args beginning with:...
+         > GET
+         (error) ERR wrong number of arguments for 'get' command
+         > BLPOP nokey 0.01
+         (none)
+         ~ 11
+         < a (nil)
+         > MULTI
+         OK
+         > GET k
+         QUEUED
+         > BLPOP nokey 0
+         QUEUED
+         > EXEC
+         [(nil) (nil)]
+         b> CLIENT LIST ID 1
+         \"id=1 addr=127.0.0.1:50000...",
+    );
+    // CLIENT INFO, BLPOP, MULTI, the two within EXEC, and EXEC; not what was refused or only queued.
+    assert_eq!(told(&mut node, "a", "tot-cmds"), "6");
+    node.send("a", b"MULTI\r\nGET k\r\nEXEC\r\n");
+    node.send("b", b"CLIENT LIST ID 1\r\n");
+    let line = String::from_utf8(node.take_bulk("b")).expect("text");
+    assert!(line.contains(" cmd=exec "), "{line}");
+    node.send("b", b"*2\r\n$6\r\nCLIENT\r\n$4\r\nINFO\r\n");
+    let line = String::from_utf8(node.take_bulk("b")).expect("text");
+    assert!(line.contains(" qbuf=26 ") && line.contains(" argv-mem=10 "), "{line}");
+}
+
 #[test]
 fn clients_are_listed_named_and_killed() {
     check(

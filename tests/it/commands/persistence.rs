@@ -4,7 +4,7 @@ use std::path::Path;
 
 use russet::base::disk::read_all;
 
-use crate::runner::{TestNode, check, run};
+use crate::runner::{TestNode, check, encode, run};
 
 fn saved(node: &TestNode) -> Vec<u8> {
     read_all(&node.host.disk, Path::new("dump.rdb")).expect("a file was saved")
@@ -154,4 +154,25 @@ fn a_failed_save_stops_writers_until_one_succeeds() {
         OK
         ",
     );
+}
+
+#[test]
+fn a_save_ends_and_holds_what_was_there_when_its_writer_fell_behind() {
+    let mut node = TestNode::new(&[("rdbcompression", "no"), ("save", "")]);
+    let keys = 60_000;
+    let value = "v".repeat(200);
+    for n in 0..keys {
+        node.send("a", &encode(&[b"SET".to_vec(), format!("key:{n}").into_bytes(), value.clone().into_bytes()]));
+    }
+    node.host.holds_jobs.set(true);
+    node.send("a", &encode(&[b"BGSAVE".to_vec()]));
+    // The walk stops when much is on its way; writers do not.
+    for n in 0..keys {
+        node.send("a", &encode(&[b"SET".to_vec(), format!("key:{n}").into_bytes(), b"changed".to_vec()]));
+    }
+    node.host.holds_jobs.set(false);
+    node.advance_ms(100);
+    assert!(node.node.server.persistence.running.is_none(), "the save has ended");
+    let file = saved(&node);
+    assert!(file.len() > keys * 200 && !file.windows(7).any(|part| part == b"changed"));
 }

@@ -234,6 +234,16 @@ fn memory_is_told_of() {
 }
 
 #[test]
+fn memory_stats_tells_of_databases_with_keys_and_of_the_callers() {
+    let mut node = TestNode::new(&[]);
+    run(&mut node, "> SET k v\nOK\n> SELECT 9\nOK\n> SET k v\nOK\n> DEL k\n(int) 1");
+    let stats = node.ask("MEMORY STATS");
+    assert!(stats.contains(" db.0 [") && stats.contains(" db.9 [") && !stats.contains(" db.1 ["), "{stats}");
+    run(&mut node, "> FLUSHALL\nOK");
+    assert!(node.ask("MEMORY STATS").contains(" overhead.db.hashtable.lut (int) 0 "));
+}
+
+#[test]
 fn monitors_see_commands_without_secrets() {
     check(
         "m> MONITOR

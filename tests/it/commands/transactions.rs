@@ -49,6 +49,41 @@ fn a_refused_command_spoils_the_transaction() {
 }
 
 #[test]
+fn a_refused_exec_ends_the_transaction() {
+    check(
+        "> MULTI
+         OK
+         > SET k v
+         QUEUED
+         b> CONFIG SET maxmemory 1
+         OK
+         > EXEC
+         (error) EXECABORT Transaction discarded because of: OOM command not allowed when used memory > 'maxmemory'.
+         b> CONFIG SET maxmemory 0
+         OK
+         > GET k
+         (nil)
+         > MULTI
+         OK
+         > EXEC now
+         (error) EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command
+         > EXEC
+         (error) ERR EXEC without MULTI
+         > SUBSCRIBE c
+         [subscribe c (int) 1]
+         > EXEC
+         (error) EXECABORT Transaction discarded because of: Can't execute 'exec': only (P|S)SUBSCRIBE / \
+         (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context
+         > UNSUBSCRIBE c
+         [unsubscribe c (int) 0]
+         b> CONFIG SET requirepass x
+         OK
+         c> EXEC
+         (error) EXECABORT Transaction discarded because of: NOAUTH Authentication required.",
+    );
+}
+
+#[test]
 fn exec_answers_null_when_a_watched_key_changed() {
     let transcript = "> WATCH k other
          OK

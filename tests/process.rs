@@ -1,0 +1,114 @@
+//! The program as a process among others: sockets that close, what `ps` shows, what it says of its memory.
+
+#[path = "support/server.rs"]
+mod server;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use server::Server;
+
+fn ours() -> Server {
+    Server::start(env!("CARGO_BIN_EXE_russet"), &["--enable-debug-command", "yes"])
+}
+
+/// Sends an inline request and returns its reply: a line, or the content of a bulk string.
+fn ask(conn: &mut BufReader<TcpStream>, request: &str) -> String {
+    conn.get_mut().write_all(format!("{request}\r\n").as_bytes()).expect("the server reads");
+    let mut line = String::new();
+    conn.read_line(&mut line).expect("a reply");
+    let Some(len) = line.strip_prefix('$') else { return line.trim_end().to_owned() };
+    let mut content = vec![0; len.trim_end().parse::<usize>().expect("a length") + 2];
+    conn.read_exact(&mut content).expect("the whole reply");
+    content.truncate(content.len() - 2);
+    String::from_utf8(content).expect("text")
+}
+
+/// What INFO or CLIENT INFO tells under a name.
+fn told(text: &str, name: &str) -> u64 {
+    let field = text.split_whitespace().find_map(|field| field.strip_prefix(name)?.strip_prefix([':', '=']));
+    field.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{name} in {text}"))
+}
+
+fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
+    }
+}
+
+#[test]
+fn a_peer_that_closes_right_after_its_last_bytes_is_forgotten() {
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    let mut leaving = server.connect();
+    wait_for("both are connected", || told(&ask(&mut conn, "INFO clients"), "connected_clients") == 2);
+    // What it sends and the end of the connection arrive while the server sleeps: one event tells of both, and no reply
+    // makes another.
+    conn.get_mut().write_all(b"DEBUG SLEEP 0.2\r\n").expect("the server reads");
+    leaving.write_all(b"PIN").expect("the server reads");
+    drop(leaving);
+    let mut line = String::new();
+    conn.read_line(&mut line).expect("a reply");
+    assert_eq!(line, "+OK\r\n");
+    wait_for("only one is left", || told(&ask(&mut conn, "INFO clients"), "connected_clients") == 1);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_title_follows_its_template() {
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    let pid = told(&ask(&mut conn, "INFO server"), "process_id");
+    let title = || {
+        let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).expect("the server's title");
+        String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned()
+    };
+    let port = server.port();
+    assert_eq!(title(), format!("{} *:{port}", env!("CARGO_BIN_EXE_russet")));
+    // Longer than the arguments were: the title goes on where the environment was.
+    let long = "x".repeat(600);
+    assert_eq!(ask(&mut conn, &format!("CONFIG SET proc-title-template \"{long} {{port}}\"")), "+OK");
+    assert_eq!(title(), format!("{long} {port}"));
+    assert_eq!(ask(&mut conn, "CONFIG SET proc-title-template {port}"), "+OK");
+    assert_eq!(title(), port.to_string());
+}
+
+#[test]
+fn used_memory_is_told_without_what_the_telling_takes() {
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    // MEMORY STATS builds no text.
+    let total = |conn: &mut BufReader<TcpStream>| -> u64 {
+        conn.get_mut().write_all(b"MEMORY STATS\r\nPING\r\n").expect("the server reads");
+        let lines = conn.lines().map(|line| line.expect("a line")).take_while(|line| line != "+PONG");
+        let lines: Vec<String> = lines.collect();
+        let at = lines.iter().position(|line| line == "total.allocated").expect("the total");
+        lines[at + 1][1..].parse().expect("bytes")
+    };
+    // Buffers and statistics find their sizes first.
+    wait_for("both tell the same", || {
+        told(&ask(&mut conn, "INFO memory"), "used_memory").abs_diff(total(&mut conn)) < 1024
+    });
+}
+
+#[test]
+fn a_client_that_sends_too_much_is_gone_for_whoever_asks_next() {
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    assert_eq!(ask(&mut conn, "CONFIG SET maxmemory-clients 400000"), "+OK");
+    for _ in 0..20 {
+        let mut greedy = server.connect();
+        greedy.write_all(b"CLIENT SETNAME greedy\r\n").expect("the server reads");
+        let mut ok = [0; 5];
+        greedy.read_exact(&mut ok).expect("a reply");
+        // Both wait for the server while it sleeps: the greedy one is read first.
+        let mut sleeper = BufReader::new(server.connect());
+        sleeper.get_mut().write_all(b"DEBUG SLEEP 0.05\r\n").expect("the server reads");
+        let argument = [b"*2\r\n$3\r\nGET\r\n$400000\r\n".as_slice(), &[b'x'; 399_999]].concat();
+        // The server may close while this is written.
+        let _ = greedy.write_all(&argument);
+        assert!(!ask(&mut conn, "CLIENT LIST").contains("name=greedy"));
+    }
+}
