@@ -35,6 +35,17 @@ pub enum SaveRefusal {
 /// # Errors
 /// Why it cannot begin.
 pub fn begin_rdb(server: &mut Server) -> Result<(), SaveRefusal> {
+    begin(server, Waiting::No)
+}
+
+/// Does everybody wait for a save?
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    Yes,
+    No,
+}
+
+fn begin(server: &mut Server, how: Waiting) -> Result<(), SaveRefusal> {
     if server.persistence.running.is_some() {
         return Err(SaveRefusal::Busy);
     }
@@ -46,7 +57,7 @@ pub fn begin_rdb(server: &mut Server) -> Result<(), SaveRefusal> {
     }
     let dirty = server.keyspace.dirty;
     let size = server.keyspace.begin_cut();
-    let sink = rdb_sink(server, size.clone());
+    let sink = rdb_sink(server, size.clone(), how);
     start(server, sink, Purpose::Rdb, &size, dirty)
 }
 
@@ -78,12 +89,18 @@ fn start(
 }
 
 /// The file that a save writes.
-fn rdb_sink(server: &mut Server, size: CutSize) -> Box<dyn PieceSink> {
-    let config = &server.config;
-    let path = path_of(&config.dbfilename.display());
-    let temp = PathBuf::from(format!("temp-{}.rdb", server.identity.process_id));
-    let file =
-        FileSink::new(server.host.disk(), &temp, &path, config.rdb_save_incremental_fsync, server.host.breathe());
+fn rdb_sink(server: &mut Server, size: CutSize, how: Waiting) -> Box<dyn PieceSink> {
+    let path = path_of(&server.config.dbfilename.display());
+    // Each save has a file of its own: the writer of one that was cancelled may still be about to remove it.
+    server.persistence.saves_begun += 1;
+    let (process, number) = (server.identity.process_id, server.persistence.saves_begun);
+    let temp = match how {
+        Waiting::Yes => PathBuf::from(format!("temp-{process}.rdb")),
+        Waiting::No => PathBuf::from(format!("temp-{process}.{number}.rdb")),
+    };
+    server.persistence.temp_file = Some(server.host.disk().absolute(&temp));
+    let incremental = server.config.rdb_save_incremental_fsync;
+    let file = FileSink::new(server.host.disk(), &temp, &path, incremental, server.host.breathe());
     Box::new(RdbWriter::new(rdb_options(server, size, false), Box::new(file)))
 }
 
@@ -138,7 +155,7 @@ pub fn save_now(server: &mut Server) -> Result<(), SaveRefusal> {
     while server.keyspace.is_cutting() && server.persistence.running.is_none() {
         server.keyspace.cut_step();
     }
-    begin_rdb(server)?;
+    begin(server, Waiting::Yes)?;
     loop {
         while !all_is_taken(server) {
             take_step(server);
@@ -156,8 +173,8 @@ pub fn save_now(server: &mut Server) -> Result<(), SaveRefusal> {
                     Ok(())
                 }
                 SnapshotEnd::Failed(why) => {
+                    // The caller is told; only background saves that fail stop writers.
                     log::warning(&format!("Error saving DB on disk: {why}"));
-                    note_failure(server);
                     Err(SaveRefusal::Failed(why))
                 }
             };
@@ -307,12 +324,16 @@ pub fn prepare_shutdown(server: &mut Server, request: ShutdownRequest) -> bool {
     log::warning("User requested shutdown...");
     if cancel(server) {
         log::warning("There is a background save in progress. It is abandoned.");
+        if let Some(temp) = server.persistence.temp_file.take() {
+            // Its writer may not come to it before the process ends. It may also have been quicker.
+            let _ = server.host.disk().remove(&temp);
+        }
     }
     let wants_save = request.save || (!request.nosave && !server.config.save.0.is_empty());
     if wants_save {
         log::notice("Saving the final RDB snapshot before exiting.");
-        if let Err(SaveRefusal::Failed(why)) = save_now(server) {
-            log::warning(&format!("Error trying to save the DB ({why}), can't exit."));
+        if save_now(server).is_err() {
+            log::warning("Error trying to save the DB, can't exit.");
             if !request.force {
                 return false;
             }

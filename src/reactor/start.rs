@@ -7,6 +7,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::net::UnixStream;
 
@@ -137,7 +139,8 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
         sys::disable_thp();
     }
     let clock = Clock::new();
-    let (listeners, signals) = open_sockets(&config)?;
+    let shutting_down = Arc::new(AtomicBool::new(false));
+    let (listeners, signals) = open_sockets(&config, &shutting_down)?;
     listener::warn_of_source_address(&config);
     log::notice(&clock.describe());
     show_logo(&config, pid);
@@ -172,7 +175,7 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
             return Err(entry.error("No such command in rename-command").report(PRODUCT));
         }
     }
-    let main_loop = MainLoop::new(poll, node, clock, listeners, changes, signals);
+    let main_loop = MainLoop::new(poll, node, clock, listeners, changes, signals, shutting_down);
     let mut main_loop = main_loop.map_err(|error| os_text(&error))?;
     log::notice("Server initialized");
     // The other threads run by now, on processors of their own.
@@ -184,7 +187,10 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
     Ok(code)
 }
 
-fn open_sockets(config: &Config) -> Result<(Vec<listener::Listener>, UnixStream), String> {
+fn open_sockets(
+    config: &Config,
+    shutting_down: &Arc<AtomicBool>,
+) -> Result<(Vec<listener::Listener>, UnixStream), String> {
     let failed = |kind: &str, port: u16| {
         let text = format!("Failed listening on port {port} ({kind}), aborting.");
         log::warning(&text);
@@ -211,7 +217,7 @@ fn open_sockets(config: &Config) -> Result<(Vec<listener::Listener>, UnixStream)
         let (reader, writer) = std::os::unix::net::UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         for signal in [libc::SIGTERM, libc::SIGINT] {
-            register_signal(signal, writer.try_clone()?)?;
+            register_signal(signal, writer.try_clone()?, shutting_down.clone())?;
         }
         io::Result::Ok(UnixStream::from_std(reader))
     })();
@@ -219,8 +225,13 @@ fn open_sockets(config: &Config) -> Result<(Vec<listener::Listener>, UnixStream)
     Ok((listeners, signals))
 }
 
-/// Makes a signal write its number into the stream.
-fn register_signal(signal: i32, writer: std::os::unix::net::UnixStream) -> io::Result<()> {
+/// Makes a signal write its number into the stream. A SIGINT while one is being obeyed ends the process: the loop may be
+/// busy with the last save.
+fn register_signal(
+    signal: i32,
+    writer: std::os::unix::net::UnixStream,
+    shutting_down: Arc<AtomicBool>,
+) -> io::Result<()> {
     let (mut reader, inner) = std::os::unix::net::UnixStream::pair()?;
     signal_hook::low_level::pipe::register(signal, inner)?;
     std::thread::Builder::new().name(format!("signal-{signal}")).spawn(move || {
@@ -228,6 +239,12 @@ fn register_signal(signal: i32, writer: std::os::unix::net::UnixStream) -> io::R
         let mut writer = writer;
         let mut byte = [0];
         while reader.read_exact(&mut byte).is_ok() {
+            if shutting_down.swap(true, Ordering::Relaxed) && signal == libc::SIGINT {
+                log::warning("You insist... exiting now.");
+                // It is there if that save was being written.
+                let _ = std::fs::remove_file(format!("temp-{}.rdb", std::process::id()));
+                std::process::exit(1);
+            }
             if writer.write_all(&[signal as u8]).is_err() {
                 return;
             }

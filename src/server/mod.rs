@@ -161,6 +161,8 @@ pub struct Server {
     pub pooled_bytes: usize,
     /// Set by SHUTDOWN or a signal until it is carried out.
     pub shutdown: Option<ShutdownRequest>,
+    /// What a signal asked for, until cron looks at it: SHUTDOWN ABORT may come first.
+    pub shutdown_asap: Option<ShutdownRequest>,
     /// The name of this data's history, 40 hexadecimal digits.
     pub replid: String,
     /// Bytes in use when the server began.

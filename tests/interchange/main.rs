@@ -30,21 +30,21 @@ fn version(signature: &str) -> u32 {
 }
 
 fn kinds() -> Vec<Kind> {
-    let ours = || Some(Program::new(env!("CARGO_BIN_EXE_russet")));
-    let named = |name: &str| std::env::var(name).ok().filter(|path| !path.is_empty()).map(|path| Program::new(&path));
-    let all: [(&'static str, Option<Program>, Reads, &'static [&'static str], bool); 7] = [
-        ("Redis 7.0", named("RUSSET_TEST_REDIS_7"), |s| version(s) <= 10, &[], false),
-        ("Redis 8.2", named("RUSSET_TEST_ORACLE"), |s| version(s) <= 12, &[], true),
-        ("Redis 8.10", named("RUSSET_TEST_REDIS_8_10"), |s| version(s) <= 15, &[], true),
-        ("Valkey 9.1", named("RUSSET_TEST_VALKEY"), |s| version(s) <= 11 || s == "VALKEY080", &[], true),
-        ("Russet", ours(), |_| true, &[], true),
-        ("Russet, valkey", ours(), |_| true, &["--rdb-dialect", "valkey", "--rdbcompression", "no"], true),
-        ("Russet, redis-7.0", ours(), |_| true, &["--rdb-dialect", "redis-7.0", "--rdbchecksum", "no"], true),
-    ];
-    let of = |(name, program, reads, options, has_field_ttl): (_, Option<Program>, _, _, _)| {
-        program.map(|program| Kind { name, program, reads, options, has_field_ttl })
+    let mut all = Vec::new();
+    let mut add = |name, program: Option<String>, options, reads: Reads, has_field_ttl| {
+        let program = program.filter(|path| !path.is_empty()).map(|path| Program::new(&path));
+        all.extend(program.map(|program| Kind { name, program, reads, options, has_field_ttl }));
     };
-    all.into_iter().filter_map(of).collect()
+    let named = |name: &str| std::env::var(name).ok();
+    let ours = || Some(env!("CARGO_BIN_EXE_russet").to_owned());
+    add("Redis 7.0", named("RUSSET_TEST_REDIS_7"), &[], |s| version(s) <= 10, false);
+    add("Redis 8.2", named("RUSSET_TEST_ORACLE"), &[], |s| version(s) <= 12, true);
+    add("Redis 8.10", named("RUSSET_TEST_REDIS_8_10"), &[], |s| version(s) <= 15, true);
+    add("Valkey 9.1", named("RUSSET_TEST_VALKEY"), &[], |s| version(s) <= 11 || s == "VALKEY080", true);
+    add("Russet", ours(), &[], |_| true, true);
+    add("Russet, valkey", ours(), &["--rdb-dialect", "valkey", "--rdbcompression", "no"], |_| true, true);
+    add("Russet, redis-7.0", ours(), &["--rdb-dialect", "redis-7.0", "--rdbchecksum", "no"], |_| true, true);
+    all
 }
 
 /// A file, and what its reader must hold.

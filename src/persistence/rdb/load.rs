@@ -72,7 +72,8 @@ pub struct LoadOptions {
     pub seed: HashSeed,
     /// How many databases there are.
     pub databases: usize,
-    /// Keys and fields that expired before this time are left out: a master does so, a replica waits for its master.
+    /// Keys that expired before this time are left out: a master does so, a replica waits for its master. Fields of hashes
+    /// always come in; they are due then.
     pub drop_before: Option<i64>,
     /// Is the checksum looked at? (rdbchecksum)
     pub checksum: bool,
@@ -91,8 +92,6 @@ pub struct LoadReport {
     pub keys_loaded: u64,
     /// Keys left out because their time had come.
     pub keys_expired: u64,
-    /// Fields of hashes left out for the same reason.
-    pub fields_expired: u64,
     /// Collections without elements, left out.
     pub empty_keys_skipped: u64,
     /// AUX fields as they came.
@@ -133,12 +132,10 @@ pub struct RdbLoader<'a> {
 impl<'a> RdbLoader<'a> {
     /// A loader of what `reader` reads.
     pub fn new(reader: Reader<'a>, options: LoadOptions) -> RdbLoader<'a> {
-        let mut decoder = Decoder::new(options.limits);
-        decoder.drop_before = options.drop_before;
         RdbLoader {
             reader,
             options,
-            decoder,
+            decoder: Decoder::new(options.limits),
             db: DbIndex(0),
             notes: Notes::default(),
             key: Vec::new(),
@@ -149,7 +146,7 @@ impl<'a> RdbLoader<'a> {
 
     /// What was found so far.
     pub fn report(&self) -> LoadReport {
-        LoadReport { fields_expired: self.decoder.dropped_fields, bytes: self.reader.offset(), ..self.report.clone() }
+        LoadReport { bytes: self.reader.offset(), ..self.report.clone() }
     }
 
     /// The seed of the tables that keys are made for.
@@ -297,14 +294,9 @@ impl<'a> RdbLoader<'a> {
         self.reader.string_to(&mut self.key)?;
         let lru = lru.unwrap_or_else(|| lru::initial(&self.options.policy, self.options.now));
         let head = Head { key: &self.key, expire, lru };
-        let expired_before = self.decoder.dropped_fields;
         let Some(entry) = self.decoder.value(&mut self.reader, kind, head)? else {
-            if self.decoder.dropped_fields > expired_before {
-                self.report.keys_expired += 1;
-            } else {
-                log::notice(&format!("rdbLoadObject skipping empty key: {}", self.key.escape_ascii()));
-                self.report.empty_keys_skipped += 1;
-            }
+            log::notice(&format!("rdbLoadObject skipping empty key: {}", self.key.escape_ascii()));
+            self.report.empty_keys_skipped += 1;
             return Ok(None);
         };
         if expire.is_some_and(|at| self.options.drop_before.is_some_and(|now| at < now)) {
