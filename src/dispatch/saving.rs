@@ -203,12 +203,9 @@ fn take_step(server: &mut Server) -> CutStep {
 
 /// Sends what the walk and writers have taken.
 fn send_pieces(server: &mut Server) {
-    let pieces = server.keyspace.take_cut_pieces();
-    let copied = server.keyspace.cut_bytes_in_flight();
-    if let Some(running) = &mut server.persistence.running {
-        running.copied_peak = running.copied_peak.max(copied);
-        pieces.into_iter().for_each(|piece| running.snapshot.send(piece));
-    }
+    let Some(running) = &mut server.persistence.running else { return };
+    running.copied_peak = running.copied_peak.max(server.keyspace.cut_bytes_in_flight());
+    server.keyspace.take_cut_pieces().into_iter().for_each(|piece| running.snapshot.send(piece));
 }
 
 /// Is there a cut to take, and room for what is taken?
