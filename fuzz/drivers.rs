@@ -435,6 +435,7 @@ fn load_rdb(file: Vec<u8>, checksum: bool) {
         match loader.next_item() {
             Ok(Some(RdbItem::Key(key))) => keys.push(key),
             Ok(Some(RdbItem::Room(_, count))) => assert!(count <= file.len()),
+            Ok(Some(RdbItem::Aux(..) | RdbItem::Selected(_))) => {}
             Ok(None) => break,
             Err(error) => {
                 assert!(!error.to_string().is_empty());

@@ -11,15 +11,12 @@ use crate::persistence::rdb::save::FileSink;
 use crate::persistence::rdb::writer::{AccessNote, RdbOptions, RdbWriter};
 use crate::persistence::snapshot::{PieceSink, Snapshot, SnapshotEnd};
 use crate::persistence::state::{Purpose, Running};
-use crate::server::{REDIS_VERSION, Server, ShutdownRequest};
+use crate::server::{REDIS_VERSION, Server, ShutdownRequest, VALKEY_VERSION};
 
 /// Bytes of copies on their way at which the walk waits for whoever writes them. Writers never wait.
 const IN_FLIGHT_MAX: usize = 8 << 20;
 /// Bounds of one slice of a cut, in microseconds.
 const SLICE_US: std::ops::RangeInclusive<u64> = 50..=500;
-
-/// The version that files of Valkey's dialect name: the first whose types they may hold.
-const VALKEY_VERSION: &str = "9.0.0";
 
 /// Why a save did not begin.
 #[derive(Clone, Debug, PartialEq, Eq)]

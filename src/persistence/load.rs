@@ -68,6 +68,8 @@ impl LoadSource for RdbSource {
                     table.reserve(keys);
                     Loaded::Room(db, table)
                 }
+                // The others are not asked for.
+                Ok(Some(Item::Aux(..) | Item::Selected(_))) => continue,
                 Ok(None) => Loaded::End(self.loader.report()),
                 Err(error) => Loaded::Failed(error),
             };

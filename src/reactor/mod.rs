@@ -14,5 +14,6 @@ mod start;
 mod supervisor;
 mod sys;
 mod title;
+mod tools;
 
 pub use start::main;

@@ -24,7 +24,7 @@ use super::jobs::Jobs;
 use super::main_loop::{JOBS, MainLoop};
 use super::supervisor::Supervisor;
 use super::title::Title;
-use super::{affinity, listener, logging, sys};
+use super::{affinity, listener, logging, sys, tools};
 
 /// The version of Redis whose behaviour clients are told to expect.
 const PRODUCT: &str = "Redis 7.4.0";
@@ -36,7 +36,17 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let called = arguments.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = Path::new(&called).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    for (part, what) in [("sentinel", "Sentinel"), ("check-aof", "AOF checking"), ("check-rdb", "RDB checking")] {
+    let words: Vec<String> = arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    match (words.split_first(), name.ends_with("check-rdb")) {
+        (_, true) => return tools::check_rdb(&called, &words),
+        (Some((tool, rest)), _) if tool == "check-rdb" => return tools::check_rdb("russet check-rdb", rest),
+        (Some((tool, rest)), _) if tool == "convert" => {
+            let [first, second, ..] = random_seed().map(u64::from);
+            return tools::convert(rest, first << 8 | second);
+        }
+        _ => {}
+    }
+    for (part, what) in [("sentinel", "Sentinel"), ("check-aof", "AOF checking")] {
         if name.ends_with(part) {
             eprintln!("{what} is not available in this version of Russet.");
             return ExitCode::FAILURE;
@@ -67,6 +77,8 @@ const USAGE: &str = "\
 Usage: russet [/path/to/redis.conf | /path/to/russet.toml | -] [options]
        russet -v or --version
        russet -h or --help
+       russet check-rdb FILE
+       russet convert IN OUT [--to redis|valkey|redis-7.0]
 
 Examples:
        russet                                    serve on port 6379 with the defaults

@@ -39,6 +39,8 @@ use crate::resp::Output;
 
 /// The Redis whose replies, files and protocol this server speaks.
 pub const REDIS_VERSION: &str = "7.4.0";
+/// The version that files of Valkey's dialect name: the first whose types they may hold.
+pub const VALKEY_VERSION: &str = "9.0.0";
 
 /// What is known of this process from its start.
 #[derive(Clone, Debug, Default)]
