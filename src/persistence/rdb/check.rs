@@ -88,7 +88,7 @@ fn tell_error(loader: &RdbLoader<'_>, error: &LoadError, line: &mut dyn FnMut(&s
 }
 
 /// What redis-check-rdb calls a type byte.
-fn kind_name(kind: u8) -> &'static str {
+pub(super) fn kind_name(kind: u8) -> &'static str {
     const NAMES: [&str; 33] = [
         "string",
         "list-linked",

@@ -178,7 +178,9 @@ impl Decoder {
             }
             code::HASH_ZIPMAP => {
                 self.read_blob(reader)?;
-                let all = legacy::zipmap(&self.blob).ok_or_else(|| reader.bad("Zipmap integrity check failed"))?;
+                let all = legacy::zipmap(&self.blob)
+                    .filter(|all| !all.is_empty())
+                    .ok_or_else(|| reader.bad("Zipmap integrity check failed"))?;
                 all.iter().for_each(|element| self.elements.push(element));
                 self.hash_of_pairs(reader, head)
             }

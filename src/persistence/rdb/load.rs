@@ -9,6 +9,7 @@ use crate::keyspace::load::LoadedKey;
 use crate::keyspace::{DbIndex, KeyspacePolicy, lru};
 
 use super::build::{BuildLimits, Head};
+use super::check::kind_name;
 use super::decode::Decoder;
 use super::reader::Reader;
 use super::{BadFormat, VERSION_MAX, VERSION_VALKEY, code, opcode};
@@ -391,7 +392,12 @@ impl<'a> RdbLoader<'a> {
         self.doing = Doing::ReadValue;
         let lru = lru.unwrap_or_else(|| lru::initial(&self.options.policy, self.options.now));
         let head = Head { key: &self.key, expire, lru };
-        let entry = self.decoder.value(&mut self.reader, kind, head)?;
+        let entry = self.decoder.value(&mut self.reader, kind, head).inspect_err(|_| {
+            if !self.tells_all {
+                let (key, kind) = (self.key.escape_ascii(), kind_name(kind));
+                log::warning(&format!("Reading key '{key}' of type {kind}: integrity check failed"));
+            }
+        })?;
         self.kind = None;
         let Some(entry) = entry else {
             log::notice(&format!("rdbLoadObject skipping empty key: {}", self.key.escape_ascii()));
