@@ -112,3 +112,65 @@ fn a_client_that_sends_too_much_is_gone_for_whoever_asks_next() {
         assert!(!ask(&mut conn, "CLIENT LIST").contains("name=greedy"));
     }
 }
+
+/// The server's folder.
+fn dir(conn: &mut BufReader<TcpStream>) -> std::path::PathBuf {
+    conn.get_mut().write_all(b"CONFIG GET dir\r\n").expect("the server reads");
+    let lines: Vec<String> = conn.lines().take(5).map(|line| line.expect("a line")).collect();
+    lines[4].clone().into()
+}
+
+fn signal(name: &str, pid: u64) {
+    let status = std::process::Command::new("kill").args([format!("-{name}"), pid.to_string()]).status();
+    assert!(status.expect("kill runs").success());
+}
+
+#[cfg(unix)]
+#[test]
+fn shutdown_abort_takes_a_signal_back() {
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    assert_eq!(ask(&mut conn, "DEBUG PAUSE-CRON 1"), "+OK");
+    let pid = told(&ask(&mut conn, "INFO server"), "process_id");
+    signal("TERM", pid);
+    wait_for("the signal comes", || ask(&mut conn, "SHUTDOWN ABORT") == "+OK");
+    assert_eq!(ask(&mut conn, "DEBUG PAUSE-CRON 0"), "+OK");
+    assert_eq!(ask(&mut conn, "PING"), "+PONG");
+    // The next one is no second one: it is obeyed in order.
+    signal("INT", pid);
+    let mut rest = String::new();
+    assert_eq!(conn.read_to_string(&mut rest).expect("the connection ends"), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_interrupt_ends_the_last_save_and_leaves_no_file() {
+    let server = Server::start(env!("CARGO_BIN_EXE_russet"), &["--save", "900 1", "--rdb-key-save-delay", "10000000"]);
+    let mut conn = BufReader::new(server.connect());
+    assert_eq!(ask(&mut conn, "SET k v"), "+OK");
+    let pid = told(&ask(&mut conn, "INFO server"), "process_id");
+    let temp = dir(&mut conn).join(format!("temp-{pid}.rdb"));
+    signal("INT", pid);
+    wait_for("the save begins", || temp.exists());
+    signal("INT", pid);
+    wait_for("its file is gone", || !temp.exists());
+    let mut rest = String::new();
+    assert_eq!(conn.read_to_string(&mut rest).unwrap_or(0), 0);
+}
+
+#[test]
+fn a_save_that_sleeps_can_be_cancelled_and_another_begun() {
+    let options = ["--save", "900 1", "--rdb-key-save-delay", "10000000"];
+    let server = Server::start(env!("CARGO_BIN_EXE_russet"), &options);
+    let mut conn = BufReader::new(server.connect());
+    assert_eq!(ask(&mut conn, "SET k v"), "+OK");
+    assert_eq!(ask(&mut conn, "BGSAVE"), "+Background saving started");
+    wait_for("the key is written", || told(&ask(&mut conn, "INFO persistence"), "current_save_keys_processed") == 1);
+    assert_eq!(ask(&mut conn, "BGSAVE CANCEL"), "+Background saving cancelled");
+    assert_eq!(ask(&mut conn, "BGSAVE"), "+Background saving started");
+    wait_for("the key is written", || told(&ask(&mut conn, "INFO persistence"), "current_save_keys_processed") == 1);
+    assert_eq!(ask(&mut conn, "CONFIG SET rdb-key-save-delay 0"), "+OK");
+    wait_for("the save ends", || told(&ask(&mut conn, "INFO persistence"), "rdb_bgsave_in_progress") == 0);
+    assert!(dir(&mut conn).join("dump.rdb").exists());
+    wait_for("nothing else is left", || std::fs::read_dir(dir(&mut conn)).is_ok_and(|names| names.count() == 1));
+}

@@ -12,7 +12,7 @@ use crate::persistence::rdb::save::FileSink;
 use crate::persistence::rdb::writer::{AccessNote, RdbOptions, RdbWriter};
 use crate::persistence::snapshot::{PieceSink, Snapshot, SnapshotEnd};
 use crate::persistence::state::{Purpose, Running};
-use crate::server::{REDIS_VERSION, Server, ShutdownRequest};
+use crate::server::{REDIS_VERSION, Server, ShutdownRequest, VALKEY_VERSION};
 
 use super::{appending, rewriting};
 
@@ -41,6 +41,17 @@ pub enum SaveRefusal {
 /// # Errors
 /// Why it cannot begin.
 pub fn begin_rdb(server: &mut Server) -> Result<(), SaveRefusal> {
+    begin(server, Waiting::No)
+}
+
+/// Does everybody wait for a save?
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    Yes,
+    No,
+}
+
+fn begin(server: &mut Server, how: Waiting) -> Result<(), SaveRefusal> {
     if server.persistence.running.is_some() {
         return Err(SaveRefusal::Busy);
     }
@@ -52,7 +63,7 @@ pub fn begin_rdb(server: &mut Server) -> Result<(), SaveRefusal> {
     }
     let dirty = server.keyspace.dirty;
     let size = server.keyspace.begin_cut();
-    let sink = rdb_sink(server, size.clone());
+    let sink = rdb_sink(server, size.clone(), how);
     start(server, sink, Purpose::Rdb, &size, dirty).map_err(|why| {
         log::warning(&format!("Can't save in background: {why}"));
         note_failure(server);
@@ -88,12 +99,18 @@ pub(super) fn start(
 }
 
 /// The file that a save writes.
-fn rdb_sink(server: &mut Server, size: CutSize) -> Box<dyn PieceSink> {
-    let config = &server.config;
-    let path = path_of(&config.dbfilename.display());
-    let temp = PathBuf::from(format!("temp-{}.rdb", server.identity.process_id));
-    let file =
-        FileSink::new(server.host.disk(), &temp, &path, config.rdb_save_incremental_fsync, server.host.breathe());
+fn rdb_sink(server: &mut Server, size: CutSize, how: Waiting) -> Box<dyn PieceSink> {
+    let path = path_of(&server.config.dbfilename.display());
+    // Each save has a file of its own: the writer of one that was cancelled may still be about to remove it.
+    server.persistence.saves_begun += 1;
+    let (process, number) = (server.identity.process_id, server.persistence.saves_begun);
+    let temp = match how {
+        Waiting::Yes => PathBuf::from(format!("temp-{process}.rdb")),
+        Waiting::No => PathBuf::from(format!("temp-{process}.{number}.rdb")),
+    };
+    server.persistence.temp_file = Some(server.host.disk().absolute(&temp));
+    let incremental = server.config.rdb_save_incremental_fsync;
+    let file = FileSink::new(server.host.disk(), &temp, &path, incremental, server.host.breathe());
     Box::new(RdbWriter::new(rdb_options(server, size, false), Box::new(file)))
 }
 
@@ -111,6 +128,13 @@ pub fn rdb_options(server: &Server, size: CutSize, is_aof_base: bool) -> RdbOpti
         _ => AccessNote::None,
     };
     let number = |value: usize| value.to_string().into_bytes();
+    let version = match config.rdb_dialect {
+        RdbDialect::Valkey => ("valkey-ver", VALKEY_VERSION.as_bytes().to_vec()),
+        RdbDialect::Redis | RdbDialect::Redis70 => ("redis-ver", REDIS_VERSION.as_bytes().to_vec()),
+    };
+    if config.rdb_dialect == RdbDialect::Redis70 && size.has_field_expiry {
+        log::warning("rdb-dialect redis-7.0 has no fields that expire: they are written as fields that do not.");
+    }
     RdbOptions {
         form: match config.rdb_dialect {
             RdbDialect::Redis => Form::Redis,
@@ -120,7 +144,7 @@ pub fn rdb_options(server: &Server, size: CutSize, is_aof_base: bool) -> RdbOpti
         compression: if config.rdbcompression { Compression::Lzf } else { Compression::None },
         checksum: config.rdbchecksum,
         aux: vec![
-            ("redis-ver", REDIS_VERSION.as_bytes().to_vec()),
+            version,
             ("redis-bits", number(usize::BITS as usize)),
             ("ctime", number(server.now.unix().seconds().max(0) as usize)),
             ("used-mem", number(server.used_memory())),
@@ -147,7 +171,7 @@ pub fn save_now(server: &mut Server) -> Result<(), SaveRefusal> {
     while server.keyspace.is_cutting() && server.persistence.running.is_none() {
         server.keyspace.cut_step();
     }
-    begin_rdb(server)?;
+    begin(server, Waiting::Yes)?;
     loop {
         take_all(server);
         let Some(running) = &server.persistence.running else { return Ok(()) };
@@ -160,8 +184,8 @@ pub fn save_now(server: &mut Server) -> Result<(), SaveRefusal> {
                     Ok(())
                 }
                 SnapshotEnd::Failed(why) => {
+                    // The caller is told; only background saves that fail stop writers.
                     log::warning(&format!("Error saving DB on disk: {why}"));
-                    note_failure(server);
                     Err(SaveRefusal::Failed(why))
                 }
             };
@@ -362,6 +386,10 @@ pub fn prepare_shutdown(server: &mut Server, request: ShutdownRequest) -> bool {
     log::warning("User requested shutdown...");
     if cancel(server) {
         log::warning("There is a background save in progress. It is abandoned.");
+        if let Some(temp) = server.persistence.temp_file.take() {
+            // Its writer may not come to it before the process ends. It may also have been quicker.
+            let _ = server.host.disk().remove(&temp);
+        }
     }
     if !prepare_append_only_file(server, request) {
         return false;
@@ -369,8 +397,8 @@ pub fn prepare_shutdown(server: &mut Server, request: ShutdownRequest) -> bool {
     let wants_save = request.save || (!request.nosave && !server.config.save.0.is_empty());
     if wants_save {
         log::notice("Saving the final RDB snapshot before exiting.");
-        if let Err(SaveRefusal::Failed(why)) = save_now(server) {
-            log::warning(&format!("Error trying to save the DB ({why}), can't exit."));
+        if save_now(server).is_err() {
+            log::warning("Error trying to save the DB, can't exit.");
             if !request.force {
                 return false;
             }

@@ -115,6 +115,11 @@ impl Node {
         if server.debug.pause_cron {
             return;
         }
+        if let Some(request) = server.shutdown_asap.take()
+            && saving::prepare_shutdown(server, request)
+        {
+            server.shutdown = Some(request);
+        }
         let start = server.host.mono_us();
         let ms = now.unix().0;
         let stats = &mut server.stats;

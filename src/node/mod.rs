@@ -96,6 +96,7 @@ impl Node {
             held: Vec::new(),
             pooled_bytes: 0,
             shutdown: None,
+            shutdown_asap: None,
             redacted: Vec::new(),
             replid: String::new(),
             startup_memory: 0,
@@ -228,7 +229,7 @@ impl Node {
         saving::slice(&mut self.server, turn_us);
     }
 
-    /// SIGINT (or else SIGTERM) came: ends as the configuration says.
+    /// SIGINT (or else SIGTERM) came: the next cron ends as the configuration says.
     pub fn shut_down_by_signal(&mut self, is_interrupt: bool) {
         let config = &self.server.config;
         let flags = if is_interrupt { config.shutdown_on_sigint } else { config.shutdown_on_sigterm };
@@ -239,9 +240,12 @@ impl Node {
             force: flags.contains(ShutdownFlags::FORCE),
             abort: false,
         };
-        if saving::prepare_shutdown(&mut self.server, request) {
-            self.server.shutdown = Some(request);
+        if self.server.persistence.loading.is_some() {
+            log::warning("Received shutdown signal during loading, exiting now.");
+            self.server.actions.push(Action::Exit { code: 0 });
+            return;
         }
+        self.server.shutdown_asap = Some(request);
     }
 
     /// Lets clients that a pause held back go on once it is over.

@@ -79,6 +79,8 @@ impl LoadSource for RdbSource {
                     table.reserve(keys);
                     Loaded::Room(db, table)
                 }
+                // The others are not asked for.
+                Ok(Some(Item::Aux(..) | Item::Selected(_))) => continue,
                 Ok(None) => Loaded::End(self.loader.report()),
                 Err(error) => Loaded::Failed(error),
             };
@@ -154,9 +156,11 @@ struct LoadJob {
 
 impl LoadJob {
     fn delay(&self, keys: usize) {
-        match self.shared.key_delay_us.load(Ordering::Relaxed) {
+        let per_key = || self.shared.key_delay_us.load(Ordering::Relaxed);
+        match per_key() {
             0 => {}
-            us @ 1.. => (0..keys).for_each(|_| (self.sleep)(us as u64)),
+            // Looked at anew for each key: CONFIG SET may end it.
+            1.. => (0..keys).for_each(|_| (self.sleep)(per_key().max(0) as u64)),
             every => (self.sleep)(keys as u64 / every.unsigned_abs()),
         }
     }

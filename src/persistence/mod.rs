@@ -2,6 +2,7 @@
 //! handed to the host), the disk itself (it is handed in). Called by `dispatch`, `node`, and by `commands` (DUMP, RESTORE).
 
 pub mod aof;
+pub mod convert;
 pub mod load;
 pub mod rdb;
 pub mod snapshot;

@@ -2,7 +2,7 @@
 //! them and looks for the outcome; dropping a snapshot before its end abandons it.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -37,6 +37,9 @@ pub enum SnapshotEnd {
     Failed(String),
 }
 
+/// A delay is slept in steps of so many microseconds, so that it can be cut short.
+const SLEEP_STEP_US: i64 = 10_000;
+
 enum Order {
     Piece(CutPiece),
     Finish,
@@ -47,7 +50,38 @@ struct Shared {
     keys: AtomicUsize,
     /// Microseconds to sleep at each key; negative: one microsecond at so many keys (rdb-key-save-delay).
     key_delay_us: AtomicU64,
+    /// Is the node's end gone?
+    unwanted: AtomicBool,
     end: Mutex<Option<SnapshotEnd>>,
+}
+
+impl Shared {
+    fn key_delay_us(&self) -> i64 {
+        self.key_delay_us.load(Ordering::Relaxed) as i64
+    }
+
+    /// Sleeps after a key. A delay that is changed, and a snapshot that is not wanted any more, end it within a moment.
+    fn delay(&self, done: u64, sleep: &Sleep) {
+        if self.unwanted.load(Ordering::Relaxed) {
+            return;
+        }
+        match self.key_delay_us() {
+            0 => {}
+            1.. => {
+                let mut slept = 0;
+                while slept < self.key_delay_us() && !self.unwanted.load(Ordering::Relaxed) {
+                    let step = (self.key_delay_us() - slept).clamp(1, SLEEP_STEP_US);
+                    sleep(step as u64);
+                    slept += step;
+                }
+            }
+            every => {
+                if done.is_multiple_of(every.unsigned_abs()) {
+                    sleep(1);
+                }
+            }
+        }
+    }
 }
 
 /// The node's end of a snapshot.
@@ -92,6 +126,12 @@ impl Snapshot {
     }
 }
 
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        self.shared.unwanted.store(true, Ordering::Relaxed);
+    }
+}
+
 struct SnapshotJob {
     orders: Receiver<Order>,
     /// None once it failed: what comes is dropped.
@@ -119,15 +159,7 @@ impl SnapshotJob {
         let (shared, sleep) = (&self.shared, &self.sleep);
         let mut after_key = || {
             let done = shared.keys.fetch_add(1, Ordering::Relaxed) as u64 + 1;
-            match shared.key_delay_us.load(Ordering::Relaxed) as i64 {
-                0 => {}
-                us @ 1.. => sleep(us as u64),
-                every => {
-                    if done.is_multiple_of(every.unsigned_abs()) {
-                        sleep(1);
-                    }
-                }
-            }
+            shared.delay(done, sleep);
         };
         if let Err(error) = sink.piece(piece, &mut after_key) {
             self.fail(&error);

@@ -1,5 +1,7 @@
 //! What is known of saving: what goes on, how the last one ended, and when the next is due.
 
+use std::path::PathBuf;
+
 use crate::base::time::{MonoTime, Now, UnixMillis};
 use crate::config::SavePoints;
 use crate::keyspace::DbIndex;
@@ -98,6 +100,10 @@ pub struct Persistence {
     pub consecutive_failures: u64,
     /// Bytes that the last save copied at most at a time.
     pub last_copied: usize,
+    /// Saves begun so far.
+    pub saves_begun: u64,
+    /// Where the last one begun writes until it is whole.
+    pub temp_file: Option<PathBuf>,
 }
 
 impl Persistence {
@@ -117,6 +123,8 @@ impl Persistence {
             saves: 0,
             consecutive_failures: 0,
             last_copied: 0,
+            saves_begun: 0,
+            temp_file: None,
         }
     }
 

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mio::event::Event;
@@ -52,7 +54,8 @@ pub(super) struct MainLoop {
     /// Listeners whose queue was not emptied within the accept budget.
     unaccepted: bool,
     pool: Vec<Vec<u8>>,
-    interrupts: u32,
+    /// Is a shutdown under way that a signal asked for? Another SIGINT then ends the process at once.
+    shutting_down: Arc<AtomicBool>,
     exit_code: Option<u8>,
 }
 
@@ -65,6 +68,7 @@ impl MainLoop {
         listeners: Vec<Listener>,
         changes: Rc<RefCell<Changes>>,
         signals: UnixStream,
+        shutting_down: Arc<AtomicBool>,
     ) -> io::Result<MainLoop> {
         let freeing = Freeing::start(node.server.keyspace.garbage.counter(), node.server.config.bio_cpulist.clone())?;
         let mut this = MainLoop {
@@ -80,7 +84,7 @@ impl MainLoop {
             unread: VecDeque::new(),
             unaccepted: false,
             pool: Vec::new(),
-            interrupts: 0,
+            shutting_down,
             exit_code: None,
         };
         this.poll.registry().register(&mut this.signals, SIGNALS, Interest::READABLE)?;
@@ -186,6 +190,8 @@ impl MainLoop {
         }
         if server.shutdown.take().is_some() {
             self.shut_down();
+        } else if server.shutdown_asap.is_none() {
+            self.shutting_down.store(false, Ordering::Relaxed);
         }
     }
 
@@ -488,12 +494,6 @@ impl MainLoop {
         while let Ok(count @ 1..) = self.signals.read(&mut bytes) {
             for &signal in &bytes[..count] {
                 let name = if i32::from(signal) == libc::SIGINT { "SIGINT" } else { "SIGTERM" };
-                self.interrupts += u32::from(i32::from(signal) == libc::SIGINT);
-                if self.interrupts > 1 {
-                    log::warning("You insist... exiting now.");
-                    self.exit_code = Some(1);
-                    return;
-                }
                 log::warning(&format!("Received {name} scheduling shutdown..."));
                 self.node.shut_down_by_signal(i32::from(signal) == libc::SIGINT);
             }

@@ -15,5 +15,6 @@ mod start;
 mod supervisor;
 mod sys;
 mod title;
+mod tools;
 
 pub use start::main;

@@ -7,6 +7,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::net::UnixStream;
 
@@ -22,7 +24,7 @@ use super::jobs::Jobs;
 use super::main_loop::{JOBS, MainLoop};
 use super::supervisor::Supervisor;
 use super::title::Title;
-use super::{affinity, check, listener, logging, sys};
+use super::{affinity, check, listener, logging, sys, tools};
 
 /// The version of Redis whose behaviour clients are told to expect.
 const PRODUCT: &str = "Redis 7.4.0";
@@ -34,11 +36,19 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let called = arguments.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = Path::new(&called).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    for (part, what) in [("sentinel", "Sentinel"), ("check-rdb", "RDB checking")] {
-        if name.ends_with(part) {
-            eprintln!("{what} is not available in this version of Russet.");
-            return ExitCode::FAILURE;
+    let words: Vec<String> = arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    match (words.split_first(), name.ends_with("check-rdb")) {
+        (_, true) => return tools::check_rdb(&called, &words),
+        (Some((tool, rest)), _) if tool == "check-rdb" => return tools::check_rdb("russet check-rdb", rest),
+        (Some((tool, rest)), _) if tool == "convert" => {
+            let [first, second, ..] = random_seed().map(u64::from);
+            return tools::convert(rest, first << 8 | second);
         }
+        _ => {}
+    }
+    if name.ends_with("sentinel") {
+        eprintln!("Sentinel is not available in this version of Russet.");
+        return ExitCode::FAILURE;
     }
     if name.ends_with("check-aof") {
         return check::aof(&arguments[1..]);
@@ -70,6 +80,8 @@ Usage: russet [/path/to/redis.conf | /path/to/russet.toml | -] [options]
        russet check-aof [--fix | --truncate-to-timestamp seconds] file.manifest | file.aof
        russet -v or --version
        russet -h or --help
+       russet check-rdb FILE
+       russet convert IN OUT [--to redis|valkey|redis-7.0]
 
 Examples:
        russet                                    serve on port 6379 with the defaults
@@ -142,7 +154,8 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
         sys::disable_thp();
     }
     let clock = Clock::new();
-    let (listeners, signals) = open_sockets(&config)?;
+    let shutting_down = Arc::new(AtomicBool::new(false));
+    let (listeners, signals) = open_sockets(&config, &shutting_down)?;
     listener::warn_of_source_address(&config);
     log::notice(&clock.describe());
     show_logo(&config, pid);
@@ -177,7 +190,7 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
             return Err(entry.error("No such command in rename-command").report(PRODUCT));
         }
     }
-    let main_loop = MainLoop::new(poll, node, clock, listeners, changes, signals);
+    let main_loop = MainLoop::new(poll, node, clock, listeners, changes, signals, shutting_down);
     let mut main_loop = main_loop.map_err(|error| os_text(&error))?;
     log::notice("Server initialized");
     // The other threads run by now, on processors of their own.
@@ -189,7 +202,10 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
     Ok(code)
 }
 
-fn open_sockets(config: &Config) -> Result<(Vec<listener::Listener>, UnixStream), String> {
+fn open_sockets(
+    config: &Config,
+    shutting_down: &Arc<AtomicBool>,
+) -> Result<(Vec<listener::Listener>, UnixStream), String> {
     let failed = |kind: &str, port: u16| {
         let text = format!("Failed listening on port {port} ({kind}), aborting.");
         log::warning(&text);
@@ -216,7 +232,7 @@ fn open_sockets(config: &Config) -> Result<(Vec<listener::Listener>, UnixStream)
         let (reader, writer) = std::os::unix::net::UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         for signal in [libc::SIGTERM, libc::SIGINT] {
-            register_signal(signal, writer.try_clone()?)?;
+            register_signal(signal, writer.try_clone()?, shutting_down.clone())?;
         }
         io::Result::Ok(UnixStream::from_std(reader))
     })();
@@ -224,8 +240,13 @@ fn open_sockets(config: &Config) -> Result<(Vec<listener::Listener>, UnixStream)
     Ok((listeners, signals))
 }
 
-/// Makes a signal write its number into the stream.
-fn register_signal(signal: i32, writer: std::os::unix::net::UnixStream) -> io::Result<()> {
+/// Makes a signal write its number into the stream. A SIGINT while one is being obeyed ends the process: the loop may be
+/// busy with the last save.
+fn register_signal(
+    signal: i32,
+    writer: std::os::unix::net::UnixStream,
+    shutting_down: Arc<AtomicBool>,
+) -> io::Result<()> {
     let (mut reader, inner) = std::os::unix::net::UnixStream::pair()?;
     signal_hook::low_level::pipe::register(signal, inner)?;
     std::thread::Builder::new().name(format!("signal-{signal}")).spawn(move || {
@@ -233,6 +254,12 @@ fn register_signal(signal: i32, writer: std::os::unix::net::UnixStream) -> io::R
         let mut writer = writer;
         let mut byte = [0];
         while reader.read_exact(&mut byte).is_ok() {
+            if shutting_down.swap(true, Ordering::Relaxed) && signal == libc::SIGINT {
+                log::warning("You insist... exiting now.");
+                // It is there if that save was being written.
+                let _ = std::fs::remove_file(format!("temp-{}.rdb", std::process::id()));
+                std::process::exit(1);
+            }
             if writer.write_all(&[signal as u8]).is_err() {
                 return;
             }

@@ -39,6 +39,8 @@ use crate::resp::Output;
 
 /// The Redis whose replies, files and protocol this server speaks.
 pub const REDIS_VERSION: &str = "7.4.0";
+/// The version that files of Valkey's dialect name: the first whose types they may hold.
+pub const VALKEY_VERSION: &str = "9.0.0";
 
 /// What is known of this process from its start.
 #[derive(Clone, Debug, Default)]
@@ -168,6 +170,8 @@ pub struct Server {
     pub pooled_bytes: usize,
     /// Set by SHUTDOWN or a signal until it is carried out.
     pub shutdown: Option<ShutdownRequest>,
+    /// What a signal asked for, until cron looks at it: SHUTDOWN ABORT may come first.
+    pub shutdown_asap: Option<ShutdownRequest>,
     /// The name of this data's history, 40 hexadecimal digits.
     pub replid: String,
     /// Bytes in use when the server began.

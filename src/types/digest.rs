@@ -109,7 +109,7 @@ fn mix_zset(digest: &mut Digest, entry: EntryRef<'_>) {
     let mut mix = |member: &[u8], score: f64| {
         let mut both = Digest::default();
         both.chain(member);
-        both.chain(crate::base::number::format_17g(score).as_bytes());
+        both.chain(crate::base::number::format_shortest(score).as_bytes());
         digest.merge(both);
     };
     match entry.value() {
