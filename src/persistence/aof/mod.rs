@@ -44,7 +44,7 @@ pub enum Trust {
 /// A rewrite that goes on, or is being committed.
 #[derive(Clone, Debug)]
 pub struct Rewrite {
-    /// The manifest as it will be; the base is its last.
+    /// Is the new base an RDB file, or made of commands?
     pub base_is_rdb: bool,
     /// Does what happens meanwhile go to a file that counts only if the rewrite succeeds?
     pub incremental_is_temp: bool,
@@ -158,8 +158,6 @@ pub struct Aof {
     pub rewrite_base_bytes: u64,
     /// Writes that did not wait any longer for a sync to end.
     pub delayed_fsync: u64,
-    /// Did the server begin to write files by the names it has now?
-    pub is_loaded: bool,
 }
 
 impl Default for Aof {
@@ -190,7 +188,6 @@ impl Default for Aof {
             other_bytes: 0,
             rewrite_base_bytes: 0,
             delayed_fsync: 0,
-            is_loaded: false,
         }
     }
 }
