@@ -181,6 +181,32 @@ fn slow_and_large_commands_are_logged_without_secrets() {
 }
 
 #[test]
+fn a_request_of_many_arguments_is_as_large_as_they_are() {
+    let mut node = TestNode::new(&[("commandlog-request-larger-than", "5000")]);
+    node.ask(&format!("RPUSH list{}", " x".repeat(4990)));
+    assert_eq!(node.ask("COMMANDLOG LEN large-request"), "(int) 0");
+    node.ask(&format!("RPUSH list{}", " x".repeat(5000)));
+    assert_eq!(node.ask("COMMANDLOG LEN large-request"), "(int) 1");
+}
+
+#[test]
+fn what_takes_less_than_the_threshold_is_no_latency_event() {
+    let mut node = TestNode::new(&[("latency-monitor-threshold", "1")]);
+    node.node.server.config.enable_debug_command = russet::config::ProtectedFrom::Yes;
+    run(
+        &mut node,
+        "> DEBUG SLEEP 0.0009
+         OK
+         > LATENCY LATEST
+         []
+         > DEBUG SLEEP 0.001
+         OK
+         > LATENCY LATEST
+         [[command (int) 1700000000 (int) 1 (int) 1]]",
+    );
+}
+
+#[test]
 fn latency_events_are_kept() {
     let mut node = TestNode::new(&[("latency-monitor-threshold", "100")]);
     node.node.server.config.enable_debug_command = russet::config::ProtectedFrom::Yes;
