@@ -293,6 +293,23 @@ fn monitors_see_commands_without_secrets() {
 }
 
 #[test]
+fn monitors_see_unix_sockets_by_their_path() {
+    let mut node = TestNode::new(&[]);
+    let place = node.client("u");
+    let client = node.node.server.clients.at(place).expect("a client");
+    client.flags = client.flags.or(russet::server::ClientFlags::UNIX_SOCKET);
+    client.addr = "/run/russet.sock:0".to_owned();
+    run(
+        &mut node,
+        "m> MONITOR
+         OK
+         u> PING
+         PONG
+         < m 17... [0 unix:/run/russet.sock] \"PING\"",
+    );
+}
+
+#[test]
 fn the_zone_is_told_where_there_is_one() {
     check_with(
         &[("availability-zone", "north-1")],
