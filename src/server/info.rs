@@ -375,6 +375,7 @@ fn write_stats(server: &mut Server, out: &mut String) {
     let (stats, keyspace) = (&server.stats, &server.keyspace.stats);
     let kbps = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
     let cycles = stats.cycle_rate.per_second();
+    let exceeded_us = server.eviction.over_since.map_or(0, |since| server.now.mono.since(since));
     fields! { out;
         "total_connections_received": stats.total_connections_received;
         "total_commands_processed": stats.total_commands_processed;
@@ -399,8 +400,8 @@ fn write_stats(server: &mut Server, out: &mut String) {
         "evicted_keys": keyspace.evicted_keys;
         "evicted_clients": stats.evicted_clients;
         "evicted_scripts": 0;
-        "total_eviction_exceeded_time": stats.total_eviction_exceeded_time_us / 1000;
-        "current_eviction_exceeded_time": 0;
+        "total_eviction_exceeded_time": (stats.eviction_exceeded_us + exceeded_us) / 1000;
+        "current_eviction_exceeded_time": exceeded_us / 1000;
         "keyspace_hits": keyspace.keyspace_hits;
         "keyspace_misses": keyspace.keyspace_misses;
         "pubsub_channels": server.pubsub.names(Kind::Channel).len();

@@ -68,10 +68,9 @@ pub struct Stats {
     pub client_query_buffer_limit_disconnections: u64,
     pub client_output_buffer_limit_disconnections: u64,
     pub evicted_clients: u64,
-    pub total_eviction_exceeded_time_us: u64,
+    /// Time during which `maxmemory` was exceeded with more to evict, as far as it is over.
+    pub eviction_exceeded_us: u64,
     pub total_error_replies: u64,
-    pub unexpected_error_replies: u64,
-    pub dump_payload_sanitizations: u64,
     pub total_reads_processed: u64,
     pub total_writes_processed: u64,
     pub acl_access_denied_auth: u64,
