@@ -118,6 +118,9 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
     let supervisor = Supervisor::find(config.supervised);
     if config.daemonize && !supervisor.is_there() {
         sys::daemonize().map_err(|error| format!("Can't daemonize: {}", os_text(&error)))?;
+        if config.pidfile.is_empty() {
+            config.pidfile = Text::from("/var/run/redis.pid");
+        }
     }
     logging::start(&config);
     supervisor.begin();
@@ -266,12 +269,10 @@ fn show_logo(config: &Config, pid: u32) {
 }
 
 fn write_pidfile(config: &Config, pid: u32) {
-    let path = match (config.pidfile.is_empty(), config.daemonize) {
-        (false, _) => config.pidfile.display().into_owned(),
-        (true, true) => "/var/run/redis.pid".to_owned(),
-        (true, false) => return,
-    };
-    if let Err(error) = std::fs::write(&path, format!("{pid}\n")) {
+    if config.pidfile.is_empty() {
+        return;
+    }
+    if let Err(error) = std::fs::write(config.pidfile.display().as_ref(), format!("{pid}\n")) {
         log::warning(&format!("Failed to write PID file: {}", os_text(&error)));
     }
 }
