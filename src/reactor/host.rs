@@ -68,11 +68,11 @@ impl Clock {
         Now { mono: MonoTime(us), unix_us: unix.as_micros() as i64 }
     }
 
-    /// What the log says of the clock.
+    /// What the log and INFO say of the clock.
     pub(super) fn describe(&self) -> String {
         match self.state.cycles_per_us {
-            0 => "monotonic clock: POSIX clock_gettime".to_owned(),
-            cycles => format!("monotonic clock: X86 TSC @ {cycles} ticks/us"),
+            0 => "POSIX clock_gettime".to_owned(),
+            cycles => format!("X86 TSC @ {cycles} ticks/us"),
         }
     }
 }

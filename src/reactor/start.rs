@@ -142,7 +142,7 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
     let clock = Clock::new();
     let (listeners, signals) = open_sockets(&config)?;
     listener::warn_of_source_address(&config);
-    log::notice(&clock.describe());
+    log::notice(&format!("monotonic clock: {}", clock.describe()));
     show_logo(&config, pid);
     write_pidfile(&config, pid);
     // The sink has told the operator already.
@@ -159,6 +159,7 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
         supervised: supervisor.name(),
         started_unix_us: clock.now().unix_us,
         os: operating_system(),
+        monotonic_clock: clock.describe(),
     };
     let changes = Rc::new(RefCell::new(Changes::default()));
     let poll = mio::Poll::new().map_err(|error| os_text(&error))?;

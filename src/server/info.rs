@@ -116,7 +116,7 @@ fn write_server(server: &mut Server, out: &mut String) {
         "redis_mode": "standalone";
         "os": identity.os;
         "arch_bits": usize::BITS;
-        "monotonic_clock": "POSIX clock_gettime";
+        "monotonic_clock": identity.monotonic_clock;
         "multiplexing_api": api;
         "atomicvar_api": "rust-core";
         "gcc_version": "0.0.0";

@@ -55,6 +55,8 @@ pub struct Identity {
     pub supervised: &'static str,
     /// As DEBUG's and INFO's `os` line shows it.
     pub os: String,
+    /// What tells the time that passes, as INFO's monotonic_clock names it.
+    pub monotonic_clock: String,
 }
 
 /// Something only the reactor can do.
