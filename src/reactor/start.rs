@@ -27,7 +27,7 @@ use super::{affinity, listener, logging, sys};
 /// The version of Redis whose behaviour clients are told to expect.
 const PRODUCT: &str = "Redis 7.4.0";
 /// Descriptors needed beside those of clients.
-const RESERVED_FILES: u64 = 32;
+pub(super) const RESERVED_FILES: u64 = 32;
 
 /// Runs the program. Under which name it was called decides what it is.
 pub fn main() -> ExitCode {
@@ -282,7 +282,7 @@ fn random_seed() -> [u8; 16] {
     let mut seed = [0; 16];
     let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut seed));
     if read.is_err() {
-        // Without a source of entropy the address of a fresh stack and the time are what there is.
+        // Without a source of entropy the time is what there is.
         let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         seed.copy_from_slice(&time.as_nanos().to_le_bytes());
     }
