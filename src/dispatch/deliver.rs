@@ -212,9 +212,8 @@ pub(super) fn propagate(server: &mut Server, db: DbIndex, argv: &[&[u8]], change
         let instead = std::mem::take(&mut propagation.instead);
         if !instead.is_empty() {
             propagation.log.extend(instead);
-        } else if changed && !propagation.prevented {
+        } else if changed {
             propagation.log.push((db, argv.iter().map(|arg| arg.to_vec()).collect()));
         }
     }
-    propagation.prevented = false;
 }

@@ -1,8 +1,7 @@
 //! One database as commands see it: lookups that expire and touch, and the few functions through which every change goes.
 
-use crate::storage::alloc::good_size;
 use crate::storage::table::{Lookup, OwnedEntry, prefix_of_hash};
-use crate::storage::{Encoding, EntryMut, EntryRef, NewValue, Type, Value};
+use crate::storage::{EntryMut, EntryRef, NewValue, Type, Value};
 use crate::types::hash::next_field_expiry;
 
 use super::event::Vanished;
@@ -295,14 +294,6 @@ impl Db<'_> {
         }
     }
 
-    /// Gives a key that exists a value of the same type that grew out of the old one: expiry and access stay.
-    pub fn replace_value(&mut self, key: &[u8], value: NewValue<'_>) {
-        if let Some(mut entry) = self.lookup_write(key) {
-            let type_ = entry.type_();
-            entry.set_value(type_, value);
-        }
-    }
-
     /// Sets or removes the expiry of a key that exists. False if it does not.
     pub fn set_expire(&mut self, key: &[u8], expire: Option<i64>) -> bool {
         let hash = self.state().table.hash(key);
@@ -514,14 +505,6 @@ pub(super) fn discard(entry: OwnedEntry, lazy: bool, garbage: &mut super::Garbag
     };
     if effort >= least_effort(lazy) {
         garbage.push_entry(entry);
-    }
-}
-
-/// Bytes of an inline value's share of its entry, for MEMORY USAGE.
-pub fn inline_bytes(encoding: Encoding, value: Value<'_>) -> usize {
-    match (encoding, value) {
-        (_, Value::Bytes(bytes)) => good_size(bytes.len()),
-        _ => 0,
     }
 }
 

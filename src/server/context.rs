@@ -40,11 +40,6 @@ impl DataContext<'_> {
         self.propagation.instead(self.db.index(), argv);
     }
 
-    /// Repeats nothing.
-    pub fn prevent_propagation(&mut self) {
-        self.propagation.prevent();
-    }
-
     /// Does anyone listen to what is propagated? If not, a rewriting need not be made.
     pub fn propagates(&self) -> bool {
         self.propagation.enabled

@@ -13,8 +13,6 @@ pub struct Propagation {
     pub enabled: bool,
     /// What to repeat instead of the request.
     pub(crate) instead: Vec<(DbIndex, Argv)>,
-    /// Repeat neither the request nor anything else.
-    pub(crate) prevented: bool,
     /// Everything to be repeated since the last turn's end, in order.
     pub log: Vec<(DbIndex, Argv)>,
 }
@@ -25,10 +23,5 @@ impl Propagation {
         if self.enabled {
             self.instead.push((db, argv.iter().map(|arg| arg.to_vec()).collect()));
         }
-    }
-
-    /// Repeat nothing.
-    pub fn prevent(&mut self) {
-        self.prevented = true;
     }
 }
