@@ -386,7 +386,7 @@ pub fn dump_payload(data: &[u8]) {
     let mut payload = data.to_vec();
     payload.extend_from_slice(&[11, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     assert!(decode::has_valid_footer(&payload, true));
-    let limits = BuildLimits::new(&Config::default(), HashSeed::new(1));
+    let limits = BuildLimits::new(&Config::default(), seed());
     let head = Head { key: b"k", expire: None, lru: 0 };
     if let Ok(entry) = decode::payload(&payload, head, &limits) {
         // What was taken can be written, and read again.

@@ -15,6 +15,12 @@ use crate::server::{REDIS_VERSION, Server, ShutdownRequest};
 
 /// Bytes of copies on their way at which the walk waits for whoever writes them. Writers never wait.
 const IN_FLIGHT_MAX: usize = 8 << 20;
+/// Bytes at which commands slow down as well, so that a snapshot's memory stays bounded: the pause after a turn, and twice as
+/// many bytes for the long one.
+const FALLING_BEHIND: usize = 32 << 20;
+const PAUSES_US: [u64; 2] = [100, 500];
+/// So long after its last sign the writer waits for the disk rather than for a processor, and commands do not wait for it.
+const SIGN_OF_LIFE_US: u64 = 20_000;
 /// Bounds of one slice of a cut, in microseconds.
 const SLICE_US: std::ops::RangeInclusive<u64> = 50..=500;
 
@@ -70,6 +76,7 @@ fn start(
         dirty,
         all_taken: false,
         copied_peak: 0,
+        last_sign: (0, 0),
     });
     Ok(())
 }
@@ -190,9 +197,7 @@ pub fn wants_slice(server: &Server) -> bool {
 
 /// Goes on with the cut for a while, in proportion to what the turn took so far: under load it gets a fifth of the time.
 pub fn slice(server: &mut Server, turn_us: u64) {
-    if server.persistence.running.is_some() && server.keyspace.cut_bytes_in_flight() >= IN_FLIGHT_MAX / 2 {
-        server.host.give_way();
-    }
+    keep_pace(server);
     if !server.keyspace.is_cutting() {
         return;
     }
@@ -205,6 +210,23 @@ pub fn slice(server: &mut Server, turn_us: u64) {
         if take_step(server) == CutStep::Done || server.host.mono_us() - start >= budget {
             return;
         }
+    }
+}
+
+/// Leaves the processor to the writer of a snapshot that has fallen behind: a moment of it if both share one, and longer if
+/// what commands take piles up.
+fn keep_pace(server: &mut Server) {
+    let in_flight = server.keyspace.cut_bytes_in_flight();
+    let Some(running) = server.persistence.running.as_mut().filter(|_| in_flight >= IN_FLIGHT_MAX / 2) else { return };
+    let now = server.host.mono_us();
+    let written = running.snapshot.keys_written();
+    if written != running.last_sign.0 {
+        running.last_sign = (written, now);
+    }
+    if in_flight < FALLING_BEHIND {
+        server.host.give_way();
+    } else if now - running.last_sign.1 < SIGN_OF_LIFE_US {
+        server.host.sleep_us(PAUSES_US[usize::from(in_flight >= 2 * FALLING_BEHIND)]);
     }
 }
 

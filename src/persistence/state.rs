@@ -33,6 +33,8 @@ pub struct Running {
     pub all_taken: bool,
     /// The most bytes of copies that were on their way at a time.
     pub copied_peak: usize,
+    /// Keys written when that number was last seen to change, and when, in microseconds of the host's clock.
+    pub last_sign: (usize, u64),
 }
 
 /// A loading that goes on.
