@@ -22,8 +22,6 @@ enum Shown {
     Default,
     /// By `all` and `everything`.
     All,
-    /// By `everything`.
-    Everything,
     /// Never.
     Named,
 }
@@ -38,7 +36,7 @@ const SECTIONS: &[Section] = &[
     ("stalls", "Stalls", Shown::All, write_stalls),
     ("replication", "Replication", Shown::Default, write_replication),
     ("cpu", "CPU", Shown::Default, write_cpu),
-    ("modules", "Modules", Shown::Everything, write_modules),
+    ("modules", "Modules", Shown::Default, write_modules),
     ("commandstats", "Commandstats", Shown::All, write_commandstats),
     ("errorstats", "Errorstats", Shown::Default, write_errorstats),
     ("latencystats", "Latencystats", Shown::All, write_latencystats),
@@ -50,14 +48,12 @@ const SECTIONS: &[Section] = &[
 /// The text of these sections; none means the usual ones.
 pub fn text(server: &mut Server, wanted: &[&[u8]]) -> String {
     let asks = |word: &str| wanted.iter().any(|name| name.eq_ignore_ascii_case(word.as_bytes()));
-    let (default, everything) = (wanted.is_empty() || asks("default"), asks("everything"));
-    let all = everything || asks("all");
+    let (default, all) = (wanted.is_empty() || asks("default"), asks("all") || asks("everything"));
     let mut text = String::with_capacity(4096);
     for (name, heading, shown, write) in SECTIONS {
         let is_shown = match shown {
             Shown::Default => default || all,
             Shown::All => all,
-            Shown::Everything => everything,
             Shown::Named => false,
         };
         if !is_shown && !asks(name) {
