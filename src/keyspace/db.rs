@@ -83,7 +83,8 @@ impl Db<'_> {
     /// The entry of a key, to read: expires it if due, counts a hit or miss, and notes the access.
     #[inline]
     pub fn lookup_read(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
-        self.find(key, true).map(EntryMut::into_ref)
+        let hash = self.state().table.hash(key);
+        self.find(hash, key, true).map(EntryMut::into_ref)
     }
 
     /// As `lookup_read` without counting hits and misses or noting the access: TYPE, TTL, OBJECT, EXISTS of others.
@@ -119,17 +120,16 @@ impl Db<'_> {
     /// The entry of a key, to change. The caller tells of the change by `modified`.
     #[inline]
     pub fn lookup_write(&mut self, key: &[u8]) -> Option<EntryMut<'_>> {
-        let hash = self.keyspace.dbs[usize::from(self.index.0)].table.hash(key);
+        let hash = self.state().table.hash(key);
         self.keyspace.before_change(self.index, hash);
-        self.find(key, false)
+        self.find(hash, key, false)
     }
 
     #[inline]
-    fn find(&mut self, key: &[u8], count: bool) -> Option<EntryMut<'_>> {
+    fn find(&mut self, hash: u64, key: &[u8], count: bool) -> Option<EntryMut<'_>> {
         let index = self.index;
         let Keyspace { dbs, now, no_touch, policy, stats, events, rng, garbage, cut, .. } = &mut *self.keyspace;
         let DbState { table, expires, field_expires, .. } = &mut dbs[usize::from(index.0)];
-        let hash = table.hash(key);
         let found = table.lookup(hash, key, |entry| {
             let read = entry.read();
             if policy.on_due != OnDue::Ignore && is_due(read.expire_at(), now.0) {
