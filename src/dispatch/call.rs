@@ -231,7 +231,7 @@ fn count(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]], us: u64
     if config.latency_monitor_threshold > 0 {
         let event = if info.flags.has(Flags::FAST) { "fast-command" } else { "command" };
         let threshold = config.latency_monitor_threshold as u64;
-        server.latency.add_if_slow(event, us.div_ceil(1000).max(us / 1000), threshold, server.now.unix().seconds());
+        server.latency.add_if_slow(event, us / 1000, threshold, server.now.unix().seconds());
     }
     if info.flags.has(Flags::SKIP_SLOWLOG) {
         return;
@@ -242,11 +242,8 @@ fn count(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]], us: u64
     let reply_bytes = client.out.len().saturating_sub(out_before);
     let is_large =
         config.commandlog_reply_larger_than >= 0 && reply_bytes as u64 >= config.commandlog_reply_larger_than as u64;
-    let request_bytes: usize = if config.commandlog_request_larger_than >= 0 && argv.len() < 4096 {
-        argv.iter().map(|arg| arg.len()).sum()
-    } else {
-        0
-    };
+    let request_bytes: usize =
+        if config.commandlog_request_larger_than >= 0 { argv.iter().map(|arg| arg.len()).sum() } else { 0 };
     let is_long = config.commandlog_request_larger_than >= 0
         && request_bytes as u64 >= config.commandlog_request_larger_than as u64;
     if is_slow || is_large || is_long {

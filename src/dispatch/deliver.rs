@@ -176,7 +176,11 @@ pub(super) fn feed_monitors(server: &mut Server, place: u32, db: DbIndex, argv: 
         us.div_euclid(1_000_000),
         us.rem_euclid(1_000_000),
         db.0,
-        if client.flags.has(ClientFlags::UNIX_SOCKET) { format!("unix:{}", client.addr) } else { client.addr.clone() }
+        if client.flags.has(ClientFlags::UNIX_SOCKET) {
+            format!("unix:{}", client.addr.strip_suffix(":0").unwrap_or(&client.addr))
+        } else {
+            client.addr.clone()
+        }
     );
     for arg in argv {
         line.push(' ');

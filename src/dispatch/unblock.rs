@@ -4,6 +4,8 @@
 //! When you add a blocking command: its handler returns `Outcome::Block` while it cannot be served, and is simply run
 //! again when one of its keys may serve it; it must not have changed anything before it returns `Block`.
 
+use std::collections::BTreeSet;
+
 use crate::base::time::MonoTime;
 use crate::keyspace::DbIndex;
 use crate::server::blocking::{Block, Blocked};
@@ -38,8 +40,9 @@ pub(super) fn serve_ready_keys(server: &mut Server) {
         }
         // A key may be due that was not when the transaction that made it ready began.
         server.catch_up_clocks();
-        for (index, (db, key)) in ready.iter().enumerate() {
-            if !ready[..index].contains(&(*db, key.clone())) {
+        let mut served = BTreeSet::new();
+        for (db, key) in &ready {
+            if served.insert((*db, key)) {
                 serve_key(server, *db, key);
             }
         }

@@ -1,8 +1,7 @@
 //! One database as commands see it: lookups that expire and touch, and the few functions through which every change goes.
 
-use crate::storage::alloc::good_size;
 use crate::storage::table::{Lookup, OwnedEntry, prefix_of_hash};
-use crate::storage::{Encoding, EntryMut, EntryRef, NewValue, Type, Value};
+use crate::storage::{EntryMut, EntryRef, NewValue, Type, Value};
 use crate::types::hash::next_field_expiry;
 
 use super::event::Vanished;
@@ -84,7 +83,8 @@ impl Db<'_> {
     /// The entry of a key, to read: expires it if due, counts a hit or miss, and notes the access.
     #[inline]
     pub fn lookup_read(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
-        self.find(key, true).map(EntryMut::into_ref)
+        let hash = self.state().table.hash(key);
+        self.find(hash, key, true).map(EntryMut::into_ref)
     }
 
     /// As `lookup_read` without counting hits and misses or noting the access: TYPE, TTL, OBJECT, EXISTS of others.
@@ -123,18 +123,17 @@ impl Db<'_> {
     /// The entry of a key, to change. The caller tells of the change by `modified`.
     #[inline]
     pub fn lookup_write(&mut self, key: &[u8]) -> Option<EntryMut<'_>> {
-        let hash = self.keyspace.dbs[usize::from(self.index.0)].table.hash(key);
+        let hash = self.state().table.hash(key);
         self.keyspace.before_change(self.index, hash);
-        self.find(key, false)
+        self.find(hash, key, false)
     }
 
     #[inline]
-    fn find(&mut self, key: &[u8], count: bool) -> Option<EntryMut<'_>> {
+    fn find(&mut self, hash: u64, key: &[u8], count: bool) -> Option<EntryMut<'_>> {
         let index = self.index;
         let Keyspace { dbs, now, no_touch, policy, stats, events, rng, garbage, cut, unsynced, .. } =
             &mut *self.keyspace;
         let DbState { table, expires, field_expires, .. } = &mut dbs[usize::from(index.0)];
-        let hash = table.hash(key);
         // Who looks a key up to change it has announced that, and the key was looked at then.
         if count && unsynced.is_active() {
             unsynced.note_read(hash);
@@ -303,14 +302,6 @@ impl Db<'_> {
             && object.free_effort() >= least_effort(policy.lazyfree_lazy_server_del)
         {
             garbage.push_object(object);
-        }
-    }
-
-    /// Gives a key that exists a value of the same type that grew out of the old one: expiry and access stay.
-    pub fn replace_value(&mut self, key: &[u8], value: NewValue<'_>) {
-        if let Some(mut entry) = self.lookup_write(key) {
-            let type_ = entry.type_();
-            entry.set_value(type_, value);
         }
     }
 
@@ -525,14 +516,6 @@ pub(super) fn discard(entry: OwnedEntry, lazy: bool, garbage: &mut super::Garbag
     };
     if effort >= least_effort(lazy) {
         garbage.push_entry(entry);
-    }
-}
-
-/// Bytes of an inline value's share of its entry, for MEMORY USAGE.
-pub fn inline_bytes(encoding: Encoding, value: Value<'_>) -> usize {
-    match (encoding, value) {
-        (_, Value::Bytes(bytes)) => good_size(bytes.len()),
-        _ => 0,
     }
 }
 

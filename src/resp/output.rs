@@ -93,16 +93,6 @@ impl Output {
         if self.pieces.is_empty() && self.len() <= LENT_MAX { 0 } else { self.len() }
     }
 
-    /// Bytes waiting in separate pieces.
-    pub fn piece_bytes(&self) -> usize {
-        self.queued
-    }
-
-    /// Bytes waiting in the contiguous buffer, and its capacity.
-    pub fn tail_bytes(&self) -> (usize, usize) {
-        (self.tail.len(), self.tail.capacity())
-    }
-
     /// Lends an empty buffer, if this output has none, so that idle clients hold none.
     pub fn lend(&mut self, buffer: Vec<u8>) {
         if self.tail.capacity() == 0 {

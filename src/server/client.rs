@@ -38,10 +38,7 @@ bits! {
         PAUSED = 15, "";
         DENY_BLOCKING = 16, "";
         PROTOCOL_ERROR = 17, "";
-        IMPORT_SOURCE = 18, "I";
-        REPROCESSING = 19, "";
-        KEEP_BLOCK_TIMER = 20, "";
-        INPUT_LEFT = 21, "";
+        INPUT_LEFT = 18, "";
     }
 }
 

@@ -46,11 +46,6 @@ impl DataContext<'_> {
         at <= self.now.0 && self.db.keyspace().policy.on_due != OnDue::Ignore
     }
 
-    /// Repeats nothing.
-    pub fn prevent_propagation(&mut self) {
-        self.propagation.prevent();
-    }
-
     /// Does anyone listen to what is propagated? If not, a rewriting need not be made.
     pub fn propagates(&self) -> bool {
         self.propagation.enabled

@@ -30,7 +30,7 @@ use std::collections::VecDeque;
 
 use crate::base::host::Host;
 use crate::base::rng::Rng;
-use crate::base::time::Now;
+use crate::base::time::{MonoTime, Now};
 use crate::config::Config;
 use crate::keyspace::{Keyspace, OnDue};
 use crate::persistence::Persistence;
@@ -57,6 +57,8 @@ pub struct Identity {
     pub supervised: &'static str,
     /// As DEBUG's and INFO's `os` line shows it.
     pub os: String,
+    /// What tells the time that passes, as INFO's monotonic_clock names it.
+    pub monotonic_clock: String,
 }
 
 /// Something only the reactor can do.
@@ -95,6 +97,8 @@ pub struct Eviction {
     pub spent_us: u64,
     /// Bytes in use when it last stopped above `maxmemory` with more to evict; zero when it did not.
     pub left_over: usize,
+    /// Since when that is so.
+    pub over_since: Option<MonoTime>,
 }
 
 /// Switches that DEBUG sets, for tests.

@@ -12,8 +12,6 @@ pub struct Propagation {
     /// What to repeat instead of the request, and where each command's bytes end.
     instead: Vec<u8>,
     instead_ends: Vec<(DbIndex, usize)>,
-    /// Repeat neither the request nor anything else.
-    prevented: bool,
     /// Everything to be repeated since the last turn's end, in order.
     bytes: Vec<u8>,
     /// From which byte on commands are for another database.
@@ -50,14 +48,8 @@ impl Propagation {
         }
     }
 
-    /// Repeat nothing.
-    pub fn prevent(&mut self) {
-        self.prevented = true;
-    }
-
     /// What the command in hand leaves behind: its rewriting, or itself if it changed anything.
     pub fn settle(&mut self, db: DbIndex, argv: &[&[u8]], changed: bool) {
-        let prevented = std::mem::take(&mut self.prevented);
         if !self.enabled {
             // Writes are counted all the same: WAITAOF tells by it what an append-only file still lacks.
             self.offset += u64::from(changed);
@@ -71,7 +63,7 @@ impl Propagation {
             }
             (self.instead, self.instead_ends) = (instead, ends);
             self.instead.clear();
-        } else if changed && !prevented {
+        } else if changed {
             self.command(db, argv);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -47,10 +47,6 @@ impl Host for TestHost {
     fn replace_file(&mut self, path: &Path, content: &[u8]) -> io::Result<()> {
         self.disk.put(path, content);
         Ok(())
-    }
-
-    fn glob(&mut self, _pattern: &str) -> Vec<PathBuf> {
-        Vec::new()
     }
 
     fn apply(&mut self, _directives: &[&str], _config: &dyn std::any::Any) -> Result<(), String> {

@@ -196,7 +196,7 @@ fn config_set(cx: &mut ServerContext<'_>) -> CommandResult {
         ProtectedFrom::No => false,
         ProtectedFrom::Local => cx.client().is_local(),
     };
-    let permit = Permit { protected, loading: false };
+    let permit = Permit { protected, loading: cx.server.persistence.loading.is_some() };
     let mut changed: Vec<&'static str> = Vec::new();
     let Server { config, host, .. } = &mut *cx.server;
     set::set(config, &pairs, permit, &mut |directive, config| {
