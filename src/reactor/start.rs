@@ -255,7 +255,7 @@ fn register_signal(
                 log::warning("You insist... exiting now.");
                 // It is there if that save was being written.
                 let _ = std::fs::remove_file(format!("temp-{}.rdb", std::process::id()));
-                std::process::exit(1);
+                sys::exit_at_once(1);
             }
             if writer.write_all(&[signal as u8]).is_err() {
                 return;
