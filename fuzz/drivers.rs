@@ -7,6 +7,8 @@ use russet::base::glob::{self, Case};
 use russet::base::hash::HashSeed;
 use russet::base::time::UnixMillis;
 use russet::config::Config;
+use russet::persistence::aof::manifest::Manifest;
+use russet::persistence::aof::reader::{CommandReader, Stop};
 use russet::persistence::rdb::build::{BuildLimits, Head};
 use russet::persistence::rdb::load::{Item as RdbItem, LoadOptions, RdbLoader};
 use russet::persistence::rdb::reader::Reader;
@@ -77,6 +79,46 @@ pub fn request_parser(data: &[u8]) {
     }
     if let Ok(Status::Complete { consumed }) = at_once {
         assert!(consumed <= data.len() && !whole.args.is_empty());
+    }
+}
+
+/// A manifest that is understood says the same when it is written and read again.
+pub fn aof_manifest(data: &[u8]) {
+    if let Ok(manifest) = Manifest::parse(data) {
+        let text = manifest.emit();
+        if !text.is_empty() {
+            let again = Manifest::parse(&text).expect("what was written can be read");
+            assert_eq!(again.emit(), text);
+        }
+    }
+}
+
+/// Reading commands ends, with as many bytes in order as there are; what is in order is read again to the same end.
+pub fn aof_commands(data: &[u8]) {
+    let read = |bytes: &[u8]| {
+        let source = Box::new(std::io::Cursor::new(bytes.to_vec()));
+        let mut reader = CommandReader::new(source, Vec::new(), 0, "file".into());
+        let mut commands: Vec<Vec<Vec<u8>>> = Vec::new();
+        loop {
+            match reader.next_batch() {
+                Ok(batch) => {
+                    assert!(!batch.is_empty());
+                    let visit = |argv: &[&[u8]]| {
+                        commands.push(argv.iter().map(|arg| arg.to_vec()).collect());
+                        Ok::<(), ()>(())
+                    };
+                    batch.try_for_each(visit).expect("nothing is refused");
+                }
+                Err(stop) => return (commands, stop),
+            }
+        }
+    };
+    let (commands, stop) = read(data);
+    if let Stop::Short { valid, .. } | Stop::Format { valid } = stop {
+        let valid = usize::try_from(valid).expect("an offset in memory");
+        assert!(valid <= data.len());
+        let (again, stop) = read(&data[..valid]);
+        assert!(again == commands && matches!(stop, Stop::End));
     }
 }
 

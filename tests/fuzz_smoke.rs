@@ -117,6 +117,16 @@ fn parsers_refuse_or_understand() {
         [b"\x0b\x00\x00\x00\x02\x00\x01\x01\x02\x01\xff", b"\x02\x00\x00\x00\x02\x00\x00\x00\x01\x00\x02\x00"];
     smoke_changed(drivers::packed_bytes, &packed, 30_000);
     smoke(drivers::glob_pattern, 300);
+    let manifests: [&[u8]; 2] = [
+        b"file a.1.base.rdb seq 1 type b\nfile a.1.incr.aof seq 1 type h\nfile a.2.incr.aof seq 2 type i startoffset 5\n",
+        b"# x\nfile \" a\\n\" seq 3 type i k v\n",
+    ];
+    smoke_changed(drivers::aof_manifest, &manifests, 20_000);
+    let files: [&[u8]; 2] = [
+        b"#TS:5\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*1\r\n$5\r\nMULTI\r\n*1\r\n$1\r\na\r\n*1\r\n$4\r\nEXEC\r\n*1\r\n$1\r\nb\r\n",
+        b"*1\r\n$5\r\nmulti\r\n*2\r\n$0\r\n\r\n$2\r\n\r\n\r\n",
+    ];
+    smoke_changed(drivers::aof_commands, &files, 5000);
     let configs: [&[u8]; 3] =
         [b"port 7000\nsave 60 1\n", b"bind 127.0.0.1 -::1\nmaxmemory 1gb\n", b"user x on\nrename-command GET \"\"\n"];
     smoke_changed(drivers::config_file, &configs, 3000);

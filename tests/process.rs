@@ -55,6 +55,53 @@ fn a_peer_that_closes_right_after_its_last_bytes_is_forgotten() {
     wait_for("only one is left", || told(&ask(&mut conn, "INFO clients"), "connected_clients") == 1);
 }
 
+#[test]
+fn a_file_that_redis_rewrote_names_the_default_user() {
+    let user = ["--user", "default", "on", "#1234", "sanitize-payload", "~*", "&*", "+@all"];
+    let server = Server::start(env!("CARGO_BIN_EXE_russet"), &[["--requirepass", "secret"].as_slice(), &user].concat());
+    let mut conn = BufReader::new(server.connect());
+    assert_eq!(ask(&mut conn, "PING"), "-NOAUTH Authentication required.");
+    assert_eq!(ask(&mut conn, "AUTH secret"), "+OK");
+}
+
+/// What the program says, on standard error and in its log, when it refuses to start with these options.
+fn refusal(options: &[&str]) -> (String, String) {
+    let socket = std::env::temp_dir().join(format!("russet-refusal-{}.sock", std::process::id()));
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_russet"))
+        .args(["--port", "0", "--unixsocket", &socket.display().to_string()])
+        .args(options)
+        .output()
+        .expect("the program runs");
+    assert_eq!(output.status.code(), Some(1), "{options:?}");
+    (String::from_utf8_lossy(&output.stderr).into_owned(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn what_keeps_the_server_from_starting_is_said_once() {
+    let (said, log) = refusal(&["--unixsocket", "/nonexistent/socket"]);
+    assert_eq!(said, "");
+    assert!(log.ends_with("# Failed opening Unix socket: bind: No such file or directory\n"), "{log}");
+    let (said, log) = refusal(&["--hz", "x"]);
+    assert!(said.ends_with(">>> 'hz \"x\"'\nargument couldn't be parsed into an integer\n"), "{said}");
+    assert_eq!(log, "");
+}
+
+#[test]
+fn a_server_that_cannot_keep_strangers_out_or_load_a_module_does_not_start() {
+    let (said, _) = refusal(&["--user", "alice", "on", ">secret"]);
+    assert!(said.ends_with("\nACL users are not available in this version of Russet\n"), "{said}");
+    let (said, _) = refusal(&["--user", "default", "on", "~*", "&*", "+@all", "#1234"]);
+    assert!(said.ends_with("\nACL users are not available in this version of Russet\n"), "{said}");
+    let (said, _) = refusal(&["--aclfile", "users.acl"]);
+    assert!(said.ends_with("\naclfile is not available in this version of Russet\n"), "{said}");
+    let (_, log) = refusal(&["--tls-port", "6380"]);
+    assert!(log.ends_with("# Failed finding TLS support.\n"), "{log}");
+    let (_, log) = refusal(&["--loadmodule", "/nonexistent/module.so"]);
+    assert!(log.ends_with("# Can't load module from /nonexistent/module.so: server aborting\n"), "{log}");
+    let (_, log) = refusal(&["--search.threads", "2"]);
+    assert!(log.ends_with("no ApplyConfig call: aborting\n"), "{log}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn the_title_follows_its_template() {

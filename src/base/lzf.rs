@@ -89,14 +89,8 @@ fn fill(out: &mut Vec<u8>, last_seen: &mut [u32], base: u32, bits: u32, input: &
     out.len() <= len_max
 }
 
-/// Unpacks a stream that must make exactly `len` bytes. Memory grows with what is made, not with what is promised.
-pub fn decompress(input: &[u8], len: usize) -> Result<Vec<u8>, BadLzf> {
-    let mut out = Vec::with_capacity(len.min(input.len().saturating_mul(COPY_MAX / 3 + 1)));
-    decompress_to(input, len, &mut out)?;
-    Ok(out)
-}
-
-/// As `decompress`, after what `out` holds already. On failure some of it may have been made.
+/// Unpacks a stream that must make exactly `len` bytes, after what `out` holds already. Memory grows with what is made, not
+/// with what is promised. On failure some of it may have been made.
 pub fn decompress_to(input: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), BadLzf> {
     let begin = out.len();
     let end = begin.checked_add(len).ok_or(BadLzf)?;
@@ -171,6 +165,11 @@ fn push_copy(out: &mut Vec<u8>, offset: usize, len: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn decompress(input: &[u8], len: usize) -> Result<Vec<u8>, BadLzf> {
+        let mut out = Vec::new();
+        decompress_to(input, len, &mut out).map(|()| out)
+    }
     use crate::base::rng::Rng;
 
     #[test]

@@ -146,7 +146,7 @@ fn restore(cx: &mut DataContext<'_>) -> CommandResult {
         CommandError::err("Bad data format")
     })?;
     let had = options.replace && cx.db.delete(key);
-    if expire.is_some_and(|at| at < cx.now.0) {
+    if expire.is_some_and(|at| at != cx.now.0 && cx.has_passed(at)) {
         // It would be gone at once: all that is left to do is to delete what was there.
         if had {
             cx.db.modified(key);

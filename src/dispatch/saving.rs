@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use crate::base::log;
 use crate::config::RdbDialect;
 use crate::keyspace::{AccessPolicy, CutSize, CutStep};
+use crate::persistence::aof::AofState;
 use crate::persistence::rdb::encode::{Compression, Form};
 use crate::persistence::rdb::save::FileSink;
 use crate::persistence::rdb::writer::{AccessNote, RdbOptions, RdbWriter};
 use crate::persistence::snapshot::{PieceSink, Snapshot, SnapshotEnd};
 use crate::persistence::state::{Purpose, Running};
 use crate::server::{REDIS_VERSION, Server, ShutdownRequest, VALKEY_VERSION};
+
+use super::{appending, rewriting};
 
 /// Bytes of copies on their way at which the walk waits for whoever writes them. Writers never wait.
 const IN_FLIGHT_MAX: usize = 8 << 20;
@@ -61,23 +64,26 @@ fn begin(server: &mut Server, how: Waiting) -> Result<(), SaveRefusal> {
     let dirty = server.keyspace.dirty;
     let size = server.keyspace.begin_cut();
     let sink = rdb_sink(server, size.clone(), how);
-    start(server, sink, Purpose::Rdb, &size, dirty)
+    start(server, sink, Purpose::Rdb, &size, dirty).map_err(|why| {
+        log::warning(&format!("Can't save in background: {why}"));
+        note_failure(server);
+        SaveRefusal::Failed(why)
+    })
 }
 
-fn start(
+/// Begins to write the pieces of the cut that has begun.
+pub(super) fn start(
     server: &mut Server,
     sink: Box<dyn PieceSink>,
     purpose: Purpose,
     size: &CutSize,
     dirty: u64,
-) -> Result<(), SaveRefusal> {
+) -> Result<(), String> {
     let delay = server.config.rdb_key_save_delay;
     let (snapshot, job) = Snapshot::new(sink, delay, server.host.wake(), server.host.sleep());
     if let Err(error) = server.host.spawn("snapshot", job) {
         server.keyspace.discard_cut();
-        log::warning(&format!("Can't save in background: {error}"));
-        note_failure(server);
-        return Err(SaveRefusal::Failed(error.to_string()));
+        return Err(error.to_string());
     }
     server.persistence.running = Some(Running {
         snapshot,
@@ -156,17 +162,18 @@ pub fn rdb_options(server: &Server, size: CutSize, is_aof_base: bool) -> RdbOpti
 /// # Errors
 /// Why it failed.
 pub fn save_now(server: &mut Server) -> Result<(), SaveRefusal> {
+    // A rewrite of the append-only file has the one cut: it ends first.
+    while server.persistence.is_running(Purpose::AofRewrite) {
+        take_all(server);
+        end_if_written(server);
+        server.host.wait_for_jobs();
+    }
     while server.keyspace.is_cutting() && server.persistence.running.is_none() {
         server.keyspace.cut_step();
     }
     begin(server, Waiting::Yes)?;
     loop {
-        while !all_is_taken(server) {
-            take_step(server);
-            if server.keyspace.cut_bytes_in_flight() >= IN_FLIGHT_MAX {
-                server.host.wait_for_jobs();
-            }
-        }
+        take_all(server);
         let Some(running) = &server.persistence.running else { return Ok(()) };
         if let Some(end) = running.snapshot.end() {
             server.persistence.running = None;
@@ -184,6 +191,16 @@ pub fn save_now(server: &mut Server) -> Result<(), SaveRefusal> {
             };
         }
         server.host.wait_for_jobs();
+    }
+}
+
+/// Takes what is left of the cut while everybody waits.
+fn take_all(server: &mut Server) {
+    while !all_is_taken(server) {
+        take_step(server);
+        if server.keyspace.cut_bytes_in_flight() >= IN_FLIGHT_MAX {
+            server.host.wait_for_jobs();
+        }
     }
 }
 
@@ -256,11 +273,8 @@ fn keep_pace(server: &mut Server) {
 
 /// Looks whether what goes on has ended, and begins what is due.
 pub fn settle(server: &mut Server) {
-    if let Some(running) = &server.persistence.running
-        && let Some(end) = running.snapshot.end()
-    {
-        finish(server, end);
-    }
+    end_if_written(server);
+    rewriting::begin_scheduled(server);
     if server.persistence.rdb_scheduled && server.persistence.running.is_none() && !server.keyspace.is_cutting() {
         server.persistence.rdb_scheduled = false;
         if begin_rdb(server).is_ok() {
@@ -269,8 +283,19 @@ pub fn settle(server: &mut Server) {
     }
 }
 
+fn end_if_written(server: &mut Server) {
+    if let Some(running) = &server.persistence.running
+        && let Some(end) = running.snapshot.end()
+    {
+        finish(server, end);
+    }
+}
+
 fn finish(server: &mut Server, end: SnapshotEnd) {
     let Some(running) = server.persistence.running.take() else { return };
+    if running.purpose == Purpose::AofRewrite {
+        return rewriting::finish(server, &running, end);
+    }
     let seconds = server.now.mono.since(running.started) / 1_000_000;
     server.persistence.last_bgsave_seconds = seconds as i64;
     server.persistence.last_copied = running.copied_peak;
@@ -292,9 +317,10 @@ fn finish(server: &mut Server, end: SnapshotEnd) {
 /// Ends a save that goes on, as if it had never begun. Returns whether there was one.
 pub fn cancel(server: &mut Server) -> bool {
     server.persistence.rdb_scheduled = false;
-    if server.persistence.running.take().is_none() {
+    if !server.persistence.is_running(Purpose::Rdb) {
         return false;
     }
+    server.persistence.running = None;
     server.keyspace.discard_cut();
     true
 }
@@ -335,6 +361,26 @@ pub fn cron(server: &mut Server) {
     }
 }
 
+/// Gives up a rewrite and syncs the append-only file. False if the first rewrite, which makes it, must not be given up.
+fn prepare_append_only_file(server: &mut Server, request: ShutdownRequest) -> bool {
+    if server.persistence.aof.is_rewriting() {
+        if server.persistence.aof.state == AofState::WaitRewrite {
+            if !request.force {
+                log::warning("Writing initial AOF, can't exit.");
+                return false;
+            }
+            log::warning("Writing initial AOF. Exiting anyway.");
+        }
+        log::warning("There is a child rewriting the AOF. Killing it!");
+        rewriting::abandon(server);
+    }
+    if server.persistence.aof.state != AofState::Off {
+        log::notice("Calling fsync() on the AOF file.");
+        appending::sync_now(server);
+    }
+    true
+}
+
 /// What must be done before the server may end. False if it may not: the operator reads why in the log.
 pub fn prepare_shutdown(server: &mut Server, request: ShutdownRequest) -> bool {
     log::warning("User requested shutdown...");
@@ -344,6 +390,9 @@ pub fn prepare_shutdown(server: &mut Server, request: ShutdownRequest) -> bool {
             // Its writer may not come to it before the process ends. It may also have been quicker.
             let _ = server.host.disk().remove(&temp);
         }
+    }
+    if !prepare_append_only_file(server, request) {
+        return false;
     }
     let wants_save = request.save || (!request.nosave && !server.config.save.0.is_empty());
     if wants_save {

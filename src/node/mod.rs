@@ -1,8 +1,9 @@
 //! One whole server as a value: time, chance and the machine are handed to it, bytes go in, bytes come out. The reactor
 //! drives it with sockets, tests and the simulator without. Deliberately absent: sockets, threads, clocks.
 //!
-//! One turn: `begin_turn`, then `receive` for each connection that has bytes, `go_on`, `end_turn`; then the owner writes the
-//! outputs of `pending_writes` and carries out `actions`.
+//! One turn: `begin_turn`, then `receive` for each connection that has bytes, `go_on`, `end_turn`, `cron`,
+//! `write_append_only_file`; then the owner writes the outputs of `pending_writes` (of each client no more than is
+//! `sendable`) and carries out `actions`.
 
 mod cron;
 mod input;
@@ -15,7 +16,7 @@ use crate::base::rng::Rng;
 use crate::base::time::Now;
 use crate::commands;
 use crate::config::{Config, ShutdownFlags};
-use crate::dispatch::{deliver, loading, memory, saving, transaction, unblock};
+use crate::dispatch::{appending, deliver, loading, memory, saving, transaction, unblock};
 use crate::keyspace::Keyspace;
 use crate::keyspace::lazyfree::Waste;
 use crate::persistence::Persistence;
@@ -91,6 +92,8 @@ impl Node {
             pending_writes: Vec::new(),
             unblocked: Vec::new(),
             awaiting_freed: Default::default(),
+            awaiting_sync: Vec::new(),
+            held: Vec::new(),
             pooled_bytes: 0,
             shutdown: None,
             shutdown_asap: None,
@@ -206,6 +209,11 @@ impl Node {
         let stats = &mut self.server.stats;
         let commands = stats.total_commands_processed.saturating_sub(self.commands_before_turn);
         stats.eventloop_cmd_per_cycle_max = stats.eventloop_cmd_per_cycle_max.max(commands);
+    }
+
+    /// Takes what the turn wrote on to the append-only file. Replies go out after it.
+    pub fn write_append_only_file(&mut self) {
+        appending::write_turn(&mut self.server);
     }
 
     /// Begins to load what the last run left on the disk.

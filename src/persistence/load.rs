@@ -9,6 +9,8 @@ use crate::keyspace::DbIndex;
 use crate::keyspace::load::LoadedKey;
 use crate::storage::{Table, alloc};
 
+use super::aof::loader::FileToLoad;
+use super::aof::reader::CommandBatch;
 use super::rdb::load::{Item, LoadError, LoadReport, RdbLoader};
 
 /// Keys that travel together.
@@ -22,6 +24,10 @@ pub enum Loaded {
     Room(DbIndex, Box<Table>),
     /// Keys of an RDB file.
     Keys(Vec<LoadedKey>),
+    /// Commands of an append-only file.
+    Commands(CommandBatch),
+    /// Everything of this file was sent.
+    FileEnd(FileToLoad),
     /// Everything was sent.
     End(LoadReport),
     /// The rest cannot be loaded.
@@ -48,6 +54,11 @@ impl RdbSource {
     /// All keys of this loader.
     pub fn new(loader: RdbLoader<'static>) -> RdbSource {
         RdbSource { loader, next: None }
+    }
+
+    /// The loader, after the end.
+    pub fn into_loader(self) -> RdbLoader<'static> {
+        self.loader
     }
 }
 
@@ -165,8 +176,10 @@ impl Job for LoadJob {
             };
             self.ended = matches!(loaded, Loaded::End(_) | Loaded::Failed(_));
             self.shared.bytes.store(self.source.bytes(), Ordering::Relaxed);
-            if let Loaded::Keys(keys) = &loaded {
-                self.delay(keys.len());
+            match &loaded {
+                Loaded::Keys(keys) => self.delay(keys.len()),
+                Loaded::Commands(batch) => self.delay(batch.len()),
+                Loaded::Room(..) | Loaded::FileEnd(_) | Loaded::End(_) | Loaded::Failed(_) => {}
             }
             alloc::publish_thread();
             let sent = match wait {

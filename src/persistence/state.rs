@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use crate::base::time::{MonoTime, Now, UnixMillis};
 use crate::config::SavePoints;
+use crate::keyspace::DbIndex;
 use crate::keyspace::load::OnExisting;
 
+use super::aof::{Aof, Trust};
 use super::load::Loading;
 use super::snapshot::Snapshot;
 
@@ -17,6 +19,8 @@ const RETRY_SECONDS: i64 = 5;
 pub enum Purpose {
     /// BGSAVE, SAVE or a save point.
     Rdb,
+    /// A rewrite of the append-only file.
+    AofRewrite,
 }
 
 /// A snapshot that is being taken or written.
@@ -39,12 +43,27 @@ pub struct Running {
     pub last_sign: (usize, u64),
 }
 
+/// What is being loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadedFrom {
+    /// An RDB file.
+    Rdb,
+    /// The append-only file.
+    Aof,
+}
+
 /// A loading that goes on.
 pub struct LoadingState {
     /// Where keys come from.
     pub loading: Loading,
+    /// What they come from.
+    pub from: LoadedFrom,
     /// When it began.
     pub started: Now,
+    /// When the file in hand was begun.
+    pub file_started: MonoTime,
+    /// The database that its commands selected.
+    pub db: DbIndex,
     /// Bytes of all files.
     pub total_bytes: u64,
     /// What becomes of keys that exist.
@@ -59,6 +78,8 @@ pub struct Persistence {
     pub loading: Option<LoadingState>,
     /// Keys that the last loading made, and left out because their time had come.
     pub last_load: (u64, u64),
+    /// The append-only file.
+    pub aof: Aof,
     /// The snapshot that goes on.
     pub running: Option<Running>,
     /// Is a BGSAVE to begin when what goes on has ended? (BGSAVE SCHEDULE)
@@ -91,6 +112,7 @@ impl Persistence {
         Persistence {
             loading: None,
             last_load: (0, 0),
+            aof: Aof::default(),
             running: None,
             rdb_scheduled: false,
             dirty_saved: 0,
@@ -104,6 +126,12 @@ impl Persistence {
             saves_begun: 0,
             temp_file: None,
         }
+    }
+
+    /// Do writes fail, to the RDB file or the append-only file?
+    #[inline]
+    pub fn is_failing(&self) -> bool {
+        !self.last_bgsave_ok || self.aof.trust != Trust::Good
     }
 
     /// Is a snapshot for this purpose going on?

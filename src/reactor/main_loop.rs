@@ -158,6 +158,8 @@ impl MainLoop {
         phases.end("expire-cycle");
         self.node.cron();
         phases.end("cron");
+        self.node.write_append_only_file();
+        phases.end("aof-write");
         self.write_pending();
         self.carry_out_actions();
         phases.end("write");
@@ -313,7 +315,7 @@ impl MainLoop {
         let mut written = 0;
         // A bound per turn, so that one fast reader of much does not hold up the others.
         for _ in 0..16 {
-            let (slices, count) = client.out.slices::<SLICES>();
+            let (slices, count) = client.out.slices::<SLICES>(client.sendable());
             if count == 0 {
                 break;
             }
@@ -335,17 +337,18 @@ impl MainLoop {
             }
         }
         client.net_output_bytes += written as u64;
-        let waits = !client.out.is_empty();
+        // What is held back waits for the disk, not for the socket.
+        let (waits, is_empty) = (client.sendable() > 0, client.out.is_empty());
         self.node.server.stats.total_net_output_bytes += written as u64;
         self.node.server.stats.total_writes_processed += 1;
         let closing = connection.closing;
-        if failed || (closing && !waits) {
+        if failed || (closing && is_empty) {
             return self.close(place, id);
         }
         if connection.watch_write(self.poll.registry(), Token(place), waits).is_err() {
             return self.close(place, id);
         }
-        if !waits {
+        if is_empty {
             self.reclaim(place);
         }
     }

@@ -2,6 +2,7 @@
 //! world. Deliberately absent: anything about commands and keys (`node` and below).
 
 mod affinity;
+mod check;
 mod connection;
 mod disk;
 mod freeing;

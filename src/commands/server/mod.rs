@@ -17,6 +17,7 @@ use crate::spec::*;
 
 /// The family.
 pub const COMMANDS: &[Command] = &[
+    persistence::BGREWRITEAOF,
     persistence::BGSAVE,
     command::COMMAND,
     slowlog::COMMANDLOG,

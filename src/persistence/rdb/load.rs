@@ -36,6 +36,8 @@ pub enum LoadError {
     Kind(u8),
     /// Something in it cannot be understood.
     Format(BadFormat),
+    /// It is an append-only file that cannot be loaded, for this reason.
+    Aof(String),
 }
 
 impl std::fmt::Display for LoadError {
@@ -55,6 +57,7 @@ impl std::fmt::Display for LoadError {
                 let key = key.escape_ascii();
                 write!(f, "Internal error in RDB reading: RDB has duplicated key '{key}' in DB {}", db.0)
             }
+            LoadError::Aof(why) => f.write_str(why),
             LoadError::Kind(kind) => write!(f, "Unknown RDB object type {kind}"),
             LoadError::Format(bad) => write!(f, "Internal error in RDB reading: integrity check failed: {bad}"),
         }
