@@ -107,7 +107,7 @@ Usage: russet [/path/to/redis.conf | /path/to/russet.toml | -] [options]
        russet -v or --version
        russet -h or --help
        russet check-rdb FILE
-       russet convert IN OUT [--to redis|valkey|redis-7.0]
+       russet convert IN OUT [--to redis|valkey|redis-7.0|aof]
 
 Examples:
        russet                                    serve on port 6379 with the defaults
