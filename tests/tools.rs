@@ -130,6 +130,11 @@ fn convert_keeps_what_the_other_dialect_can_hold() {
     assert!(folder.get("redis.rdb").windows(7).any(|part| part == noted));
     assert!(!convert("redis.rdb", "old.rdb", "redis-7.0"));
     assert!(folder.get("old.rdb").starts_with(b"REDIS0010"));
+    let (code, _) = folder.russet(&["convert", "redis.rdb", "out.aof", "--to", "aof"]);
+    let commands = folder.get("out.aof");
+    assert_eq!((code, commands.starts_with(b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n")), (Some(0), true));
+    let rpush = b"*4\r\n$5\r\nRPUSH\r\n$1\r\nl\r\n$1\r\n1\r\n$1\r\n2\r\n";
+    assert!(commands.windows(rpush.len()).any(|part| part == rpush), "{}", commands.escape_ascii());
     folder.put("broken.rdb", &folder.get("in.rdb")[..60]);
     assert_eq!(folder.russet(&["convert", "broken.rdb", "x.rdb"]).0, Some(1));
     assert_eq!(folder.russet(&["convert", "in.rdb", "x.rdb", "--to", "nobody"]).0, Some(1));

@@ -107,7 +107,7 @@ Usage: russet [/path/to/redis.conf | /path/to/russet.toml | -] [options]
        russet -v or --version
        russet -h or --help
        russet check-rdb FILE
-       russet convert IN OUT [--to redis|valkey|redis-7.0]
+       russet convert IN OUT [--to redis|valkey|redis-7.0|aof]
 
 Examples:
        russet                                    serve on port 6379 with the defaults
@@ -321,7 +321,7 @@ fn register_signal(
                 log::warning("You insist... exiting now.");
                 // It is there if that save was being written.
                 let _ = std::fs::remove_file(format!("temp-{}.rdb", std::process::id()));
-                std::process::exit(1);
+                sys::exit_at_once(1);
             }
             if writer.write_all(&[signal as u8]).is_err() {
                 return;

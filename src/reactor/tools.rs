@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::base::disk::Disk;
 use crate::base::hash::HashSeed;
 use crate::keyspace::Keyspace;
+use crate::persistence::aof::rewrite::CommandSink;
 use crate::persistence::convert;
 use crate::persistence::rdb::check;
 use crate::persistence::rdb::encode::Form;
@@ -16,15 +17,17 @@ use crate::persistence::rdb::load::{LoadError, LoadOptions, RdbLoader};
 use crate::persistence::rdb::reader::Reader;
 use crate::persistence::rdb::save::FileSink;
 use crate::persistence::rdb::writer::RdbWriter;
+use crate::persistence::snapshot::PieceSink;
 use crate::server::{REDIS_VERSION, VALKEY_VERSION};
 
 use super::disk::RealDisk;
 use super::host::{Clock, os_text};
 
 const CONVERT_USAGE: &str = "\
-Usage: russet convert IN OUT [--to redis|valkey|redis-7.0]
+Usage: russet convert IN OUT [--to redis|valkey|redis-7.0|aof]
 
-Makes an RDB file OUT of the RDB file IN, in the oldest version that the named servers read and that holds the data.
+Makes an RDB file OUT of the RDB file IN, in the oldest version that the named servers read and that holds the data; or a
+file of the commands that make its keys.
 ";
 
 /// `russet check-rdb FILE`, also as redis-check-rdb.
@@ -66,16 +69,17 @@ pub(super) fn convert(arguments: &[String], seed: u64) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let (form, version) = match to {
-        "redis" => (Form::Redis, ("redis-ver", REDIS_VERSION)),
-        "redis-7.0" => (Form::Redis70, ("redis-ver", REDIS_VERSION)),
-        "valkey" => (Form::Valkey, ("valkey-ver", VALKEY_VERSION)),
+    let form = match to {
+        "redis" => Some(Form::Redis),
+        "redis-7.0" => Some(Form::Redis70),
+        "valkey" => Some(Form::Valkey),
+        "aof" => None,
         _ => {
             eprint!("{CONVERT_USAGE}");
             return ExitCode::FAILURE;
         }
     };
-    match convert_rdb(Path::new(input), Path::new(output), form, version, seed) {
+    match convert_rdb(Path::new(input), Path::new(output), form, seed) {
         Ok(keys) => {
             println!("{keys} keys written to {output}");
             ExitCode::SUCCESS
@@ -87,13 +91,7 @@ pub(super) fn convert(arguments: &[String], seed: u64) -> ExitCode {
     }
 }
 
-fn convert_rdb(
-    input: &Path,
-    output: &Path,
-    form: Form,
-    version: (&'static str, &str),
-    seed: u64,
-) -> Result<u64, String> {
+fn convert_rdb(input: &Path, output: &Path, form: Option<Form>, seed: u64) -> Result<u64, String> {
     let mut keyspace: Keyspace = convert::keyspace(seed);
     let now = Clock::new().now().unix();
     let options = convert::load_options(keyspace.hash_seed(), keyspace.databases(), now);
@@ -106,12 +104,16 @@ fn convert_rdb(
     let report = convert::load(loader, &mut keyspace, &mut |bytes| bar.set_position(bytes)).map_err(failed)?;
     bar.finish_and_clear();
     let size = keyspace.begin_cut();
-    if form == Form::Redis70 && size.has_field_expiry {
+    if form == Some(Form::Redis70) && size.has_field_expiry {
         eprintln!("Redis 7.0 has no fields that expire: they are written as fields that do not.");
     }
     let bar = self::bar("writing", size.keys() as u64, "{pos} of {len} keys");
+    let version = match form {
+        Some(Form::Valkey) => ("valkey-ver", VALKEY_VERSION.as_bytes().to_vec()),
+        _ => ("redis-ver", REDIS_VERSION.as_bytes().to_vec()),
+    };
     let aux = vec![
-        (version.0, version.1.as_bytes().to_vec()),
+        version,
         ("redis-bits", usize::BITS.to_string().into_bytes()),
         ("ctime", now.seconds().to_string().into_bytes()),
         ("used-mem", crate::storage::alloc::used_memory().to_string().into_bytes()),
@@ -120,9 +122,11 @@ fn convert_rdb(
     let mut temp = output.as_os_str().to_owned();
     temp.push(".temp");
     let sink = FileSink::new(Arc::new(RealDisk), Path::new(&temp), output, true, Arc::new(|| {}));
-    let options = convert::rdb_options(form, aux, size, &report, now);
-    let mut writer = RdbWriter::new(options, Box::new(sink));
-    let written = convert::write(&mut keyspace, &mut writer, &mut |keys| bar.set_position(keys));
+    let mut writer: Box<dyn PieceSink> = match form {
+        Some(form) => Box::new(RdbWriter::new(convert::rdb_options(form, aux, size, &report, now), Box::new(sink))),
+        None => Box::new(CommandSink::new(Box::new(sink), None)),
+    };
+    let written = convert::write(&mut keyspace, &mut *writer, &mut |keys| bar.set_position(keys));
     bar.finish_and_clear();
     written.map_err(|error| format!("Cannot write {}: {}", output.display(), os_text(&error)))?;
     Ok(report.keys_loaded)
