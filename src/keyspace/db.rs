@@ -231,6 +231,7 @@ impl Db<'_> {
 
     /// Adds a key that does not exist.
     pub fn add(&mut self, key: &[u8], type_: Type, value: NewValue<'_>, expire: Option<i64>) -> EntryMut<'_> {
+        self.drop_hidden(key);
         let index = self.index;
         let hash = self.state().table.hash(key);
         self.keyspace.before_change(index, hash);
@@ -242,6 +243,13 @@ impl Db<'_> {
             field_expires.insert(at, prefix_of_hash(hash));
         }
         entry
+    }
+
+    /// Makes room for a key that is added. Where due keys are hidden, one that does not exist for commands may still be here.
+    fn drop_hidden(&mut self, key: &[u8]) {
+        if self.keyspace.policy.on_due == OnDue::Hide {
+            self.delete(key);
+        }
     }
 
     /// Gives a key this value, whether it exists or not (SET and all commands that store a result).
@@ -349,6 +357,7 @@ impl Db<'_> {
 
     /// Puts an entry under `key`, which must not exist.
     pub fn put_back(&mut self, key: &[u8], entry: OwnedEntry) {
+        self.drop_hidden(key);
         let hash = self.state().table.hash(key);
         self.keyspace.before_change(self.index, hash);
         let entry = if entry.read().key() == key { entry } else { entry.with_key(key) };

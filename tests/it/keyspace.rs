@@ -8,7 +8,7 @@ use russet::keyspace::{CutStep, DbIndex};
 use russet::persistence::rdb::encode;
 use russet::storage::EntryRef;
 
-use crate::runner::{TestNode, encode as request};
+use crate::runner::{TestNode, encode as request, run};
 
 /// Commands over all types; `{k}` is a key of the family of that letter, `{n}` a number, `{v}` a value, `{m}` a member.
 const GRAMMAR: &[&str] = &[
@@ -186,4 +186,50 @@ fn a_database_emptied_and_flushed_during_a_cut_gives_it_nothing_new() {
     }
     assert!(seen == expected, "{:?} {:?}", seen, expected);
     assert_eq!(node.ask("GET new"), "2");
+}
+
+#[test]
+fn a_key_that_is_due_in_a_pause_is_replaced() {
+    let mut node = TestNode::new(&[("enable-debug-command", "yes")]);
+    run(
+        &mut node,
+        "> DEBUG SET-ACTIVE-EXPIRE 0
+         OK
+         > MSETEX 6 s v a v l v h v z v t v PX 10
+         (int) 1
+         > SET from v
+         OK
+         ~ 20
+         > MULTI
+         OK
+         > CLIENT PAUSE 1000 WRITE
+         QUEUED
+         > EXISTS s a l h z t
+         QUEUED
+         > SETRANGE s 0 new
+         QUEUED
+         > APPEND a new
+         QUEUED
+         > RPUSH l new
+         QUEUED
+         > HSET h new v
+         QUEUED
+         > ZADD z 1 new
+         QUEUED
+         > RENAMENX from t
+         QUEUED
+         > DBSIZE
+         QUEUED
+         > EXEC
+         [OK (int) 0 (int) 3 (int) 3 (int) 1 (int) 1 (int) 1 (int) 1 (int) 6]
+         > MGET s a t
+         [new new v]
+         > EXISTS l h z
+         (int) 3
+         ~ 2000
+         > DEL s a l h z t
+         (int) 6
+         > DBSIZE
+         (int) 0",
+    );
 }
