@@ -221,3 +221,15 @@ fn a_save_that_sleeps_can_be_cancelled_and_another_begun() {
     assert!(dir(&mut conn).join("dump.rdb").exists());
     wait_for("nothing else is left", || std::fs::read_dir(dir(&mut conn)).is_ok_and(|names| names.count() == 1));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_terminal_that_hangs_up_does_not_end_it() {
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    let process = told(&ask(&mut conn, "INFO server"), "process_id").to_string();
+    let sent = std::process::Command::new("kill").args(["-HUP", &process]).status().expect("kill runs");
+    assert!(sent.success());
+    assert_eq!(ask(&mut conn, "PING"), "+PONG");
+    assert_eq!(ask(&mut BufReader::new(server.connect()), "PING"), "+PONG");
+}

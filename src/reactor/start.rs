@@ -297,6 +297,8 @@ fn open_sockets(
         for signal in [libc::SIGTERM, libc::SIGINT] {
             register_signal(signal, writer.try_clone()?, shutting_down.clone())?;
         }
+        // A terminal that is closed does not end the server. Nobody asks whether this was set.
+        signal_hook::flag::register(libc::SIGHUP, Arc::default())?;
         io::Result::Ok(UnixStream::from_std(reader))
     })();
     let signals = signals.map_err(|error| os_text(&error))?;
