@@ -1,7 +1,7 @@
 //! Transactions: MULTI gathers commands, EXEC runs them, unless a watched key changed.
 
 use crate::resp::CommandError;
-use crate::server::watch::{Watch, Watched};
+use crate::server::watch::Watched;
 use crate::server::{ClientFlags, Command, CommandResult, Handler, Outcome, ServerContext, transaction};
 use crate::spec::*;
 
@@ -73,9 +73,15 @@ fn exec(cx: &mut ServerContext<'_>) -> CommandResult {
 
 /// Is a watched key due that was there when it was watched? It counts as changed even before anything deletes it.
 fn a_watched_key_expired(cx: &mut ServerContext<'_>) -> bool {
-    let watched: Vec<Watch> =
-        cx.client().watched.iter().filter(|watch| watch.state == Watched::Present).cloned().collect();
-    watched.iter().any(|watch| Watched::of(&mut cx.server.keyspace.db(watch.db), &watch.key) == Watched::Due)
+    let id = cx.client;
+    // They are lent out for the moment, since looking at a key may change what is known of it.
+    let watched = std::mem::take(&mut cx.client().watched);
+    let is_expired = watched.iter().any(|place| {
+        cx.server.watches.state(place, id) == Some(Watched::Present)
+            && Watched::of(&mut cx.server.keyspace.db(place.0), &place.1) == Watched::Due
+    });
+    cx.client().watched = watched;
+    is_expired
 }
 
 const MULTI: Command = Command {
@@ -155,8 +161,8 @@ fn watch(cx: &mut ServerContext<'_>) -> CommandResult {
     let db = cx.db_index();
     for &key in &cx.argv[1..] {
         let state = Watched::of(&mut cx.server.keyspace.db(db), key);
-        if cx.server.watches.add(db, key, cx.client) {
-            cx.client().watched.push(Watch { db, key: key.to_vec(), state });
+        if cx.server.watches.add(db, key, cx.client, state) {
+            cx.client().watched.push((db, key.to_vec()));
         }
     }
     cx.server.keyspace.events.track_touched = true;

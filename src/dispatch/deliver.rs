@@ -5,8 +5,8 @@ use crate::keyspace::{DbIndex, Notify};
 use crate::pubsub::Kind;
 pub use crate::server::messages::{check_output_limit, note_output, note_output_at};
 use crate::server::messages::{publish, quoted, send};
-use crate::server::watch::Watched;
-use crate::server::{ClientFlags, ClientId, Server};
+use crate::server::watch::{Watched, WatchedKey};
+use crate::server::{ClientFlags, Server};
 
 use super::unblock;
 
@@ -52,54 +52,39 @@ fn propagate_vanished(server: &mut Server) {
 }
 
 fn touch_watched(server: &mut Server, db: DbIndex, key: &[u8]) {
-    for id in server.watches.of(db, key).to_vec() {
+    if server.watches.has(db, key) {
         let after = Watched::of(&mut server.keyspace.db(db), key);
-        review_watch(server, id, db, key, |before| before == Watched::Due && after == Watched::Absent, after);
+        let is_same = |before| before == Watched::Due && after == Watched::Absent;
+        review_watch(server, &(db, key.to_vec()), after, is_same);
     }
     if server.blocking.nokey_count() > 0 {
         server.keyspace.events.ready(db, key);
     }
 }
 
-/// Tells a watcher that its key is `after` now, unless that is no change to what it `is_same` as before.
-fn review_watch(
-    server: &mut Server,
-    id: ClientId,
-    db: DbIndex,
-    key: &[u8],
-    is_same: impl Fn(Watched) -> bool,
-    after: Watched,
-) {
-    let Some(client) = server.clients.get_mut(id) else { return };
-    let Some(watch) = client.watched.iter_mut().find(|watch| watch.db == db && watch.key == key) else { return };
-    if is_same(watch.state) {
-        watch.state = after;
-    } else {
-        client.flags = client.flags.or(ClientFlags::DIRTY_CAS);
-    }
+/// Tells the watchers of a key what it is `after` a change: transactions of those to whom it `is_same` as before still run.
+fn review_watch(server: &mut Server, place: &WatchedKey, after: Watched, is_same: impl Fn(Watched) -> bool) {
+    let Server { watches, clients, .. } = server;
+    watches.review(place, after, is_same, |id| {
+        if let Some(client) = clients.get_mut(id) {
+            client.flags = client.flags.or(ClientFlags::DIRTY_CAS);
+        }
+    });
 }
 
 /// Watchers of a database that was emptied: a key that was not there, or was due, has not changed.
 fn flush_watched(server: &mut Server, db: DbIndex) {
-    for (key, ids) in watched_in(server, db) {
-        for id in ids {
-            review_watch(server, id, db, &key, |before| before != Watched::Present, Watched::Absent);
-        }
+    for place in server.watches.in_db(db) {
+        review_watch(server, &place, Watched::Absent, |before| before != Watched::Present);
     }
-}
-
-fn watched_in(server: &Server, db: DbIndex) -> Vec<(Vec<u8>, Vec<ClientId>)> {
-    server.watches.in_db(db).map(|(key, ids)| (key.to_vec(), ids.to_vec())).collect()
 }
 
 fn swap_watched(server: &mut Server, a: DbIndex, b: DbIndex) {
     for db in [a, b] {
-        for (key, ids) in watched_in(server, db) {
-            let after = Watched::of(&mut server.keyspace.db(db), &key);
-            for id in ids {
-                let is_same = |before| before != Watched::Present && after != Watched::Present;
-                review_watch(server, id, db, &key, is_same, after);
-            }
+        for place in server.watches.in_db(db) {
+            let after = Watched::of(&mut server.keyspace.db(db), &place.1);
+            let is_same = |before| before != Watched::Present && after != Watched::Present;
+            review_watch(server, &place, after, is_same);
         }
         for key in server.blocking.keys_in(db) {
             if server.keyspace.db(db).exists(&key) {

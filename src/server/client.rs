@@ -11,7 +11,7 @@ use crate::storage::Shared;
 
 use super::blocking::Blocked;
 use super::table::CommandId;
-use super::watch::Watch;
+use super::watch::WatchedKey;
 
 /// The number of a client: never used twice in a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,7 +93,7 @@ pub struct Client {
     pub out: Output,
     pub partial: Option<Box<Partial>>,
     pub multi: Option<Box<MultiState>>,
-    pub watched: Vec<Watch>,
+    pub watched: Vec<WatchedKey>,
     pub subscriptions: Option<Box<Subscriptions>>,
     pub blocked: Option<Box<Blocked>>,
     pub name: Vec<u8>,
@@ -172,7 +172,7 @@ impl Client {
     /// All bytes of memory that this client is the cause of.
     pub fn memory_bytes(&self) -> usize {
         let multi = self.multi.as_ref().map_or(0, |multi| multi.bytes + multi.queue.capacity() * 32);
-        let watched: usize = self.watched.iter().map(|watch| watch.key.capacity() + 64).sum();
+        let watched: usize = self.watched.iter().map(|(_, key)| key.capacity() + 64).sum();
         let subscribed = self.subscriptions.as_ref().map_or(0, |subscriptions| subscriptions.memory_bytes());
         size_of::<Client>()
             + self.query_capacity()

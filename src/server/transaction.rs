@@ -1,14 +1,13 @@
 //! Ending a transaction that does not run, and letting go of watched keys.
 
-use super::watch::Watch;
 use super::{ClientFlags, Server};
 
 /// Lets go of everything a client watches.
 pub fn unwatch(server: &mut Server, place: u32) {
     let Some(client) = server.clients.at(place) else { return };
     let id = client.id;
-    for Watch { db, key, .. } in std::mem::take(&mut client.watched) {
-        server.watches.remove(db, &key, id);
+    for place in std::mem::take(&mut client.watched) {
+        server.watches.remove(&place, id);
     }
     server.keyspace.events.track_touched = !server.watches.is_empty();
 }

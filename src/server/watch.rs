@@ -30,18 +30,20 @@ impl Watched {
 }
 
 /// A key that a client watches.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct Watch {
-    pub db: DbIndex,
-    pub key: Vec<u8>,
-    pub state: Watched,
+pub type WatchedKey = (DbIndex, Vec<u8>);
+
+/// A client that watches a key.
+#[derive(Clone, Copy, Debug)]
+struct Watcher {
+    client: ClientId,
+    /// What the key was when this client began.
+    state: Watched,
 }
 
 /// Keys with the clients that watch them.
 #[derive(Debug, Default)]
 pub struct Watches {
-    by_key: BTreeMap<(DbIndex, Vec<u8>), Vec<ClientId>>,
+    by_key: BTreeMap<WatchedKey, Vec<Watcher>>,
 }
 
 impl Watches {
@@ -55,35 +57,58 @@ impl Watches {
         self.by_key.len()
     }
 
-    /// Notes that a client watches a key; false if it did already.
-    pub fn add(&mut self, db: DbIndex, key: &[u8], client: ClientId) -> bool {
+    /// Notes that a client watches a key, which is `state` at this moment; false if it did already.
+    pub fn add(&mut self, db: DbIndex, key: &[u8], client: ClientId, state: Watched) -> bool {
         let watchers = self.by_key.entry((db, key.to_vec())).or_default();
-        let new = !watchers.contains(&client);
+        let new = !watchers.iter().any(|watcher| watcher.client == client);
         if new {
-            watchers.push(client);
+            watchers.push(Watcher { client, state });
         }
         new
     }
 
     /// Notes that a client no longer watches a key.
-    pub fn remove(&mut self, db: DbIndex, key: &[u8], client: ClientId) {
-        let place = (db, key.to_vec());
-        if let Some(watchers) = self.by_key.get_mut(&place) {
-            watchers.retain(|&id| id != client);
+    pub fn remove(&mut self, place: &WatchedKey, client: ClientId) {
+        if let Some(watchers) = self.by_key.get_mut(place) {
+            watchers.retain(|watcher| watcher.client != client);
             if watchers.is_empty() {
-                self.by_key.remove(&place);
+                self.by_key.remove(place);
             }
         }
     }
 
-    /// The clients that watch a key.
-    pub fn of(&self, db: DbIndex, key: &[u8]) -> &[ClientId] {
-        self.by_key.get(&(db, key.to_vec())).map_or(&[], Vec::as_slice)
+    /// Does anybody watch this key?
+    pub fn has(&self, db: DbIndex, key: &[u8]) -> bool {
+        !self.is_empty() && self.by_key.contains_key(&(db, key.to_vec()))
     }
 
-    /// All keys watched in a database, with their watchers.
-    pub fn in_db(&self, db: DbIndex) -> impl Iterator<Item = (&[u8], &[ClientId])> {
+    /// What a key was when a client began to watch it, if it does.
+    pub fn state(&self, place: &WatchedKey, client: ClientId) -> Option<Watched> {
+        let watchers = self.by_key.get(place)?;
+        watchers.iter().find(|watcher| watcher.client == client).map(|watcher| watcher.state)
+    }
+
+    /// Tells the watchers of a key that it is `after` at this moment: those to whom that is no change from what it was before
+    /// (`is_same`) take note, and `on_change` hears of the others.
+    pub fn review(
+        &mut self,
+        place: &WatchedKey,
+        after: Watched,
+        is_same: impl Fn(Watched) -> bool,
+        mut on_change: impl FnMut(ClientId),
+    ) {
+        for watcher in self.by_key.get_mut(place).into_iter().flatten() {
+            if is_same(watcher.state) {
+                watcher.state = after;
+            } else {
+                on_change(watcher.client);
+            }
+        }
+    }
+
+    /// All keys watched in a database.
+    pub fn in_db(&self, db: DbIndex) -> Vec<WatchedKey> {
         let range = (db, Vec::new())..(DbIndex(db.0 + 1), Vec::new());
-        self.by_key.range(range).map(|((_, key), watchers)| (key.as_slice(), watchers.as_slice()))
+        self.by_key.range(range).map(|(place, _)| place.clone()).collect()
     }
 }

@@ -1,4 +1,4 @@
-use crate::runner::{check, check3};
+use crate::runner::{TestNode, check, check3, encode, run};
 
 #[test]
 fn exec_runs_what_multi_queued() {
@@ -120,4 +120,22 @@ fn exec_answers_null_when_a_watched_key_changed() {
          (nil)";
     check(transcript);
     check3(transcript);
+}
+
+#[test]
+fn one_client_watches_many_keys() {
+    let keys = 20_000;
+    let mut node = TestNode::new(&[]);
+    let each = |word: &str| -> Vec<Vec<u8>> {
+        let names = (0..keys).flat_map(|n| [format!("k{n}").into_bytes(), b"v".to_vec()]);
+        let names = names.filter(|arg| word == "MSET" || arg != b"v");
+        std::iter::once(word.as_bytes().to_vec()).chain(names).collect()
+    };
+    node.send("b", &encode(&each("WATCH")));
+    run(&mut node, "< b OK\n> FLUSHALL\nOK\nb> MULTI\nOK\nb> EXEC\n[]");
+    node.send("b", &encode(&each("MSET")));
+    node.send("b", &encode(&each("WATCH")));
+    run(&mut node, "< b OK\n< b OK\n> FLUSHALL\nOK\nb> MULTI\nOK\nb> EXEC\n(nil)");
+    node.send("b", &encode(&each("WATCH")));
+    run(&mut node, "< b OK\n> SWAPDB 0 1\nOK\nb> MULTI\nOK\nb> EXEC\n[]");
 }
