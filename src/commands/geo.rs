@@ -696,9 +696,12 @@ fn radius(cx: &mut DataContext<'_>, form: Form, is_by_member: bool) -> CommandRe
         true => member_place(zset, argv[2])?,
         false => Origin::Point(parse_point(argv[2], argv[3])?),
     });
-    let mut args = Args::new(argv, if is_by_member { 3 } else { 4 });
-    search.set_shape(parse_circle(&mut args)?);
-    search.parse(args, zset, form, argv[0])?;
+    let radius_at = if is_by_member { 3 } else { 4 };
+    let mut args = Args::new(argv, radius_at);
+    // Around a member of nothing any radius will do.
+    let is_nowhere = matches!(search.from, Some(Origin::Nowhere));
+    search.set_shape(if is_nowhere { (Shape::Circle(0.0), 1.0) } else { parse_circle(&mut args)? });
+    search.parse(Args::new(argv, radius_at + 2), zset, form, argv[0])?;
     finish(cx, &search, key, "georadiusstore")
 }
 

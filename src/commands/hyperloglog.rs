@@ -144,9 +144,7 @@ fn pfadd(cx: &mut DataContext<'_>) -> CommandResult {
             changed |= hll::raise(&mut bytes, index, value, sparse_max).map_err(refusal)?;
         }
         if changed {
-            if cx.argv.len() > 2 {
-                hll::invalidate_cache(&mut bytes);
-            }
+            hll::invalidate_cache(&mut bytes);
             store(cx, key, &bytes);
         }
     }

@@ -508,12 +508,10 @@ impl PosOptions {
                     ));
                 }
             } else if has_operand && args.take_word("COUNT") {
-                let count = args.integer()?;
-                let count = usize::try_from(count).map_err(|_| CommandError::err("COUNT can't be negative"))?;
+                let count = natural(&mut args, "COUNT can't be negative")?;
                 options.count = Some(if count == 0 { usize::MAX } else { count });
             } else if has_operand && args.take_word("MAXLEN") {
-                let max_len = args.integer()?;
-                let max_len = usize::try_from(max_len).map_err(|_| CommandError::err("MAXLEN can't be negative"))?;
+                let max_len = natural(&mut args, "MAXLEN can't be negative")?;
                 options.max_len = if max_len == 0 { usize::MAX } else { max_len };
             } else {
                 return Err(CommandError::Syntax);
@@ -521,6 +519,12 @@ impl PosOptions {
         }
         Ok(options)
     }
+}
+
+/// A number that is not negative; what is no number is refused in the same words.
+fn natural(args: &mut Args<'_>, refusal: &'static str) -> Result<usize, CommandError> {
+    let number = args.integer().ok().and_then(|number| usize::try_from(number).ok());
+    number.ok_or(CommandError::err(refusal))
 }
 
 fn lpos(cx: &mut DataContext<'_>) -> CommandResult {

@@ -373,7 +373,8 @@ impl<'a> RangeRequest<'a> {
             }
         }
         let (by, direction) = (by.unwrap_or(By::Rank), direction.unwrap_or(Direction::Forward));
-        if limit.is_some() && by == By::Rank {
+        // A limit that asks for everything is none, wherever it begins.
+        if limit.is_some_and(|(_, count)| count != -1) && by == By::Rank {
             let text = "syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX";
             return Err(CommandError::err(text));
         }
@@ -384,7 +385,8 @@ impl<'a> RangeRequest<'a> {
         let is_swapped = direction == Direction::Backward && by != By::Rank;
         let (min, max) = if is_swapped { (argv[at + 1], argv[at]) } else { (argv[at], argv[at + 1]) };
         let bounds = Bounds::parse(by, min, max)?;
-        Ok(RangeRequest { bounds, direction, limit: limit.unwrap_or((0, -1)), with_scores })
+        let limit = limit.filter(|_| by != By::Rank).unwrap_or((0, -1));
+        Ok(RangeRequest { bounds, direction, limit, with_scores })
     }
 
     /// The ranks asked for.

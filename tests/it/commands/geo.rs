@@ -205,3 +205,25 @@ fn resp3_has_doubles_for_positions() {
         "#,
     );
 }
+
+#[test]
+fn the_radius_around_a_member_of_nothing_is_not_read() {
+    check(
+        r#"
+        > GEORADIUSBYMEMBER nokey m x km
+        []
+        > GEORADIUSBYMEMBER_RO nokey m -1 km WITHDIST
+        []
+        > GEORADIUSBYMEMBER nokey m 1 xx
+        []
+        > GEORADIUSBYMEMBER nokey m nan km STORE d
+        (int) 0
+        > GEORADIUSBYMEMBER nokey m x km foo
+        (error) ERR syntax error
+        > GEORADIUSBYMEMBER nokey m x km COUNT 0
+        (error) ERR COUNT must be > 0
+        > GEORADIUS nokey 1 1 x km
+        (error) ERR need numeric radius
+        "#,
+    );
+}

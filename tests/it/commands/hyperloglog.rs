@@ -45,3 +45,17 @@ fn adding_counting_merging() {
         "#,
     );
 }
+
+#[test]
+fn an_empty_one_is_made_without_a_count_in_store() {
+    check(
+        r#"
+        > PFADD p
+        (int) 1
+        > GET p
+        "HYLL\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x7f\xff"
+        > PFCOUNT p
+        (int) 0
+        "#,
+    );
+}

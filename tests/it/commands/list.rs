@@ -554,3 +554,19 @@ fn waiting_in_vain_counts_as_one_call() {
         "##,
     );
 }
+
+#[test]
+fn lpos_words_every_bad_number_alike() {
+    check(
+        r#"
+        > RPUSH l a
+        (int) 1
+        > LPOS l a COUNT x
+        (error) ERR COUNT can't be negative
+        > LPOS l a MAXLEN x
+        (error) ERR MAXLEN can't be negative
+        > LPOS l a RANK x
+        (error) ERR value is not an integer or out of range
+        "#,
+    );
+}

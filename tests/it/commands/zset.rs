@@ -690,3 +690,21 @@ fn a_key_that_expired_before_the_turn_ends_serves_nobody() {
         "#,
     );
 }
+
+#[test]
+fn a_range_by_rank_takes_a_limit_that_asks_for_all() {
+    check(
+        r#"
+        > ZADD z 1 a 2 b 3 c
+        (int) 3
+        > ZRANGE z 0 1 LIMIT 5 -1
+        [a b]
+        > ZRANGESTORE d z 0 1 LIMIT 0 -1
+        (int) 2
+        > ZRANGE z 0 1 LIMIT 0 1
+        (error) ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX
+        > ZRANGE z 0 1 LIMIT 0 -2
+        (error) ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX
+        "#,
+    );
+}
