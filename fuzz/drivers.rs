@@ -5,8 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use russet::base::glob::{self, Case};
 use russet::base::hash::HashSeed;
+use russet::base::time::UnixMillis;
 use russet::config::Config;
+use russet::persistence::aof::manifest::Manifest;
+use russet::persistence::aof::reader::{CommandReader, Stop};
 use russet::persistence::rdb::build::{BuildLimits, Head};
+use russet::persistence::rdb::load::{Item as RdbItem, LoadOptions, RdbLoader};
+use russet::persistence::rdb::reader::Reader;
 use russet::persistence::rdb::{decode, encode};
 use russet::resp::Parser;
 use russet::resp::parser::{RequestLimits, Status};
@@ -17,7 +22,7 @@ use russet::storage::packed::{self, Item};
 use russet::storage::quicklist::{NodeLimits, Quicklist};
 use russet::storage::table::Table;
 use russet::storage::zset::Zset;
-use russet::storage::{ByteRegion, Encoding, NewValue, Type, Value, intset};
+use russet::storage::{ByteRegion, Encoding, NewValue, Type, Value, alloc, intset};
 
 /// Steps of one run, at most: a bound on time.
 const STEPS_MAX: usize = 2000;
@@ -74,6 +79,46 @@ pub fn request_parser(data: &[u8]) {
     }
     if let Ok(Status::Complete { consumed }) = at_once {
         assert!(consumed <= data.len() && !whole.args.is_empty());
+    }
+}
+
+/// A manifest that is understood says the same when it is written and read again.
+pub fn aof_manifest(data: &[u8]) {
+    if let Ok(manifest) = Manifest::parse(data) {
+        let text = manifest.emit();
+        if !text.is_empty() {
+            let again = Manifest::parse(&text).expect("what was written can be read");
+            assert_eq!(again.emit(), text);
+        }
+    }
+}
+
+/// Reading commands ends, with as many bytes in order as there are; what is in order is read again to the same end.
+pub fn aof_commands(data: &[u8]) {
+    let read = |bytes: &[u8]| {
+        let source = Box::new(std::io::Cursor::new(bytes.to_vec()));
+        let mut reader = CommandReader::new(source, Vec::new(), 0, "file".into());
+        let mut commands: Vec<Vec<Vec<u8>>> = Vec::new();
+        loop {
+            match reader.next_batch() {
+                Ok(batch) => {
+                    assert!(!batch.is_empty());
+                    let visit = |argv: &[&[u8]]| {
+                        commands.push(argv.iter().map(|arg| arg.to_vec()).collect());
+                        Ok::<(), ()>(())
+                    };
+                    batch.try_for_each(visit).expect("nothing is refused");
+                }
+                Err(stop) => return (commands, stop),
+            }
+        }
+    };
+    let (commands, stop) = read(data);
+    if let Stop::Short { valid, .. } | Stop::Format { valid } = stop {
+        let valid = usize::try_from(valid).expect("an offset in memory");
+        assert!(valid <= data.len());
+        let (again, stop) = read(&data[..valid]);
+        assert!(again == commands && matches!(stop, Stop::End));
     }
 }
 
@@ -393,6 +438,58 @@ pub fn dump_payload(data: &[u8]) {
         let again = encode::dump(entry.read());
         assert!(decode::payload(&again, head, &limits).is_ok());
     }
+}
+
+/// A whole RDB file, taken as it is and with its checksum put right: its keys or a refusal, in memory that is bounded by
+/// the file's size.
+pub fn rdb_file(data: &[u8]) {
+    load_rdb(data.to_vec(), false);
+    let Some((content, _)) = data.split_last_chunk::<8>() else { return };
+    let sum = russet::base::crc::crc64(0, content).to_le_bytes();
+    load_rdb([content, &sum].concat(), true);
+}
+
+/// Bytes that a file of so many bytes may make the loader hold: LZF unpacks a byte to 90 at most, small elements of large
+/// collections take some tens of bytes beside their own.
+fn rdb_bytes_max(file: usize) -> i64 {
+    (file as i64) * 400 + (1 << 20)
+}
+
+fn load_rdb(file: Vec<u8>, checksum: bool) {
+    let limits = BuildLimits::new(&Config::default(), seed());
+    let options = LoadOptions {
+        limits,
+        seed: seed(),
+        databases: 16,
+        drop_before: Some(1_700_000_000_000),
+        checksum,
+        any_version: false,
+        policy: Default::default(),
+        now: UnixMillis(1_700_000_000_000),
+    };
+    let before = alloc::thread_balance();
+    let mut loader = RdbLoader::new(
+        Reader::of_stream(Box::new(std::io::Cursor::new(file.clone())), Some(file.len() as u64)),
+        options,
+    );
+    let mut keys = Vec::new();
+    loop {
+        match loader.next_item() {
+            Ok(Some(RdbItem::Key(key))) => keys.push(key),
+            Ok(Some(RdbItem::Room(_, count))) => assert!(count <= file.len()),
+            Ok(Some(RdbItem::Aux(..) | RdbItem::Selected(_))) => {}
+            Ok(None) => break,
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                break;
+            }
+        }
+        let held = alloc::thread_balance() - before;
+        assert!(held <= rdb_bytes_max(file.len()), "{held} bytes for a file of {}", file.len());
+    }
+    assert!(loader.offset() <= file.len() as u64);
+    // What was taken can be written.
+    keys.iter().for_each(|key| drop(encode::dump(key.entry.read())));
 }
 
 /// Bytes that may be a listpack or an intset: refused, or readable to the end.

@@ -3,6 +3,8 @@
 
 #[path = "../fuzz/drivers.rs"]
 mod drivers;
+#[path = "support/node.rs"]
+mod node;
 
 use russet::base::rng::Rng;
 
@@ -50,6 +52,49 @@ fn structures_agree_with_their_models() {
     all.into_iter().for_each(|driver| smoke(driver, 40));
 }
 
+/// A file as our server writes it, with keys of every encoding.
+fn rdb_sample(dialect: &str, compression: &str) -> Vec<u8> {
+    let (mut node, host) = node::new(&[("rdb-dialect", dialect), ("rdbcompression", compression), ("save", "")]);
+    let connection = russet::node::NewConnection { is_loopback: true, ..Default::default() };
+    let (_, place) = node.accept(connection).expect("room for a client");
+    let now = russet::base::time::Now { mono: russet::base::time::MonoTime(1_000_000), unix_us: node::EPOCH_US };
+    let many = |command: &str, count: usize, element: fn(usize) -> String| {
+        (0..count).map(|n| format!("{command} {}\r\n", element(n))).collect::<String>()
+    };
+    let requests = [
+        "SET int 12345\r\nSET text hello PX 100000\r\nSELECT 3\r\nSETBIT bits 3000 1\r\nPFADD hll a b c\r\n".to_owned(),
+        "SADD numbers 1 2 300000\r\nSADD set a b 3\r\nRPUSH list 1 two 3\r\n".to_owned(),
+        "HSET hash f 1 g two\r\nZADD zset 1 a -inf b 2.5 c\r\nHSET ttls f 1 g 2\r\n".to_owned(),
+        "HPEXPIRE ttls 100000 FIELDS 1 f\r\n".to_owned(),
+        many("RPUSH long", 300, |n| format!("element-of-a-long-list-{n}")),
+        many("SADD large", 200, |n| format!("m{n}")),
+        many("HSET wide", 520, |n| format!("f{n} {n}")),
+        many("HPEXPIRE wide 100000 FIELDS 1", 3, |n| format!("f{n}")),
+        many("ZADD tree", 200, |n| format!("{n}.5 m{n}")),
+        "SAVE\r\n".to_owned(),
+    ];
+    for request in requests {
+        node.begin_turn(now);
+        node.receive(place, request.as_bytes());
+        node.end_turn();
+    }
+    russet::base::disk::read_all(&host.disk, std::path::Path::new("dump.rdb")).expect("a file was saved")
+}
+
+#[test]
+fn rdb_files_are_loaded_or_refused_in_bounded_memory() {
+    let files = [rdb_sample("redis", "yes"), rdb_sample("redis", "no"), rdb_sample("valkey", "no")];
+    let samples: Vec<&[u8]> = files.iter().map(Vec::as_slice).collect();
+    smoke_changed(drivers::rdb_file, &samples, 1500);
+    // Lengths that promise more than there is.
+    for head in [&b"REDIS0011\xfb\x81"[..], b"REDIS0011\x00\x81", b"REDIS0011\x02\x01k\x81", b"REDIS0011\x05\x01k\x80"]
+    {
+        for tail in 0..64 {
+            drivers::rdb_file(&[head, &[0x7f; 8][..], &vec![1; tail * 40]].concat());
+        }
+    }
+}
+
 #[test]
 fn parsers_refuse_or_understand() {
     let requests: [&[u8]; 4] = [
@@ -72,6 +117,16 @@ fn parsers_refuse_or_understand() {
         [b"\x0b\x00\x00\x00\x02\x00\x01\x01\x02\x01\xff", b"\x02\x00\x00\x00\x02\x00\x00\x00\x01\x00\x02\x00"];
     smoke_changed(drivers::packed_bytes, &packed, 30_000);
     smoke(drivers::glob_pattern, 300);
+    let manifests: [&[u8]; 2] = [
+        b"file a.1.base.rdb seq 1 type b\nfile a.1.incr.aof seq 1 type h\nfile a.2.incr.aof seq 2 type i startoffset 5\n",
+        b"# x\nfile \" a\\n\" seq 3 type i k v\n",
+    ];
+    smoke_changed(drivers::aof_manifest, &manifests, 20_000);
+    let files: [&[u8]; 2] = [
+        b"#TS:5\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*1\r\n$5\r\nMULTI\r\n*1\r\n$1\r\na\r\n*1\r\n$4\r\nEXEC\r\n*1\r\n$1\r\nb\r\n",
+        b"*1\r\n$5\r\nmulti\r\n*2\r\n$0\r\n\r\n$2\r\n\r\n\r\n",
+    ];
+    smoke_changed(drivers::aof_commands, &files, 5000);
     let configs: [&[u8]; 3] =
         [b"port 7000\nsave 60 1\n", b"bind 127.0.0.1 -::1\nmaxmemory 1gb\n", b"user x on\nrename-command GET \"\"\n"];
     smoke_changed(drivers::config_file, &configs, 3000);

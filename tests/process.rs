@@ -55,6 +55,53 @@ fn a_peer_that_closes_right_after_its_last_bytes_is_forgotten() {
     wait_for("only one is left", || told(&ask(&mut conn, "INFO clients"), "connected_clients") == 1);
 }
 
+#[test]
+fn a_file_that_redis_rewrote_names_the_default_user() {
+    let user = ["--user", "default", "on", "#1234", "sanitize-payload", "~*", "&*", "+@all"];
+    let server = Server::start(env!("CARGO_BIN_EXE_russet"), &[["--requirepass", "secret"].as_slice(), &user].concat());
+    let mut conn = BufReader::new(server.connect());
+    assert_eq!(ask(&mut conn, "PING"), "-NOAUTH Authentication required.");
+    assert_eq!(ask(&mut conn, "AUTH secret"), "+OK");
+}
+
+/// What the program says, on standard error and in its log, when it refuses to start with these options.
+fn refusal(options: &[&str]) -> (String, String) {
+    let socket = std::env::temp_dir().join(format!("russet-refusal-{}.sock", std::process::id()));
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_russet"))
+        .args(["--port", "0", "--unixsocket", &socket.display().to_string()])
+        .args(options)
+        .output()
+        .expect("the program runs");
+    assert_eq!(output.status.code(), Some(1), "{options:?}");
+    (String::from_utf8_lossy(&output.stderr).into_owned(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn what_keeps_the_server_from_starting_is_said_once() {
+    let (said, log) = refusal(&["--unixsocket", "/nonexistent/socket"]);
+    assert_eq!(said, "");
+    assert!(log.ends_with("# Failed opening Unix socket: bind: No such file or directory\n"), "{log}");
+    let (said, log) = refusal(&["--hz", "x"]);
+    assert!(said.ends_with(">>> 'hz \"x\"'\nargument couldn't be parsed into an integer\n"), "{said}");
+    assert_eq!(log, "");
+}
+
+#[test]
+fn a_server_that_cannot_keep_strangers_out_or_load_a_module_does_not_start() {
+    let (said, _) = refusal(&["--user", "alice", "on", ">secret"]);
+    assert!(said.ends_with("\nACL users are not available in this version of Russet\n"), "{said}");
+    let (said, _) = refusal(&["--user", "default", "on", "~*", "&*", "+@all", "#1234"]);
+    assert!(said.ends_with("\nACL users are not available in this version of Russet\n"), "{said}");
+    let (said, _) = refusal(&["--aclfile", "users.acl"]);
+    assert!(said.ends_with("\naclfile is not available in this version of Russet\n"), "{said}");
+    let (_, log) = refusal(&["--tls-port", "6380"]);
+    assert!(log.ends_with("# Failed finding TLS support.\n"), "{log}");
+    let (_, log) = refusal(&["--loadmodule", "/nonexistent/module.so"]);
+    assert!(log.ends_with("# Can't load module from /nonexistent/module.so: server aborting\n"), "{log}");
+    let (_, log) = refusal(&["--search.threads", "2"]);
+    assert!(log.ends_with("no ApplyConfig call: aborting\n"), "{log}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn the_title_follows_its_template() {
@@ -111,6 +158,68 @@ fn a_client_that_sends_too_much_is_gone_for_whoever_asks_next() {
         let _ = greedy.write_all(&argument);
         assert!(!ask(&mut conn, "CLIENT LIST").contains("name=greedy"));
     }
+}
+
+/// The server's folder.
+fn dir(conn: &mut BufReader<TcpStream>) -> std::path::PathBuf {
+    conn.get_mut().write_all(b"CONFIG GET dir\r\n").expect("the server reads");
+    let lines: Vec<String> = conn.lines().take(5).map(|line| line.expect("a line")).collect();
+    lines[4].clone().into()
+}
+
+fn signal(name: &str, pid: u64) {
+    let status = std::process::Command::new("kill").args([format!("-{name}"), pid.to_string()]).status();
+    assert!(status.expect("kill runs").success());
+}
+
+#[cfg(unix)]
+#[test]
+fn shutdown_abort_takes_a_signal_back() {
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    assert_eq!(ask(&mut conn, "DEBUG PAUSE-CRON 1"), "+OK");
+    let pid = told(&ask(&mut conn, "INFO server"), "process_id");
+    signal("TERM", pid);
+    wait_for("the signal comes", || ask(&mut conn, "SHUTDOWN ABORT") == "+OK");
+    assert_eq!(ask(&mut conn, "DEBUG PAUSE-CRON 0"), "+OK");
+    assert_eq!(ask(&mut conn, "PING"), "+PONG");
+    // The next one is no second one: it is obeyed in order.
+    signal("INT", pid);
+    let mut rest = String::new();
+    assert_eq!(conn.read_to_string(&mut rest).expect("the connection ends"), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_interrupt_ends_the_last_save_and_leaves_no_file() {
+    let server = Server::start(env!("CARGO_BIN_EXE_russet"), &["--save", "900 1", "--rdb-key-save-delay", "10000000"]);
+    let mut conn = BufReader::new(server.connect());
+    assert_eq!(ask(&mut conn, "SET k v"), "+OK");
+    let pid = told(&ask(&mut conn, "INFO server"), "process_id");
+    let temp = dir(&mut conn).join(format!("temp-{pid}.rdb"));
+    signal("INT", pid);
+    wait_for("the save begins", || temp.exists());
+    signal("INT", pid);
+    wait_for("its file is gone", || !temp.exists());
+    let mut rest = String::new();
+    assert_eq!(conn.read_to_string(&mut rest).unwrap_or(0), 0);
+}
+
+#[test]
+fn a_save_that_sleeps_can_be_cancelled_and_another_begun() {
+    let options = ["--save", "900 1", "--rdb-key-save-delay", "10000000"];
+    let server = Server::start(env!("CARGO_BIN_EXE_russet"), &options);
+    let mut conn = BufReader::new(server.connect());
+    assert_eq!(ask(&mut conn, "SET k v"), "+OK");
+    assert_eq!(ask(&mut conn, "BGSAVE"), "+Background saving started");
+    wait_for("the key is written", || told(&ask(&mut conn, "INFO persistence"), "current_save_keys_processed") == 1);
+    assert_eq!(ask(&mut conn, "BGSAVE CANCEL"), "+Background saving cancelled");
+    assert_eq!(ask(&mut conn, "BGSAVE"), "+Background saving started");
+    wait_for("the key is written", || told(&ask(&mut conn, "INFO persistence"), "current_save_keys_processed") == 1);
+    assert_eq!(ask(&mut conn, "CONFIG SET rdb-key-save-delay 0"), "+OK");
+    wait_for("the save ends", || told(&ask(&mut conn, "INFO persistence"), "rdb_bgsave_in_progress") == 0);
+    assert!(dir(&mut conn).join("dump.rdb").exists());
+    wait_for("nothing else is left", || std::fs::read_dir(dir(&mut conn)).is_ok_and(|names| names.count() == 1));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A file that is written from its end on. Several threads may hold it: one appends while another syncs.
@@ -134,17 +134,42 @@ pub fn read_all(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// A disk of nothing but memory, for tests. Clones are the same disk.
-#[derive(Clone, Default)]
-pub struct MemoryDisk {
-    files: Arc<Mutex<BTreeMap<PathBuf, MemoryFile>>>,
-    /// Is there room for nothing more?
-    full: Arc<AtomicBool>,
+/// Why something failed, as the C library words it, without std's number.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
-type MemoryFile = Arc<Mutex<Vec<u8>>>;
+/// A disk of nothing but memory, for tests. Clones are the same disk. It can fail, and it can lose what was not synced.
+#[derive(Clone, Default)]
+pub struct MemoryDisk {
+    files: Files,
+    /// The names as they would be found after a crash.
+    durable: Files,
+    faults: Arc<Faults>,
+}
 
-struct Handle(MemoryFile, Arc<AtomicBool>);
+type Files = Arc<Mutex<BTreeMap<PathBuf, MemoryFile>>>;
+type MemoryFile = Arc<Mutex<Content>>;
+
+#[derive(Default)]
+struct Content {
+    bytes: Vec<u8>,
+    /// What is on the disk.
+    synced: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Faults {
+    /// Is room limited, to the bytes in `room`?
+    is_limited: AtomicBool,
+    room: AtomicU64,
+    fails_syncs: AtomicBool,
+    /// What would be found after a crash, and after a kill, at each step since `record`.
+    records: Mutex<Option<Vec<MemoryDisk>>>,
+}
+
+struct Handle(MemoryFile, MemoryDisk);
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -152,31 +177,96 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl DiskFile for Handle {
     fn append(&self, bytes: &[u8]) -> io::Result<usize> {
-        if self.1.load(Ordering::Relaxed) {
-            return Err(io::ErrorKind::StorageFull.into());
+        let mut count = bytes.len();
+        let faults = &self.1.faults;
+        if faults.is_limited.load(Ordering::Relaxed) {
+            let room = faults.room.load(Ordering::Relaxed) as usize;
+            count = count.min(room);
+            if count == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            faults.room.store((room - count) as u64, Ordering::Relaxed);
         }
-        locked(&self.0).extend_from_slice(bytes);
-        Ok(bytes.len())
+        locked(&self.0).bytes.extend_from_slice(&bytes[..count]);
+        self.1.note();
+        Ok(count)
     }
 
     fn sync(&self) -> io::Result<()> {
+        if self.1.faults.fails_syncs.load(Ordering::Relaxed) {
+            return Err(io::Error::other("Input/output error"));
+        }
+        {
+            let content = &mut *locked(&self.0);
+            content.synced.clone_from(&content.bytes);
+        }
+        self.1.note();
         Ok(())
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
-        locked(&self.0).truncate(len as usize);
+        locked(&self.0).bytes.truncate(len as usize);
+        self.1.note();
         Ok(())
     }
 }
 
 impl MemoryDisk {
+    /// Begins to record what would be found after a crash, and after a kill, at each step.
+    pub fn record(&self) {
+        *locked(&self.faults.records) = Some(Vec::new());
+    }
+
+    /// What was recorded.
+    pub fn take_records(&self) -> Vec<MemoryDisk> {
+        locked(&self.faults.records).take().unwrap_or_default()
+    }
+
+    /// Ends a step.
+    fn note(&self) {
+        if let Some(records) = &mut *locked(&self.faults.records) {
+            records.push(self.after_crash());
+            records.push(self.after_kill());
+        }
+    }
+
     fn file(&self, path: &Path) -> io::Result<MemoryFile> {
         locked(&self.files).get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Lets writes fail for want of room, or lets them succeed again.
     pub fn set_full(&self, full: bool) {
-        self.full.store(full, Ordering::Relaxed);
+        self.faults.room.store(0, Ordering::Relaxed);
+        self.faults.is_limited.store(full, Ordering::Relaxed);
+    }
+
+    /// Leaves room for so many bytes: the write that reaches the end is a short one, the next fails.
+    pub fn set_room(&self, bytes: u64) {
+        self.faults.room.store(bytes, Ordering::Relaxed);
+        self.faults.is_limited.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets syncs fail, or lets them succeed again.
+    pub fn fail_syncs(&self, fail: bool) {
+        self.faults.fails_syncs.store(fail, Ordering::Relaxed);
+    }
+
+    /// The disk as it is found after a power failure at this moment: of names and content only what was synced.
+    pub fn after_crash(&self) -> MemoryDisk {
+        let disk = MemoryDisk::default();
+        for (path, file) in locked(&self.durable).iter() {
+            disk.put(path, &locked(file).synced);
+        }
+        disk
+    }
+
+    /// The disk as it is found after the process was killed at this moment: a copy.
+    pub fn after_kill(&self) -> MemoryDisk {
+        let disk = MemoryDisk::default();
+        for (path, file) in locked(&self.files).iter() {
+            disk.put(path, &locked(file).bytes);
+        }
+        disk
     }
 
     /// The paths of all files, in order.
@@ -184,9 +274,12 @@ impl MemoryDisk {
         locked(&self.files).keys().map(|path| path.display().to_string()).collect()
     }
 
-    /// Puts a file there.
+    /// Puts a file there, safe from crashes.
     pub fn put(&self, path: &Path, content: &[u8]) {
-        locked(&self.files).insert(path.to_owned(), Arc::new(Mutex::new(content.to_vec())));
+        let content = Content { bytes: content.to_vec(), synced: content.to_vec() };
+        let file = Arc::new(Mutex::new(content));
+        locked(&self.durable).insert(path.to_owned(), file.clone());
+        locked(&self.files).insert(path.to_owned(), file);
     }
 }
 
@@ -198,32 +291,40 @@ impl Disk for MemoryDisk {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let file = MemoryFile::default();
         locked(&self.files).insert(path.to_owned(), file.clone());
-        Ok(Arc::new(Handle(file, self.full.clone())))
+        self.note();
+        Ok(Arc::new(Handle(file, self.clone())))
     }
 
     fn open_append(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let file = locked(&self.files).entry(path.to_owned()).or_default().clone();
-        Ok(Arc::new(Handle(file, self.full.clone())))
+        self.note();
+        Ok(Arc::new(Handle(file, self.clone())))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
-        let content = locked(&*self.file(path)?).clone();
+        let content = locked(&*self.file(path)?).bytes.clone();
         Ok(Box::new(io::Cursor::new(content)))
     }
 
     fn size(&self, path: &Path) -> io::Result<u64> {
-        Ok(locked(&*self.file(path)?).len() as u64)
+        Ok(locked(&*self.file(path)?).bytes.len() as u64)
     }
 
     fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
-        locked(&*self.file(path)?).truncate(len as usize);
+        let file = self.file(path)?;
+        {
+            let content = &mut *locked(&file);
+            content.bytes.truncate(len as usize);
+            content.synced.clone_from(&content.bytes);
+        }
+        self.note();
         Ok(())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut files = locked(&self.files);
-        let file = files.remove(from).ok_or(io::ErrorKind::NotFound)?;
-        files.insert(to.to_owned(), file);
+        let file = locked(&self.files).remove(from).ok_or(io::ErrorKind::NotFound)?;
+        locked(&self.files).insert(to.to_owned(), file);
+        self.note();
         Ok(())
     }
 
@@ -234,14 +335,27 @@ impl Disk for MemoryDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        locked(&self.files).remove(path).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
+        let removed = locked(&self.files).remove(path);
+        self.note();
+        removed.map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn create_dir(&self, _path: &Path) -> io::Result<()> {
         Ok(())
     }
 
-    fn sync_dir(&self, _path: &Path) -> io::Result<()> {
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        if self.faults.fails_syncs.load(Ordering::Relaxed) {
+            return Err(io::Error::other("Input/output error"));
+        }
+        {
+            let (files, mut durable) = (locked(&self.files), locked(&self.durable));
+            durable.retain(|name, _| parent(name) != path);
+            for (name, file) in files.iter().filter(|(name, _)| parent(name) == path) {
+                durable.insert(name.clone(), file.clone());
+            }
+        }
+        self.note();
         Ok(())
     }
 

@@ -33,9 +33,6 @@ pub trait Host {
     /// As the system's; the old content is still there.
     fn replace_file(&mut self, path: &Path, content: &[u8]) -> io::Result<()>;
 
-    /// Files that match a glob pattern, sorted.
-    fn glob(&mut self, pattern: &str) -> Vec<std::path::PathBuf>;
-
     /// Brings sockets, limits and process properties in line with changed directives (by name).
     ///
     /// # Errors

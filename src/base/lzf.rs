@@ -62,12 +62,11 @@ impl Compressor {
 fn fill(out: &mut Vec<u8>, last_seen: &mut [u32], base: u32, bits: u32, input: &[u8], len_max: usize) -> bool {
     let (mut position, mut literals_from) = (0, 0);
     while position + 3 <= input.len() {
-        let slot = &mut last_seen[hash_of(&input[position..], bits)];
+        let triple = triple_at(input, position);
+        let slot = &mut last_seen[hash_of(triple, bits)];
         let candidate = std::mem::replace(slot, base + position as u32);
         let from = candidate.wrapping_sub(base) as usize;
-        let is_copy = candidate >= base
-            && position - from <= OFFSET_MAX
-            && input[from..from + 3] == input[position..position + 3];
+        let is_copy = candidate >= base && position - from <= OFFSET_MAX && triple_at(input, from) == triple;
         if !is_copy {
             position += 1;
             continue;
@@ -82,7 +81,7 @@ fn fill(out: &mut Vec<u8>, last_seen: &mut [u32], base: u32, bits: u32, input: &
         let end = position + len;
         // The last two triples of the copy are worth knowing, those within it rarely are.
         for p in (end - 2..end).filter(|p| p + 3 <= input.len()) {
-            last_seen[hash_of(&input[p..], bits)] = base + p as u32;
+            last_seen[hash_of(triple_at(input, p), bits)] = base + p as u32;
         }
         (position, literals_from) = (end, end);
     }
@@ -90,14 +89,8 @@ fn fill(out: &mut Vec<u8>, last_seen: &mut [u32], base: u32, bits: u32, input: &
     out.len() <= len_max
 }
 
-/// Unpacks a stream that must make exactly `len` bytes. Memory grows with what is made, not with what is promised.
-pub fn decompress(input: &[u8], len: usize) -> Result<Vec<u8>, BadLzf> {
-    let mut out = Vec::with_capacity(len.min(input.len().saturating_mul(COPY_MAX / 3 + 1)));
-    decompress_to(input, len, &mut out)?;
-    Ok(out)
-}
-
-/// As `decompress`, after what `out` holds already. On failure some of it may have been made.
+/// Unpacks a stream that must make exactly `len` bytes, after what `out` holds already. Memory grows with what is made, not
+/// with what is promised. On failure some of it may have been made.
 pub fn decompress_to(input: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), BadLzf> {
     let begin = out.len();
     let end = begin.checked_add(len).ok_or(BadLzf)?;
@@ -135,10 +128,18 @@ pub fn decompress_to(input: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), 
     if out.len() == end { Ok(()) } else { Err(BadLzf) }
 }
 
+/// Three bytes as a number. Four are read where there are so many: that is one load.
 #[inline]
-fn hash_of(triple: &[u8], bits: u32) -> usize {
-    let key = u32::from(triple[0]) << 16 | u32::from(triple[1]) << 8 | u32::from(triple[2]);
-    (key.wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize
+fn triple_at(input: &[u8], at: usize) -> u32 {
+    match input[at..].first_chunk::<4>() {
+        Some(four) => u32::from_le_bytes(*four) & 0x00ff_ffff,
+        None => u32::from_le_bytes([input[at], input[at + 1], input[at + 2], 0]),
+    }
+}
+
+#[inline]
+fn hash_of(triple: u32, bits: u32) -> usize {
+    (triple.wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize
 }
 
 fn push_literals(out: &mut Vec<u8>, literals: &[u8]) {
@@ -164,6 +165,11 @@ fn push_copy(out: &mut Vec<u8>, offset: usize, len: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn decompress(input: &[u8], len: usize) -> Result<Vec<u8>, BadLzf> {
+        let mut out = Vec::new();
+        decompress_to(input, len, &mut out).map(|()| out)
+    }
     use crate::base::rng::Rng;
 
     #[test]

@@ -154,13 +154,10 @@ pub fn f64_as_i64(value: f64) -> Option<i64> {
 /// integers (so -0 prints `0`), others in the layout of `fpconv`: plain when that is short, `1.5e+20` otherwise;
 /// `inf`, `-inf`, `nan`.
 pub fn format_f64(value: f64) -> String {
-    match f64_as_i64(value) {
-        Some(integer) => integer.to_string(),
-        None => format_shortest(value),
-    }
+    f64_as_i64(value).map_or_else(|| format_shortest(value), |integer| integer.to_string())
 }
 
-/// As `format_f64`, with great integers in the layout of `fpconv` too.
+/// As `format_f64` without its view of integers: `-0` and `1e+17` keep their forms.
 pub fn format_shortest(value: f64) -> String {
     if value.is_nan() {
         return "nan".to_owned();
@@ -169,7 +166,7 @@ pub fn format_shortest(value: f64) -> String {
         return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
     }
     if value == 0.0 {
-        return "0".to_owned();
+        return if value.is_sign_negative() { "-0" } else { "0" }.to_owned();
     }
     let (digits, last) = super::grisu::digits(value.abs());
     let digits = String::from_utf8_lossy(&digits);
@@ -414,6 +411,8 @@ mod tests {
         assert_eq!(format_17g(1e20), "1e+20");
         assert_eq!(format_17g(100.0), "100");
         assert_eq!(format_17g(1e-5), "1.0000000000000001e-05");
+        let shortest = [-0.0, 1e6, 1e17, 0.1, 1e300, f64::NEG_INFINITY].map(format_shortest);
+        assert_eq!(shortest, ["-0", "1000000", "1e+17", "0.1", "1e+300", "-inf"]);
         assert_eq!(format_g(99.9, 6), "99.9");
         let mut rng = Rng::new(2);
         for _ in 0..20_000 {

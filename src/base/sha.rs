@@ -1,16 +1,10 @@
-//! Digests as the lower-case hex that users see: SHA-1 names scripts and datasets, SHA-256 keeps passwords.
+//! Digests as the lower-case hex that users see: SHA-1 names datasets and runs.
 
 use sha1::{Digest, Sha1};
-use sha2::Sha256;
 
 /// The 40 hex digits of the SHA-1 of `bytes`.
 pub fn sha1_hex(bytes: &[u8]) -> String {
     hex(&Sha1::digest(bytes))
-}
-
-/// The 64 hex digits of the SHA-256 of `bytes`.
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
 }
 
 /// Two lower-case hex digits for each byte.
@@ -26,6 +20,5 @@ mod tests {
     #[test]
     fn known_digests_come_out() {
         assert_eq!(sha1_hex(b"return 1"), "e0e1f9fabfc9d4800c877a703b823ac0578ff8db");
-        assert_eq!(sha256_hex(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 }

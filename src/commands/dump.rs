@@ -142,16 +142,17 @@ fn restore(cx: &mut DataContext<'_>) -> CommandResult {
     let limits = BuildLimits::new(cx.config, cx.db.keyspace().hash_seed());
     let head = Head { key, expire, lru: access_bits(cx, &options) };
     let entry = decode::payload(payload, head, &limits).map_err(|bad| {
-        crate::base::log::warning(&format!("RESTORE was given a broken payload: {bad}"));
+        crate::base::log::warning(&format!("RESTORE: integrity check failed: {bad}"));
         CommandError::err("Bad data format")
     })?;
     let had = options.replace && cx.db.delete(key);
-    if expire.is_some_and(|at| at < cx.now.0) {
+    if expire.is_some_and(|at| at != cx.now.0 && cx.has_passed(at)) {
         // It would be gone at once: all that is left to do is to delete what was there.
         if had {
             cx.db.modified(key);
             cx.db.notify(Notify::GENERIC, "del", key);
-            cx.propagate_as(&[b"DEL", key]);
+            let lazy = cx.config.lazyfree_lazy_server_del;
+            cx.propagate_as(&[if lazy { b"UNLINK" } else { b"DEL" }, key]);
         }
         cx.reply.ok();
         return Ok(Outcome::Done);

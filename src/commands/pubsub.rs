@@ -299,8 +299,6 @@ fn unsubscribe(cx: &mut ServerContext<'_>) -> CommandResult {
 
 fn publish_to(cx: &mut ServerContext<'_>, kind: Kind) -> CommandResult {
     let receivers = messages::publish(cx.server, kind, cx.argv[1], cx.argv[2]);
-    let db = cx.db_index();
-    cx.server.propagation.instead(db, cx.argv);
     cx.reply.int(receivers as i64);
     Ok(Outcome::Done)
 }

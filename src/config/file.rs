@@ -134,15 +134,17 @@ pub fn load(sources: Sources<'_>, role: Role, files: &mut dyn ConfigFiles) -> Re
             loader.read_toml(&content)?;
         } else {
             text = content;
-            text.push(b'\n');
         }
     }
-    for part in [sources.stdin.unwrap_or_default(), sources.options] {
-        text.extend_from_slice(part);
+    if let Some(stdin) = sources.stdin {
         if !text.is_empty() && !text.ends_with(b"\n") {
             text.push(b'\n');
         }
+        text.extend_from_slice(stdin);
     }
+    // The options follow a line end of their own, so that errors name the lines that they name in Redis.
+    text.push(b'\n');
+    text.extend_from_slice(sources.options);
     loader.read_lines(&text, 0)?;
     let mut loaded = loader.loaded;
     loaded.config.settle();

@@ -8,7 +8,7 @@ use crate::server::wake::{wait_for_freeing, write_timeout};
 use crate::server::{ClientFlags, CommandId, DataContext, Handler, Outcome, Server, ServerContext};
 use crate::spec::Flags;
 
-use super::{deliver, saving, write_error};
+use super::{appending, deliver, saving, write_error};
 
 /// Commands that monitors do not see, or see by other means.
 const UNSHOWN: Flags = Flags::SKIP_MONITOR.or(Flags::ADMIN);
@@ -48,9 +48,12 @@ pub(super) fn call(
     let Some(client) = server.clients.at(place) else { return Called::Done };
     client.last_command = Some(id);
     let (client_id, db, proto, flags) = (client.id, client.db, client.proto, client.flags);
-    let out_before = client.out.len();
+    let (out_before, position) = (client.out.len(), client.out.position());
     let deny_blocking = mode == Mode::Transaction || flags.has(ClientFlags::DENY_BLOCKING);
     let muted = flags.has(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP));
+    if server.keyspace.unsynced.is_active() {
+        server.keyspace.unsynced.take_seen();
+    }
     let dirty_before = server.keyspace.dirty;
     server.keyspace.now = server.now.unix();
     server.keyspace.no_touch = flags.has(ClientFlags::NO_TOUCH) && command.info.name != "touch";
@@ -97,7 +100,7 @@ pub(super) fn call(
     let us = server.clock_us - start_us;
     let failed = result.is_err();
     let called = finish(server, place, result, deny_blocking);
-    let shown = shown_argv(server, argv);
+    let (request, shown) = (argv, shown_argv(server, argv));
     let argv = shown.as_deref().unwrap_or(argv);
     let is_shown = mode != Mode::Unblocked && !matches!(called, Called::RunQueued);
     if !server.monitors.is_empty() && is_shown && !command.info.flags.has(UNSHOWN) {
@@ -107,10 +110,48 @@ pub(super) fn call(
         return called;
     }
     count(server, place, id, argv, us, failed, out_before);
+    let mut wrote = false;
     if server.keyspace.dirty != dirty_before || server.propagation.enabled {
-        deliver::propagate(server, db, argv, server.keyspace.dirty != dirty_before && !failed);
+        wrote = deliver::propagate(server, db, request, server.keyspace.dirty != dirty_before && !failed);
+        if wrote && let Some(client) = server.clients.at(place) {
+            client.write_offset = server.propagation.offset();
+        }
+    }
+    if server.keyspace.unsynced.is_active() {
+        appending::hold_reply(server, place, position, wrote, &command.info);
     }
     called
+}
+
+/// Runs one command of an append-only file as the client at `place`: nobody sees it, it leaves nothing behind but its change.
+///
+/// # Errors
+/// What a client would read.
+pub(super) fn replay(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> Result<(), CommandError> {
+    let command = server.commands.entry(id).command;
+    let Some(client) = server.clients.at(place) else { return Ok(()) };
+    let (client_id, db, proto) = (client.id, client.db, client.proto);
+    let mut silent = Output::default();
+    let reply = Reply::new(&mut silent, proto);
+    let result = match command.handler {
+        Handler::Data(run) => run(&mut DataContext {
+            db: server.keyspace.db(db),
+            argv,
+            reply,
+            now: server.now.unix(),
+            config: &server.config,
+            deny_blocking: true,
+            debug: &server.debug,
+            propagation: &mut server.propagation,
+            bigs: &[],
+        }),
+        Handler::Server(run) | Handler::ContainerOr(_, run) => {
+            let now = server.now;
+            run(&mut ServerContext { server, client: client_id, argv, reply, now, command: id, deny_blocking: true })
+        }
+        Handler::Container(_) => Err(CommandError::Arity(command.info.name.into())),
+    };
+    result.map(drop)
 }
 
 /// The request without what must not be seen, if there is such.
@@ -190,7 +231,7 @@ fn count(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]], us: u64
     if config.latency_monitor_threshold > 0 {
         let event = if info.flags.has(Flags::FAST) { "fast-command" } else { "command" };
         let threshold = config.latency_monitor_threshold as u64;
-        server.latency.add_if_slow(event, us.div_ceil(1000).max(us / 1000), threshold, server.now.unix().seconds());
+        server.latency.add_if_slow(event, us / 1000, threshold, server.now.unix().seconds());
     }
     if info.flags.has(Flags::SKIP_SLOWLOG) {
         return;
@@ -201,11 +242,8 @@ fn count(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]], us: u64
     let reply_bytes = client.out.len().saturating_sub(out_before);
     let is_large =
         config.commandlog_reply_larger_than >= 0 && reply_bytes as u64 >= config.commandlog_reply_larger_than as u64;
-    let request_bytes: usize = if config.commandlog_request_larger_than >= 0 && argv.len() < 4096 {
-        argv.iter().map(|arg| arg.len()).sum()
-    } else {
-        0
-    };
+    let request_bytes: usize =
+        if config.commandlog_request_larger_than >= 0 { argv.iter().map(|arg| arg.len()).sum() } else { 0 };
     let is_long = config.commandlog_request_larger_than >= 0
         && request_bytes as u64 >= config.commandlog_request_larger_than as u64;
     if is_slow || is_large || is_long {

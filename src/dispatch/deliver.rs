@@ -31,18 +31,6 @@ pub fn after_command(server: &mut Server) {
     }
 }
 
-/// Ends what must be repeated as one: if it is several commands, they become a transaction. `start` is the length of the
-/// log before them.
-#[inline]
-pub(super) fn close_unit(server: &mut Server, start: usize) {
-    let log = &mut server.propagation.log;
-    if log.len() > start + 1 {
-        let (first, last) = (log[start].0, log[log.len() - 1].0);
-        log.insert(start, (first, vec![b"MULTI".to_vec()]));
-        log.push((last, vec![b"EXEC".to_vec()]));
-    }
-}
-
 /// Repeats what vanished by itself as deletions. They precede the command that met them: it may have made the key anew.
 fn propagate_vanished(server: &mut Server) {
     let vanished = std::mem::take(&mut server.keyspace.events.vanished);
@@ -54,12 +42,12 @@ fn propagate_vanished(server: &mut Server) {
             Vanished::Expired => server.keyspace.policy.lazyfree_lazy_expire,
             Vanished::Evicted => server.keyspace.policy.lazyfree_lazy_eviction,
             Vanished::FieldExpired(field) => {
-                server.propagation.log.push((db, vec![b"HDEL".to_vec(), key, field]));
+                server.propagation.command(db, &[b"HDEL", &key, &field]);
                 continue;
             }
         };
         let name: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
-        server.propagation.log.push((db, vec![name.to_vec(), key]));
+        server.propagation.command(db, &[name, &key]);
     }
 }
 
@@ -173,7 +161,11 @@ pub(super) fn feed_monitors(server: &mut Server, place: u32, db: DbIndex, argv: 
         us.div_euclid(1_000_000),
         us.rem_euclid(1_000_000),
         db.0,
-        if client.flags.has(ClientFlags::UNIX_SOCKET) { format!("unix:{}", client.addr) } else { client.addr.clone() }
+        if client.flags.has(ClientFlags::UNIX_SOCKET) {
+            format!("unix:{}", client.addr.strip_suffix(":0").unwrap_or(&client.addr))
+        } else {
+            client.addr.clone()
+        }
     );
     for arg in argv {
         line.push(' ');
@@ -184,18 +176,12 @@ pub(super) fn feed_monitors(server: &mut Server, place: u32, db: DbIndex, argv: 
     }
 }
 
-/// Puts what a command leaves behind into the log of propagation: its rewriting, or itself if it changed anything.
-pub(super) fn propagate(server: &mut Server, db: DbIndex, argv: &[&[u8]], changed: bool) {
+/// Lets what a command leaves behind be repeated: its rewriting, or itself if it changed anything. Returns whether it left
+/// anything.
+pub(super) fn propagate(server: &mut Server, db: DbIndex, argv: &[&[u8]], changed: bool) -> bool {
+    let before = server.propagation.offset();
     // A key that the command met due went before the command did anything.
     propagate_vanished(server);
-    let propagation = &mut server.propagation;
-    if propagation.enabled {
-        let instead = std::mem::take(&mut propagation.instead);
-        if !instead.is_empty() {
-            propagation.log.extend(instead);
-        } else if changed && !propagation.prevented {
-            propagation.log.push((db, argv.iter().map(|arg| arg.to_vec()).collect()));
-        }
-    }
-    propagation.prevented = false;
+    server.propagation.settle(db, argv, changed);
+    server.propagation.offset() != before
 }

@@ -25,13 +25,13 @@ const NEVER_QUEUED: [&str; 6] = ["exec", "discard", "multi", "watch", "quit", "r
 
 /// Passes a request through all gates.
 #[inline]
-pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> Verdict {
+pub(super) fn check(server: &mut Server, place: u32, id: CommandId) -> Verdict {
     let info = server.commands.entry(id).info();
     let Some(client) = server.clients.at(place) else { return Verdict::Stop };
     let in_multi = client.flags.has(ClientFlags::MULTI);
-    if let Some(error) = needs_authentication(client, info)
-        .or_else(|| protected_command(server, place, id))
-        .or_else(|| not_in_transaction(info, in_multi))
+    let needs_authentication = needs_authentication(client, info);
+    if let Some(error) =
+        protected_command(server, place, id).or(needs_authentication).or_else(|| not_in_transaction(info, in_multi))
     {
         return Verdict::Refuse(error);
     }
@@ -48,7 +48,7 @@ pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8
     if server.persistence.loading.is_some() && !info.flags.has(Flags::LOADING) {
         return Verdict::Refuse(CommandError::coded("LOADING Redis is loading the dataset in memory"));
     }
-    if !server.persistence.last_bgsave_ok
+    if server.persistence.is_failing()
         && let Some(error) = cannot_persist(server, place, id)
     {
         return Verdict::Refuse(error);
@@ -57,7 +57,7 @@ pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8
     if let Some(error) = only_subscriptions(client, server.commands.entry(id).full_name.as_str()) {
         return Verdict::Refuse(error);
     }
-    if server.pause.until_ms != 0 && is_paused(server, place, id, argv) {
+    if server.pause.until_ms != 0 && is_paused(server, place, id) {
         return Verdict::Postpone;
     }
     if in_multi && !NEVER_QUEUED.contains(&info.name) {
@@ -103,7 +103,6 @@ fn denies_oom(server: &mut Server, info: &CommandInfo, in_multi: bool, place: u3
     if info.flags.has(Flags::DENYOOM) {
         return true;
     }
-    let Some(client) = server.clients.at(place) else { return false };
     // Queueing takes memory too: only commands that end the transaction are let through.
     if in_multi && !NEVER_QUEUED.contains(&info.name) {
         return true;
@@ -111,28 +110,30 @@ fn denies_oom(server: &mut Server, info: &CommandInfo, in_multi: bool, place: u3
     if info.name != "exec" {
         return false;
     }
-    let queued: Vec<CommandId> =
-        client.multi.iter().flat_map(|multi| multi.queue.iter().map(|queued| queued.id)).collect();
-    queued.iter().any(|&id| server.commands.entry(id).info().flags.has(Flags::DENYOOM))
+    any_queued(server, place, |queued| queued.flags.has(Flags::DENYOOM))
 }
 
-/// After a failed save no more is written that could not be saved either; PING tells of it too.
+/// After a failed save, or while the append-only file cannot be written, no more is written that could not be kept either;
+/// PING tells of it too.
 #[cold]
 fn cannot_persist(server: &mut Server, place: u32, id: CommandId) -> Option<CommandError> {
-    if !server.config.stop_writes_on_bgsave_error || server.config.save.0.is_empty() {
+    let persistence = &server.persistence;
+    let stops_writes = server.config.stop_writes_on_bgsave_error && !server.config.save.0.is_empty();
+    let is_rdb = !persistence.last_bgsave_ok && stops_writes;
+    let aof = persistence.aof.refusal().map(str::to_owned);
+    if !is_rdb && aof.is_none() {
         return None;
     }
     let info = server.commands.entry(id).info();
     let writes = match info.name {
         "ping" => true,
-        "exec" => {
-            let queue = server.clients.at(place)?.multi.as_ref().map(|multi| &multi.queue);
-            let ids: Vec<CommandId> = queue.into_iter().flatten().map(|queued| queued.id).collect();
-            ids.iter().any(|&id| server.commands.entry(id).info().flags.has(Flags::WRITE))
-        }
+        "exec" => any_queued(server, place, |queued| queued.flags.has(Flags::WRITE)),
         _ => info.flags.has(Flags::WRITE),
     };
     writes.then(|| {
+        if let (false, Some(why)) = (is_rdb, aof) {
+            return CommandError::coded(format!("MISCONF Errors writing to the AOF file: {why}"));
+        }
         CommandError::coded(
             "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that \
              may modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
@@ -168,7 +169,7 @@ fn only_subscriptions(client: &Client, name: &str) -> Option<CommandError> {
 }
 
 /// Does CLIENT PAUSE hold this request back?
-fn is_paused(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> bool {
+fn is_paused(server: &mut Server, place: u32, id: CommandId) -> bool {
     if server.now.unix().0 >= server.pause.until_ms {
         return false;
     }
@@ -182,27 +183,14 @@ fn is_paused(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> 
         // Nothing ends such a pause before its time: CLIENT UNPAUSE is held back too.
         return true;
     }
-    let may_write = |id: CommandId, argv: &[&[u8]]| {
-        let info = server.commands.entry(id).info();
-        info.flags.has(Flags::WRITE.or(Flags::MAY_REPLICATE)) || is_replicated_read(info.name, argv)
-    };
-    if info.name == "exec" {
-        let Some(client) = server.clients.at(place) else { return false };
-        let queue = client.multi.take();
-        let writes = queue.iter().flat_map(|multi| &multi.queue).any(|queued| {
-            let argv: Vec<&[u8]> = queued.argv.iter().map(Vec::as_slice).collect();
-            let info = server.commands.entry(queued.id).info();
-            info.flags.has(Flags::WRITE.or(Flags::MAY_REPLICATE)) || is_replicated_read(info.name, &argv)
-        });
-        if let Some(client) = server.clients.at(place) {
-            client.multi = queue;
-        }
-        return writes;
-    }
-    may_write(id, argv)
+    // Publishing, and caching a cardinality, are no writes and yet leave something behind.
+    let leaves_something =
+        |info: &CommandInfo| info.flags.has(Flags::WRITE) || matches!(info.name, "publish" | "spublish" | "pfcount");
+    if info.name == "exec" { any_queued(server, place, leaves_something) } else { leaves_something(info) }
 }
 
-/// Commands that are no writes and yet leave something behind: publishing, and caching a cardinality.
-fn is_replicated_read(name: &str, _argv: &[&[u8]]) -> bool {
-    matches!(name, "publish" | "spublish" | "pfcount")
+/// Is any of the commands that the client queued such a one?
+fn any_queued(server: &mut Server, place: u32, is_such: impl Fn(&CommandInfo) -> bool) -> bool {
+    let Some(multi) = server.clients.at(place).and_then(|client| client.multi.as_ref()) else { return false };
+    multi.queue.iter().any(|queued| is_such(server.commands.entry(queued.id).info()))
 }

@@ -47,7 +47,7 @@ pub fn eviction_policy(server: &Server) -> Option<EvictionPolicy> {
 pub fn make_room(server: &mut Server) -> Room {
     let limit = server.config.maxmemory as usize;
     if limit == 0 || server.used_memory() <= limit {
-        server.eviction.left_over = 0;
+        note_left_over(server, 0);
         return Room::Enough;
     }
     let policy = eviction_policy(server);
@@ -80,8 +80,20 @@ pub fn make_room(server: &mut Server) -> Room {
         evicted += 1;
     };
     server.eviction.spent_us += server.host.mono_us() - start;
-    server.eviction.left_over = if room == Room::Coming { server.used_memory() } else { 0 };
+    let left_over = if room == Room::Coming { server.used_memory() } else { 0 };
+    note_left_over(server, left_over);
     room
+}
+
+/// Notes how much memory was in use when eviction stopped above `maxmemory`, and since when it does.
+fn note_left_over(server: &mut Server, bytes: usize) {
+    let now = server.now.mono;
+    server.eviction.left_over = bytes;
+    if bytes > 0 {
+        server.eviction.over_since.get_or_insert(now);
+    } else if let Some(since) = server.eviction.over_since.take() {
+        server.stats.eviction_exceeded_us += now.since(since);
+    }
 }
 
 /// Closes the clients that hold most memory until all together hold no more than `maxmemory-clients`.

@@ -1,11 +1,13 @@
 //! From a request to its effects: find the command, pass the gates in Redis's order, call the handler, carry on what follows.
 //! Deliberately absent: what commands do (`commands`), bytes of the wire (`resp`), sockets. Called by `node`.
 
+pub mod appending;
 pub mod call;
 pub mod deliver;
 pub mod gates;
 pub mod loading;
 pub mod memory;
+pub mod rewriting;
 pub mod saving;
 pub mod transaction;
 pub mod unblock;
@@ -45,7 +47,7 @@ pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[
         reject(server, place, Some(id), &error);
         return Flow::Next;
     }
-    match gates::check(server, place, id, argv) {
+    match gates::check(server, place, id) {
         gates::Verdict::Pass => {}
         gates::Verdict::Queue => return queue(server, place, id, argv),
         gates::Verdict::Postpone => return Flow::Postpone,
@@ -55,10 +57,10 @@ pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[
             return Flow::Next;
         }
     }
-    let unit = server.propagation.log.len();
+    server.propagation.begin_unit();
     let called = call::call(server, place, id, argv, bigs, call::Mode::Client);
     if !matches!(called, call::Called::RunQueued) {
-        deliver::close_unit(server, unit);
+        server.propagation.end_unit();
     }
     if !server.keyspace.events.is_quiet() || !server.keyspace.garbage.is_empty() {
         deliver::after_command(server);
@@ -67,7 +69,7 @@ pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[
         call::Called::Done => flow_of(server, place),
         call::Called::RunQueued => {
             transaction::run_queued(server, place, argv);
-            deliver::close_unit(server, unit);
+            server.propagation.end_unit();
             deliver::after_command(server);
             flow_of(server, place)
         }

@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use crate::base::log;
 use crate::config::RdbDialect;
 use crate::keyspace::{AccessPolicy, CutSize, CutStep};
+use crate::persistence::aof::AofState;
 use crate::persistence::rdb::encode::{Compression, Form};
 use crate::persistence::rdb::save::FileSink;
 use crate::persistence::rdb::writer::{AccessNote, RdbOptions, RdbWriter};
 use crate::persistence::snapshot::{PieceSink, Snapshot, SnapshotEnd};
 use crate::persistence::state::{Purpose, Running};
-use crate::server::{REDIS_VERSION, Server, ShutdownRequest};
+use crate::server::{REDIS_VERSION, Server, ShutdownRequest, VALKEY_VERSION};
+
+use super::{appending, rewriting};
 
 /// Bytes of copies on their way at which the walk waits for whoever writes them. Writers never wait.
 const IN_FLIGHT_MAX: usize = 8 << 20;
@@ -38,35 +41,49 @@ pub enum SaveRefusal {
 /// # Errors
 /// Why it cannot begin.
 pub fn begin_rdb(server: &mut Server) -> Result<(), SaveRefusal> {
+    begin(server, Waiting::No)
+}
+
+/// Does everybody wait for a save?
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    Yes,
+    No,
+}
+
+fn begin(server: &mut Server, how: Waiting) -> Result<(), SaveRefusal> {
     if server.persistence.running.is_some() {
         return Err(SaveRefusal::Busy);
     }
     server.persistence.last_try = server.now.unix().seconds();
-    if server.keyspace.is_cutting() || server.persistence.is_clearing_up() {
-        // The rest of an abandoned cut is marked first, and its file removed; that takes a few slices.
+    if server.keyspace.is_cutting() {
+        // The rest of an abandoned cut is marked first; that takes a few slices.
         server.persistence.rdb_scheduled = true;
         return Ok(());
     }
     let dirty = server.keyspace.dirty;
     let size = server.keyspace.begin_cut();
-    let sink = rdb_sink(server, size.clone());
-    start(server, sink, Purpose::Rdb, &size, dirty)
+    let sink = rdb_sink(server, size.clone(), how);
+    start(server, sink, Purpose::Rdb, &size, dirty).map_err(|why| {
+        log::warning(&format!("Can't save in background: {why}"));
+        note_failure(server);
+        SaveRefusal::Failed(why)
+    })
 }
 
-fn start(
+/// Begins to write the pieces of the cut that has begun.
+pub(super) fn start(
     server: &mut Server,
     sink: Box<dyn PieceSink>,
     purpose: Purpose,
     size: &CutSize,
     dirty: u64,
-) -> Result<(), SaveRefusal> {
+) -> Result<(), String> {
     let delay = server.config.rdb_key_save_delay;
     let (snapshot, job) = Snapshot::new(sink, delay, server.host.wake(), server.host.sleep());
     if let Err(error) = server.host.spawn("snapshot", job) {
         server.keyspace.discard_cut();
-        log::warning(&format!("Can't save in background: {error}"));
-        note_failure(server);
-        return Err(SaveRefusal::Failed(error.to_string()));
+        return Err(error.to_string());
     }
     server.persistence.running = Some(Running {
         snapshot,
@@ -82,12 +99,18 @@ fn start(
 }
 
 /// The file that a save writes.
-fn rdb_sink(server: &mut Server, size: CutSize) -> Box<dyn PieceSink> {
-    let config = &server.config;
-    let path = path_of(&config.dbfilename.display());
-    let temp = PathBuf::from(format!("temp-{}.rdb", server.identity.process_id));
-    let file =
-        FileSink::new(server.host.disk(), &temp, &path, config.rdb_save_incremental_fsync, server.host.breathe());
+fn rdb_sink(server: &mut Server, size: CutSize, how: Waiting) -> Box<dyn PieceSink> {
+    let path = path_of(&server.config.dbfilename.display());
+    // Each save has a file of its own: the writer of one that was cancelled may still be about to remove it.
+    server.persistence.saves_begun += 1;
+    let (process, number) = (server.identity.process_id, server.persistence.saves_begun);
+    let temp = match how {
+        Waiting::Yes => PathBuf::from(format!("temp-{process}.rdb")),
+        Waiting::No => PathBuf::from(format!("temp-{process}.{number}.rdb")),
+    };
+    server.persistence.temp_file = Some(server.host.disk().absolute(&temp));
+    let incremental = server.config.rdb_save_incremental_fsync;
+    let file = FileSink::new(server.host.disk(), &temp, &path, incremental, server.host.breathe());
     Box::new(RdbWriter::new(rdb_options(server, size, false), Box::new(file)))
 }
 
@@ -105,6 +128,13 @@ pub fn rdb_options(server: &Server, size: CutSize, is_aof_base: bool) -> RdbOpti
         _ => AccessNote::None,
     };
     let number = |value: usize| value.to_string().into_bytes();
+    let version = match config.rdb_dialect {
+        RdbDialect::Valkey => ("valkey-ver", VALKEY_VERSION.as_bytes().to_vec()),
+        RdbDialect::Redis | RdbDialect::Redis70 => ("redis-ver", REDIS_VERSION.as_bytes().to_vec()),
+    };
+    if config.rdb_dialect == RdbDialect::Redis70 && size.has_field_expiry {
+        log::warning("rdb-dialect redis-7.0 has no fields that expire: they are written as fields that do not.");
+    }
     RdbOptions {
         form: match config.rdb_dialect {
             RdbDialect::Redis => Form::Redis,
@@ -114,7 +144,7 @@ pub fn rdb_options(server: &Server, size: CutSize, is_aof_base: bool) -> RdbOpti
         compression: if config.rdbcompression { Compression::Lzf } else { Compression::None },
         checksum: config.rdbchecksum,
         aux: vec![
-            ("redis-ver", REDIS_VERSION.as_bytes().to_vec()),
+            version,
             ("redis-bits", number(usize::BITS as usize)),
             ("ctime", number(server.now.unix().seconds().max(0) as usize)),
             ("used-mem", number(server.used_memory())),
@@ -132,20 +162,18 @@ pub fn rdb_options(server: &Server, size: CutSize, is_aof_base: bool) -> RdbOpti
 /// # Errors
 /// Why it failed.
 pub fn save_now(server: &mut Server) -> Result<(), SaveRefusal> {
+    // A rewrite of the append-only file has the one cut: it ends first.
+    while server.persistence.is_running(Purpose::AofRewrite) {
+        take_all(server);
+        end_if_written(server);
+        server.host.wait_for_jobs();
+    }
     while server.keyspace.is_cutting() && server.persistence.running.is_none() {
         server.keyspace.cut_step();
     }
-    while server.persistence.is_clearing_up() {
-        server.host.wait_for_jobs();
-    }
-    begin_rdb(server)?;
+    begin(server, Waiting::Yes)?;
     loop {
-        while !all_is_taken(server) {
-            take_step(server);
-            if server.keyspace.cut_bytes_in_flight() >= IN_FLIGHT_MAX {
-                server.host.wait_for_jobs();
-            }
-        }
+        take_all(server);
         let Some(running) = &server.persistence.running else { return Ok(()) };
         if let Some(end) = running.snapshot.end() {
             server.persistence.running = None;
@@ -156,13 +184,23 @@ pub fn save_now(server: &mut Server) -> Result<(), SaveRefusal> {
                     Ok(())
                 }
                 SnapshotEnd::Failed(why) => {
+                    // The caller is told; only background saves that fail stop writers.
                     log::warning(&format!("Error saving DB on disk: {why}"));
-                    note_failure(server);
                     Err(SaveRefusal::Failed(why))
                 }
             };
         }
         server.host.wait_for_jobs();
+    }
+}
+
+/// Takes what is left of the cut while everybody waits.
+fn take_all(server: &mut Server) {
+    while !all_is_taken(server) {
+        take_step(server);
+        if server.keyspace.cut_bytes_in_flight() >= IN_FLIGHT_MAX {
+            server.host.wait_for_jobs();
+        }
     }
 }
 
@@ -235,16 +273,9 @@ fn keep_pace(server: &mut Server) {
 
 /// Looks whether what goes on has ended, and begins what is due.
 pub fn settle(server: &mut Server) {
-    if let Some(running) = &server.persistence.running
-        && let Some(end) = running.snapshot.end()
-    {
-        finish(server, end);
-    }
-    if server.persistence.rdb_scheduled
-        && server.persistence.running.is_none()
-        && !server.keyspace.is_cutting()
-        && !server.persistence.is_clearing_up()
-    {
+    end_if_written(server);
+    rewriting::begin_scheduled(server);
+    if server.persistence.rdb_scheduled && server.persistence.running.is_none() && !server.keyspace.is_cutting() {
         server.persistence.rdb_scheduled = false;
         if begin_rdb(server).is_ok() {
             log::notice("Background saving started");
@@ -252,8 +283,19 @@ pub fn settle(server: &mut Server) {
     }
 }
 
+fn end_if_written(server: &mut Server) {
+    if let Some(running) = &server.persistence.running
+        && let Some(end) = running.snapshot.end()
+    {
+        finish(server, end);
+    }
+}
+
 fn finish(server: &mut Server, end: SnapshotEnd) {
     let Some(running) = server.persistence.running.take() else { return };
+    if running.purpose == Purpose::AofRewrite {
+        return rewriting::finish(server, &running, end);
+    }
     let seconds = server.now.mono.since(running.started) / 1_000_000;
     server.persistence.last_bgsave_seconds = seconds as i64;
     server.persistence.last_copied = running.copied_peak;
@@ -275,8 +317,10 @@ fn finish(server: &mut Server, end: SnapshotEnd) {
 /// Ends a save that goes on, as if it had never begun. Returns whether there was one.
 pub fn cancel(server: &mut Server) -> bool {
     server.persistence.rdb_scheduled = false;
-    let Some(running) = server.persistence.running.take() else { return false };
-    server.persistence.abandoned = Some(running.snapshot.abandon());
+    if !server.persistence.is_running(Purpose::Rdb) {
+        return false;
+    }
+    server.persistence.running = None;
     server.keyspace.discard_cut();
     true
 }
@@ -317,17 +361,44 @@ pub fn cron(server: &mut Server) {
     }
 }
 
+/// Gives up a rewrite and syncs the append-only file. False if the first rewrite, which makes it, must not be given up.
+fn prepare_append_only_file(server: &mut Server, request: ShutdownRequest) -> bool {
+    if server.persistence.aof.is_rewriting() {
+        if server.persistence.aof.state == AofState::WaitRewrite {
+            if !request.force {
+                log::warning("Writing initial AOF, can't exit.");
+                return false;
+            }
+            log::warning("Writing initial AOF. Exiting anyway.");
+        }
+        log::warning("There is a child rewriting the AOF. Killing it!");
+        rewriting::abandon(server);
+    }
+    if server.persistence.aof.state != AofState::Off {
+        log::notice("Calling fsync() on the AOF file.");
+        appending::sync_now(server);
+    }
+    true
+}
+
 /// What must be done before the server may end. False if it may not: the operator reads why in the log.
 pub fn prepare_shutdown(server: &mut Server, request: ShutdownRequest) -> bool {
     log::warning("User requested shutdown...");
     if cancel(server) {
         log::warning("There is a background save in progress. It is abandoned.");
+        if let Some(temp) = server.persistence.temp_file.take() {
+            // Its writer may not come to it before the process ends. It may also have been quicker.
+            let _ = server.host.disk().remove(&temp);
+        }
+    }
+    if !prepare_append_only_file(server, request) {
+        return false;
     }
     let wants_save = request.save || (!request.nosave && !server.config.save.0.is_empty());
     if wants_save {
         log::notice("Saving the final RDB snapshot before exiting.");
-        if let Err(SaveRefusal::Failed(why)) = save_now(server) {
-            log::warning(&format!("Error trying to save the DB ({why}), can't exit."));
+        if save_now(server).is_err() {
+            log::warning("Error trying to save the DB, can't exit.");
             if !request.force {
                 return false;
             }

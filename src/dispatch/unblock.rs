@@ -4,6 +4,8 @@
 //! When you add a blocking command: its handler returns `Outcome::Block` while it cannot be served, and is simply run
 //! again when one of its keys may serve it; it must not have changed anything before it returns `Block`.
 
+use std::collections::BTreeSet;
+
 use crate::base::time::MonoTime;
 use crate::keyspace::DbIndex;
 use crate::server::blocking::{Block, Blocked};
@@ -12,7 +14,7 @@ use crate::server::wake::{unblock_client, woken};
 use crate::server::{ClientFlags, ClientId, Server};
 
 use super::call::{self, Called};
-use super::{deliver, find_command};
+use super::find_command;
 
 /// Rounds of serving one command's keys may cause, each a chain of moves: a bound against endless circles.
 const ROUNDS_MAX: usize = 1_000_000;
@@ -38,8 +40,9 @@ pub(super) fn serve_ready_keys(server: &mut Server) {
         }
         // A key may be due that was not when the transaction that made it ready began.
         server.catch_up_clocks();
-        for (index, (db, key)) in ready.iter().enumerate() {
-            if !ready[..index].contains(&(*db, key.clone())) {
+        let mut served = BTreeSet::new();
+        for (db, key) in &ready {
+            if served.insert((*db, key)) {
                 serve_key(server, *db, key);
             }
         }
@@ -68,12 +71,12 @@ fn run_again(server: &mut Server, id: ClientId) {
     let Some(blocked) = client.blocked.take() else { return };
     client.flags = client.flags.without(ClientFlags::BLOCKED);
     let argv: Vec<&[u8]> = blocked.argv.iter().map(Vec::as_slice).collect();
-    let unit = server.propagation.log.len();
+    server.propagation.begin_unit();
     let called = match find_command(server, &argv) {
         Ok(command) => call::call(server, place, command, &argv, &[], call::Mode::Unblocked),
         Err(_) => Called::Done,
     };
-    deliver::close_unit(server, unit);
+    server.propagation.end_unit();
     let Some(client) = server.clients.at(place) else { return };
     if matches!(called, Called::Block(_)) {
         client.flags = client.flags.or(ClientFlags::BLOCKED);

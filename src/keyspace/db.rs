@@ -1,8 +1,7 @@
 //! One database as commands see it: lookups that expire and touch, and the few functions through which every change goes.
 
-use crate::storage::alloc::good_size;
 use crate::storage::table::{Lookup, OwnedEntry, prefix_of_hash};
-use crate::storage::{Encoding, EntryMut, EntryRef, NewValue, Type, Value};
+use crate::storage::{EntryMut, EntryRef, NewValue, Type, Value};
 use crate::types::hash::next_field_expiry;
 
 use super::event::Vanished;
@@ -84,7 +83,8 @@ impl Db<'_> {
     /// The entry of a key, to read: expires it if due, counts a hit or miss, and notes the access.
     #[inline]
     pub fn lookup_read(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
-        self.find(key, true).map(EntryMut::into_ref)
+        let hash = self.state().table.hash(key);
+        self.find(hash, key, true).map(EntryMut::into_ref)
     }
 
     /// As `lookup_read` without counting hits and misses or noting the access: TYPE, TTL, OBJECT, EXISTS of others.
@@ -92,6 +92,9 @@ impl Db<'_> {
         let touch = std::mem::replace(&mut self.keyspace.no_touch, true);
         let index = usize::from(self.index.0);
         let hash = self.keyspace.dbs[index].table.hash(key);
+        if self.keyspace.unsynced.is_active() {
+            self.keyspace.unsynced.note_read(hash);
+        }
         self.expire_if_due(hash, key);
         self.keyspace.no_touch = touch;
         let (now, on_due) = (self.keyspace.now.0, self.keyspace.policy.on_due);
@@ -120,17 +123,21 @@ impl Db<'_> {
     /// The entry of a key, to change. The caller tells of the change by `modified`.
     #[inline]
     pub fn lookup_write(&mut self, key: &[u8]) -> Option<EntryMut<'_>> {
-        let hash = self.keyspace.dbs[usize::from(self.index.0)].table.hash(key);
+        let hash = self.state().table.hash(key);
         self.keyspace.before_change(self.index, hash);
-        self.find(key, false)
+        self.find(hash, key, false)
     }
 
     #[inline]
-    fn find(&mut self, key: &[u8], count: bool) -> Option<EntryMut<'_>> {
+    fn find(&mut self, hash: u64, key: &[u8], count: bool) -> Option<EntryMut<'_>> {
         let index = self.index;
-        let Keyspace { dbs, now, no_touch, policy, stats, events, rng, garbage, cut, .. } = &mut *self.keyspace;
+        let Keyspace { dbs, now, no_touch, policy, stats, events, rng, garbage, cut, unsynced, .. } =
+            &mut *self.keyspace;
         let DbState { table, expires, field_expires, .. } = &mut dbs[usize::from(index.0)];
-        let hash = table.hash(key);
+        // Who looks a key up to change it has announced that, and the key was looked at then.
+        if count && unsynced.is_active() {
+            unsynced.note_read(hash);
+        }
         let found = table.lookup(hash, key, |entry| {
             let read = entry.read();
             if policy.on_due != OnDue::Ignore && is_due(read.expire_at(), now.0) {
@@ -160,6 +167,9 @@ impl Db<'_> {
                 None
             }
             Lookup::Refused(table) => {
+                if policy.on_due == OnDue::Delete && unsynced.is_active() {
+                    unsynced.note_change(hash);
+                }
                 if let (OnDue::Delete, Some(cut)) = (policy.on_due, cut) {
                     cut.take_before_change(table, index, hash);
                 }
@@ -300,14 +310,6 @@ impl Db<'_> {
             && object.free_effort() >= least_effort(policy.lazyfree_lazy_server_del)
         {
             garbage.push_object(object);
-        }
-    }
-
-    /// Gives a key that exists a value of the same type that grew out of the old one: expiry and access stay.
-    pub fn replace_value(&mut self, key: &[u8], value: NewValue<'_>) {
-        if let Some(mut entry) = self.lookup_write(key) {
-            let type_ = entry.type_();
-            entry.set_value(type_, value);
         }
     }
 
@@ -523,14 +525,6 @@ pub(super) fn discard(entry: OwnedEntry, lazy: bool, garbage: &mut super::Garbag
     };
     if effort >= least_effort(lazy) {
         garbage.push_entry(entry);
-    }
-}
-
-/// Bytes of an inline value's share of its entry, for MEMORY USAGE.
-pub fn inline_bytes(encoding: Encoding, value: Value<'_>) -> usize {
-    match (encoding, value) {
-        (_, Value::Bytes(bytes)) => good_size(bytes.len()),
-        _ => 0,
     }
 }
 

@@ -68,6 +68,16 @@ impl Events {
             && self.swapped.is_empty()
     }
 
+    /// Forgets everything that is queued.
+    pub fn forget(&mut self) {
+        self.touched.clear();
+        self.flushed.clear();
+        self.swapped.clear();
+        self.notifications.clear();
+        self.ready_keys.clear();
+        self.vanished.clear();
+    }
+
     /// Queues a notification if its class is wanted.
     #[inline]
     pub fn notify(&mut self, class: Notify, event: &'static str, key: &[u8], db: DbIndex) {

@@ -3,7 +3,7 @@
 //! For the LRU, LFU and TTL policies a few keys are sampled and the best candidates kept in a pool between rounds, which comes
 //! close to the exact order at a fraction of its cost.
 
-use super::{AccessPolicy, DbIndex, Keyspace, lru};
+use super::{DbIndex, Keyspace, lru};
 
 const POOL_SIZE: usize = 16;
 
@@ -175,15 +175,6 @@ impl Keyspace {
     /// Forgets all candidates: the policy changed, and scores of different policies do not compare.
     pub fn reset_eviction_pool(&mut self) {
         self.evict_pool = Pool::default();
-    }
-
-    /// Does the policy in force keep the access bits as this order needs them?
-    pub fn access_policy_of(order: VictimOrder, by_modification: bool) -> AccessPolicy {
-        match (order, by_modification) {
-            (VictimOrder::Lfu, _) => AccessPolicy::Lfu,
-            (_, true) => AccessPolicy::Lrm,
-            _ => AccessPolicy::Lru,
-        }
     }
 }
 

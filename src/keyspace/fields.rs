@@ -142,9 +142,4 @@ impl Keyspace {
     pub fn is_any_due(&self) -> bool {
         [self.next_due(), self.next_field_due()].into_iter().flatten().any(|at| at < self.now.0)
     }
-
-    /// Number of hashes of a database some of whose fields expire.
-    pub fn hashes_with_expiring_fields(&self, index: DbIndex) -> usize {
-        self.dbs[usize::from(index.0)].field_expires.len()
-    }
 }

@@ -16,6 +16,7 @@ pub mod fields;
 pub mod lazyfree;
 pub mod load;
 pub mod lru;
+pub mod unsynced;
 
 pub use cut::{CutPiece, CutSize, CutStep};
 pub use db::{Db, DbIndex, Freeing, KeepTtl, OnDue};
@@ -113,6 +114,8 @@ pub struct Keyspace {
     pub events: Events,
     /// Values to be freed by the lazy-free thread.
     pub garbage: Garbage,
+    /// Changes that could still be lost and must not be shown.
+    pub unsynced: unsynced::Unsynced,
     /// The node's chance.
     pub rng: Rng,
     pub(crate) evict_pool: evict::Pool,
@@ -140,6 +143,7 @@ impl Keyspace {
             dirty: 0,
             events: Events::default(),
             garbage: Garbage::default(),
+            unsynced: unsynced::Unsynced::default(),
             rng: Rng::new(seed ^ 0x5eed),
             evict_pool: evict::Pool::default(),
             cut: None,
@@ -203,6 +207,9 @@ impl Keyspace {
     #[inline]
     pub(crate) fn before_change(&mut self, db: DbIndex, hash: u64) {
         self.changes_announced += 1;
+        if self.unsynced.is_active() {
+            self.unsynced.note_change(hash);
+        }
         if let Some(cut) = &mut self.cut {
             cut.take_before_change(&mut self.dbs[usize::from(db.0)].table, db, hash);
         }
@@ -228,6 +235,9 @@ impl Keyspace {
             if keys > 0 {
                 self.changes_announced += 1;
                 self.events.flushed(db);
+                if self.unsynced.is_active() {
+                    self.unsynced.note_all();
+                }
             }
             removed += keys;
             if let Some(old) = self.keep_for_cut(db, old)
@@ -243,6 +253,9 @@ impl Keyspace {
     /// Exchanges two databases (SWAPDB).
     pub fn swap(&mut self, a: DbIndex, b: DbIndex) {
         self.changes_announced += 1;
+        if self.unsynced.is_active() {
+            self.unsynced.note_all();
+        }
         self.swap_in_cut(a, b);
         self.dbs.swap(usize::from(a.0), usize::from(b.0));
         self.events.swapped(a, b);

@@ -1,7 +1,7 @@
 //! What a server does by itself: due keys, idle clients, samples of rates, memory limits.
 
 use crate::base::time::{MonoTime, Now};
-use crate::dispatch::{memory, saving};
+use crate::dispatch::{appending, memory, saving};
 use crate::server::{ClientFlags, ClientId};
 
 use super::{Node, settle};
@@ -115,6 +115,11 @@ impl Node {
         if server.debug.pause_cron {
             return;
         }
+        if let Some(request) = server.shutdown_asap.take()
+            && saving::prepare_shutdown(server, request)
+        {
+            server.shutdown = Some(request);
+        }
         let start = server.host.mono_us();
         let ms = now.unix().0;
         let stats = &mut server.stats;
@@ -134,6 +139,7 @@ impl Node {
         }
         self.clients_cron();
         saving::cron(&mut self.server);
+        appending::cron(&mut self.server);
         let server = &mut self.server;
         server.stats.eventloop_duration_cron_sum_us += server.host.mono_us().saturating_sub(start);
     }

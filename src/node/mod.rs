@@ -1,8 +1,9 @@
 //! One whole server as a value: time, chance and the machine are handed to it, bytes go in, bytes come out. The reactor
 //! drives it with sockets, tests and the simulator without. Deliberately absent: sockets, threads, clocks.
 //!
-//! One turn: `begin_turn`, then `receive` for each connection that has bytes, `go_on`, `end_turn`; then the owner writes the
-//! outputs of `pending_writes` and carries out `actions`.
+//! One turn: `begin_turn`, then `receive` for each connection that has bytes, `go_on`, `end_turn`, `cron`,
+//! `write_append_only_file`; then the owner writes the outputs of `pending_writes` (of each client no more than is
+//! `sendable`) and carries out `actions`.
 
 mod cron;
 mod input;
@@ -15,7 +16,7 @@ use crate::base::rng::Rng;
 use crate::base::time::Now;
 use crate::commands;
 use crate::config::{Config, ShutdownFlags};
-use crate::dispatch::{deliver, loading, memory, saving, transaction, unblock};
+use crate::dispatch::{appending, deliver, loading, memory, saving, transaction, unblock};
 use crate::keyspace::Keyspace;
 use crate::keyspace::lazyfree::Waste;
 use crate::persistence::Persistence;
@@ -91,8 +92,11 @@ impl Node {
             pending_writes: Vec::new(),
             unblocked: Vec::new(),
             awaiting_freed: Default::default(),
+            awaiting_sync: Vec::new(),
+            held: Vec::new(),
             pooled_bytes: 0,
             shutdown: None,
+            shutdown_asap: None,
             redacted: Vec::new(),
             replid: String::new(),
             startup_memory: 0,
@@ -207,6 +211,11 @@ impl Node {
         stats.eventloop_cmd_per_cycle_max = stats.eventloop_cmd_per_cycle_max.max(commands);
     }
 
+    /// Takes what the turn wrote on to the append-only file. Replies go out after it.
+    pub fn write_append_only_file(&mut self) {
+        appending::write_turn(&mut self.server);
+    }
+
     /// Begins to load what the last run left on the disk.
     pub fn load_at_start(&mut self) {
         loading::begin_at_start(&mut self.server);
@@ -220,7 +229,7 @@ impl Node {
         saving::slice(&mut self.server, turn_us);
     }
 
-    /// SIGINT (or else SIGTERM) came: ends as the configuration says.
+    /// SIGINT (or else SIGTERM) came: the next cron ends as the configuration says.
     pub fn shut_down_by_signal(&mut self, is_interrupt: bool) {
         let config = &self.server.config;
         let flags = if is_interrupt { config.shutdown_on_sigint } else { config.shutdown_on_sigterm };
@@ -231,9 +240,12 @@ impl Node {
             force: flags.contains(ShutdownFlags::FORCE),
             abort: false,
         };
-        if saving::prepare_shutdown(&mut self.server, request) {
-            self.server.shutdown = Some(request);
+        if self.server.persistence.loading.is_some() {
+            log::warning("Received shutdown signal during loading, exiting now.");
+            self.server.actions.push(Action::Exit { code: 0 });
+            return;
         }
+        self.server.shutdown_asap = Some(request);
     }
 
     /// Lets clients that a pause held back go on once it is over.

@@ -9,6 +9,8 @@ use crate::keyspace::DbIndex;
 use crate::keyspace::load::LoadedKey;
 use crate::storage::{Table, alloc};
 
+use super::aof::loader::FileToLoad;
+use super::aof::reader::CommandBatch;
 use super::rdb::load::{Item, LoadError, LoadReport, RdbLoader};
 
 /// Keys that travel together.
@@ -22,6 +24,10 @@ pub enum Loaded {
     Room(DbIndex, Box<Table>),
     /// Keys of an RDB file.
     Keys(Vec<LoadedKey>),
+    /// Commands of an append-only file.
+    Commands(CommandBatch),
+    /// Everything of this file was sent.
+    FileEnd(FileToLoad),
     /// Everything was sent.
     End(LoadReport),
     /// The rest cannot be loaded.
@@ -49,6 +55,11 @@ impl RdbSource {
     pub fn new(loader: RdbLoader<'static>) -> RdbSource {
         RdbSource { loader, next: None }
     }
+
+    /// The loader, after the end.
+    pub fn into_loader(self) -> RdbLoader<'static> {
+        self.loader
+    }
 }
 
 impl LoadSource for RdbSource {
@@ -68,6 +79,8 @@ impl LoadSource for RdbSource {
                     table.reserve(keys);
                     Loaded::Room(db, table)
                 }
+                // The others are not asked for.
+                Ok(Some(Item::Aux(..) | Item::Selected(_))) => continue,
                 Ok(None) => Loaded::End(self.loader.report()),
                 Err(error) => Loaded::Failed(error),
             };
@@ -143,9 +156,11 @@ struct LoadJob {
 
 impl LoadJob {
     fn delay(&self, keys: usize) {
-        match self.shared.key_delay_us.load(Ordering::Relaxed) {
+        let per_key = || self.shared.key_delay_us.load(Ordering::Relaxed);
+        match per_key() {
             0 => {}
-            us @ 1.. => (0..keys).for_each(|_| (self.sleep)(us as u64)),
+            // Looked at anew for each key: CONFIG SET may end it.
+            1.. => (0..keys).for_each(|_| (self.sleep)(per_key().max(0) as u64)),
             every => (self.sleep)(keys as u64 / every.unsigned_abs()),
         }
     }
@@ -161,8 +176,10 @@ impl Job for LoadJob {
             };
             self.ended = matches!(loaded, Loaded::End(_) | Loaded::Failed(_));
             self.shared.bytes.store(self.source.bytes(), Ordering::Relaxed);
-            if let Loaded::Keys(keys) = &loaded {
-                self.delay(keys.len());
+            match &loaded {
+                Loaded::Keys(keys) => self.delay(keys.len()),
+                Loaded::Commands(batch) => self.delay(batch.len()),
+                Loaded::Room(..) | Loaded::FileEnd(_) | Loaded::End(_) | Loaded::Failed(_) => {}
             }
             alloc::publish_thread();
             let sent = match wait {

@@ -1,6 +1,8 @@
 //! Data on disk: snapshots in the RDB format and when they are taken. Deliberately absent: commands, threads (jobs are
 //! handed to the host), the disk itself (it is handed in). Called by `dispatch`, `node`, and by `commands` (DUMP, RESTORE).
 
+pub mod aof;
+pub mod convert;
 pub mod load;
 pub mod rdb;
 pub mod snapshot;

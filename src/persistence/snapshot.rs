@@ -37,8 +37,8 @@ pub enum SnapshotEnd {
     Failed(String),
 }
 
-/// The longest sleep in one piece.
-const SLEEP_STEP_US: u64 = 1000;
+/// A delay is slept in steps of so many microseconds, so that it can be cut short.
+const SLEEP_STEP_US: i64 = 10_000;
 
 enum Order {
     Piece(CutPiece),
@@ -50,9 +50,38 @@ struct Shared {
     keys: AtomicUsize,
     /// Microseconds to sleep at each key; negative: one microsecond at so many keys (rdb-key-save-delay).
     key_delay_us: AtomicU64,
-    /// Nobody waits for it any more.
-    is_abandoned: AtomicBool,
+    /// Is the node's end gone?
+    unwanted: AtomicBool,
     end: Mutex<Option<SnapshotEnd>>,
+}
+
+impl Shared {
+    fn key_delay_us(&self) -> i64 {
+        self.key_delay_us.load(Ordering::Relaxed) as i64
+    }
+
+    /// Sleeps after a key. A delay that is changed, and a snapshot that is not wanted any more, end it within a moment.
+    fn delay(&self, done: u64, sleep: &Sleep) {
+        if self.unwanted.load(Ordering::Relaxed) {
+            return;
+        }
+        match self.key_delay_us() {
+            0 => {}
+            1.. => {
+                let mut slept = 0;
+                while slept < self.key_delay_us() && !self.unwanted.load(Ordering::Relaxed) {
+                    let step = (self.key_delay_us() - slept).clamp(1, SLEEP_STEP_US);
+                    sleep(step as u64);
+                    slept += step;
+                }
+            }
+            every => {
+                if done.is_multiple_of(every.unsigned_abs()) {
+                    sleep(1);
+                }
+            }
+        }
+    }
 }
 
 /// The node's end of a snapshot.
@@ -91,48 +120,15 @@ impl Snapshot {
         self.shared.key_delay_us.store(i64::from(us) as u64, Ordering::Relaxed);
     }
 
-    /// Is not wanted any more. What it leaves is there until its job has cleaned up.
-    pub fn abandon(self) -> Abandoned {
-        self.shared.is_abandoned.store(true, Ordering::Relaxed);
-        Abandoned { shared: self.shared }
-    }
-
     /// How it ended, if it has.
     pub fn end(&self) -> Option<SnapshotEnd> {
-        self.shared.end()
+        self.shared.end.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl Shared {
-    fn is_abandoned(&self) -> bool {
-        self.is_abandoned.load(Ordering::Relaxed)
-    }
-
-    /// Sleeps for as long as the snapshot is wanted.
-    fn sleep(&self, sleep: &Sleep, us: u64) {
-        let mut left = us;
-        while left > 0 && !self.is_abandoned() {
-            let step = left.min(SLEEP_STEP_US);
-            sleep(step);
-            left -= step;
-        }
-    }
-
-    fn end(&self) -> Option<SnapshotEnd> {
-        self.end.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// A snapshot that nobody waits for. Until its job is done it may still remove its temporary file or give it its name, so
-/// that no other may write to the same place.
-pub struct Abandoned {
-    shared: Arc<Shared>,
-}
-
-impl Abandoned {
-    /// Has its job touched the disk for the last time?
-    pub fn is_gone(&self) -> bool {
-        self.shared.end().is_some()
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        self.shared.unwanted.store(true, Ordering::Relaxed);
     }
 }
 
@@ -159,22 +155,11 @@ impl SnapshotJob {
     }
 
     fn take(&mut self, piece: &CutPiece) {
-        if self.shared.is_abandoned() {
-            return;
-        }
         let Some(sink) = &mut self.sink else { return };
         let (shared, sleep) = (&self.shared, &self.sleep);
         let mut after_key = || {
             let done = shared.keys.fetch_add(1, Ordering::Relaxed) as u64 + 1;
-            match shared.key_delay_us.load(Ordering::Relaxed) as i64 {
-                0 => {}
-                us @ 1.. => shared.sleep(sleep, us as u64),
-                every => {
-                    if done.is_multiple_of(every.unsigned_abs()) {
-                        sleep(1);
-                    }
-                }
-            }
+            shared.delay(done, sleep);
         };
         if let Err(error) = sink.piece(piece, &mut after_key) {
             self.fail(&error);
@@ -193,7 +178,7 @@ impl Job for SnapshotJob {
                     // Whoever slowed down for want of room may go on.
                     (self.wake)();
                 }
-                Received::Item(Order::Finish) if !self.shared.is_abandoned() => {
+                Received::Item(Order::Finish) => {
                     if let Some(mut sink) = self.sink.take() {
                         match sink.finish() {
                             Ok(bytes) => self.end(SnapshotEnd::Written(bytes)),
@@ -206,9 +191,9 @@ impl Job for SnapshotJob {
                     return Progress::Done;
                 }
                 Received::Empty => return Progress::Idle,
-                Received::Item(Order::Finish) | Received::Closed => {
-                    if self.sink.is_some() {
-                        self.fail(&io::ErrorKind::Interrupted.into());
+                Received::Closed => {
+                    if let Some(mut sink) = self.sink.take() {
+                        sink.abandon();
                     }
                     return Progress::Done;
                 }

@@ -1,11 +1,15 @@
 //! What is known of saving: what goes on, how the last one ended, and when the next is due.
 
+use std::path::PathBuf;
+
 use crate::base::time::{MonoTime, Now, UnixMillis};
 use crate::config::SavePoints;
+use crate::keyspace::DbIndex;
 use crate::keyspace::load::OnExisting;
 
+use super::aof::{Aof, Trust};
 use super::load::Loading;
-use super::snapshot::{Abandoned, Snapshot};
+use super::snapshot::Snapshot;
 
 /// Seconds after a failed save before a save point tries again.
 const RETRY_SECONDS: i64 = 5;
@@ -15,6 +19,8 @@ const RETRY_SECONDS: i64 = 5;
 pub enum Purpose {
     /// BGSAVE, SAVE or a save point.
     Rdb,
+    /// A rewrite of the append-only file.
+    AofRewrite,
 }
 
 /// A snapshot that is being taken or written.
@@ -37,12 +43,27 @@ pub struct Running {
     pub last_sign: (usize, u64),
 }
 
+/// What is being loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadedFrom {
+    /// An RDB file.
+    Rdb,
+    /// The append-only file.
+    Aof,
+}
+
 /// A loading that goes on.
 pub struct LoadingState {
     /// Where keys come from.
     pub loading: Loading,
+    /// What they come from.
+    pub from: LoadedFrom,
     /// When it began.
     pub started: Now,
+    /// When the file in hand was begun.
+    pub file_started: MonoTime,
+    /// The database that its commands selected.
+    pub db: DbIndex,
     /// Bytes of all files.
     pub total_bytes: u64,
     /// What becomes of keys that exist.
@@ -57,10 +78,10 @@ pub struct Persistence {
     pub loading: Option<LoadingState>,
     /// Keys that the last loading made, and left out because their time had come.
     pub last_load: (u64, u64),
+    /// The append-only file.
+    pub aof: Aof,
     /// The snapshot that goes on.
     pub running: Option<Running>,
-    /// The snapshot that was cancelled last, while its job may still touch the disk.
-    pub abandoned: Option<Abandoned>,
     /// Is a BGSAVE to begin when what goes on has ended? (BGSAVE SCHEDULE)
     pub rdb_scheduled: bool,
     /// Changes of the keyspace that the last save holds.
@@ -79,6 +100,10 @@ pub struct Persistence {
     pub consecutive_failures: u64,
     /// Bytes that the last save copied at most at a time.
     pub last_copied: usize,
+    /// Saves begun so far.
+    pub saves_begun: u64,
+    /// Where the last one begun writes until it is whole.
+    pub temp_file: Option<PathBuf>,
 }
 
 impl Persistence {
@@ -87,8 +112,8 @@ impl Persistence {
         Persistence {
             loading: None,
             last_load: (0, 0),
+            aof: Aof::default(),
             running: None,
-            abandoned: None,
             rdb_scheduled: false,
             dirty_saved: 0,
             last_save: now.seconds(),
@@ -98,13 +123,15 @@ impl Persistence {
             saves: 0,
             consecutive_failures: 0,
             last_copied: 0,
+            saves_begun: 0,
+            temp_file: None,
         }
     }
 
-    /// Must a snapshot wait for the job of one that was cancelled?
-    pub fn is_clearing_up(&mut self) -> bool {
-        self.abandoned.take_if(|abandoned| abandoned.is_gone());
-        self.abandoned.is_some()
+    /// Do writes fail, to the RDB file or the append-only file?
+    #[inline]
+    pub fn is_failing(&self) -> bool {
+        !self.last_bgsave_ok || self.aof.trust != Trust::Good
     }
 
     /// Is a snapshot for this purpose going on?

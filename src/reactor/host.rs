@@ -4,7 +4,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -19,6 +19,7 @@ use crate::config::{Config, OomScoreAdj};
 use super::disk::RealDisk;
 use super::jobs::Jobs;
 use super::listener::{self, Listener};
+use super::start::RESERVED_FILES;
 use super::title::Title;
 use super::{logging, sys};
 
@@ -68,11 +69,11 @@ impl Clock {
         Now { mono: MonoTime(us), unix_us: unix.as_micros() as i64 }
     }
 
-    /// What the log says of the clock.
+    /// What the log and INFO say of the clock.
     pub(super) fn describe(&self) -> String {
         match self.state.cycles_per_us {
-            0 => "monotonic clock: POSIX clock_gettime".to_owned(),
-            cycles => format!("monotonic clock: X86 TSC @ {cycles} ticks/us"),
+            0 => "POSIX clock_gettime".to_owned(),
+            cycles => format!("X86 TSC @ {cycles} ticks/us"),
         }
     }
 }
@@ -130,10 +131,6 @@ impl Host for RealHost {
         result
     }
 
-    fn glob(&mut self, pattern: &str) -> Vec<PathBuf> {
-        glob::glob(pattern).map(|paths| paths.flatten().collect()).unwrap_or_default()
-    }
-
     fn apply(&mut self, directives: &[&str], config: &dyn Any) -> Result<(), String> {
         let Some(config) = config.downcast_ref::<Config>() else { return Ok(()) };
         for &name in directives {
@@ -147,11 +144,11 @@ impl Host for RealHost {
                     self.changes.borrow_mut().listeners = Some(listeners);
                 }
                 "maxclients" => {
-                    let wanted = u64::from(config.maxclients) + 32;
+                    let wanted = u64::from(config.maxclients) + RESERVED_FILES;
                     if sys::raise_open_files(wanted) < wanted {
                         let text =
                             "The operating system is not able to handle the specified number of clients, try with";
-                        return Err(format!("{text} {}", sys::raise_open_files(0).saturating_sub(32)));
+                        return Err(format!("{text} {}", sys::raise_open_files(0).saturating_sub(RESERVED_FILES)));
                     }
                 }
                 "loglevel" => logging::set_level(config),
@@ -167,12 +164,15 @@ impl Host for RealHost {
     }
 
     fn process_facts(&mut self) -> ProcessFacts {
-        let page = 4096;
         let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
         let pages: usize = statm.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
         let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let total = meminfo.lines().next().and_then(|line| line.split_whitespace().nth(1)?.parse::<usize>().ok());
-        ProcessFacts { rss: pages * page, total_memory: total.unwrap_or(0) * 1024, cpu: sys::cpu_seconds() }
+        ProcessFacts {
+            rss: pages * sys::page_bytes(),
+            total_memory: total.unwrap_or(0) * 1024,
+            cpu: sys::cpu_seconds(),
+        }
     }
 
     fn sleep_us(&mut self, us: u64) {

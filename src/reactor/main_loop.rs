@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mio::event::Event;
@@ -52,7 +54,8 @@ pub(super) struct MainLoop {
     /// Listeners whose queue was not emptied within the accept budget.
     unaccepted: bool,
     pool: Vec<Vec<u8>>,
-    interrupts: u32,
+    /// Is a shutdown under way that a signal asked for? Another SIGINT then ends the process at once.
+    shutting_down: Arc<AtomicBool>,
     exit_code: Option<u8>,
 }
 
@@ -65,6 +68,7 @@ impl MainLoop {
         listeners: Vec<Listener>,
         changes: Rc<RefCell<Changes>>,
         signals: UnixStream,
+        shutting_down: Arc<AtomicBool>,
     ) -> io::Result<MainLoop> {
         let freeing = Freeing::start(node.server.keyspace.garbage.counter(), node.server.config.bio_cpulist.clone())?;
         let mut this = MainLoop {
@@ -80,7 +84,7 @@ impl MainLoop {
             unread: VecDeque::new(),
             unaccepted: false,
             pool: Vec::new(),
-            interrupts: 0,
+            shutting_down,
             exit_code: None,
         };
         this.poll.registry().register(&mut this.signals, SIGNALS, Interest::READABLE)?;
@@ -154,6 +158,8 @@ impl MainLoop {
         phases.end("expire-cycle");
         self.node.cron();
         phases.end("cron");
+        self.node.write_append_only_file();
+        phases.end("aof-write");
         self.write_pending();
         self.carry_out_actions();
         phases.end("write");
@@ -184,6 +190,8 @@ impl MainLoop {
         }
         if server.shutdown.take().is_some() {
             self.shut_down();
+        } else if server.shutdown_asap.is_none() {
+            self.shutting_down.store(false, Ordering::Relaxed);
         }
     }
 
@@ -307,7 +315,7 @@ impl MainLoop {
         let mut written = 0;
         // A bound per turn, so that one fast reader of much does not hold up the others.
         for _ in 0..16 {
-            let (slices, count) = client.out.slices::<SLICES>();
+            let (slices, count) = client.out.slices::<SLICES>(client.sendable());
             if count == 0 {
                 break;
             }
@@ -329,17 +337,18 @@ impl MainLoop {
             }
         }
         client.net_output_bytes += written as u64;
-        let waits = !client.out.is_empty();
+        // What is held back waits for the disk, not for the socket.
+        let (waits, is_empty) = (client.sendable() > 0, client.out.is_empty());
         self.node.server.stats.total_net_output_bytes += written as u64;
         self.node.server.stats.total_writes_processed += 1;
         let closing = connection.closing;
-        if failed || (closing && !waits) {
+        if failed || (closing && is_empty) {
             return self.close(place, id);
         }
         if connection.watch_write(self.poll.registry(), Token(place), waits).is_err() {
             return self.close(place, id);
         }
-        if !waits {
+        if is_empty {
             self.reclaim(place);
         }
     }
@@ -485,12 +494,6 @@ impl MainLoop {
         while let Ok(count @ 1..) = self.signals.read(&mut bytes) {
             for &signal in &bytes[..count] {
                 let name = if i32::from(signal) == libc::SIGINT { "SIGINT" } else { "SIGTERM" };
-                self.interrupts += u32::from(i32::from(signal) == libc::SIGINT);
-                if self.interrupts > 1 {
-                    log::warning("You insist... exiting now.");
-                    self.exit_code = Some(1);
-                    return;
-                }
                 log::warning(&format!("Received {name} scheduling shutdown..."));
                 self.node.shut_down_by_signal(i32::from(signal) == libc::SIGINT);
             }

@@ -2,6 +2,7 @@
 //! world. Deliberately absent: anything about commands and keys (`node` and below).
 
 mod affinity;
+mod check;
 mod connection;
 mod disk;
 mod freeing;
@@ -14,5 +15,6 @@ mod start;
 mod supervisor;
 mod sys;
 mod title;
+mod tools;
 
 pub use start::main;

@@ -8,13 +8,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::net::UnixStream;
 
 use crate::base::log;
 use crate::base::sha;
-use crate::config::Config;
-use crate::config::file::{self, ConfigFiles, Loaded, Role, Sources};
+use crate::config::file::{self, ConfigFiles, Entry, LoadError, Loaded, Role, Sources};
+use crate::config::{Config, Directive, Text};
 use crate::node::Node;
 use crate::server::Identity;
 
@@ -23,25 +24,37 @@ use super::jobs::Jobs;
 use super::main_loop::{JOBS, MainLoop};
 use super::supervisor::Supervisor;
 use super::title::Title;
-use super::{affinity, listener, logging, sys};
+use super::{affinity, check, listener, logging, sys, tools};
 
 /// The version of Redis whose behaviour clients are told to expect.
 const PRODUCT: &str = "Redis 7.4.0";
 /// Descriptors needed beside those of clients.
-const RESERVED_FILES: u64 = 32;
+pub(super) const RESERVED_FILES: u64 = 32;
 
 /// Runs the program. Under which name it was called decides what it is.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let called = arguments.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = Path::new(&called).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    for (part, what) in [("sentinel", "Sentinel"), ("check-aof", "AOF checking"), ("check-rdb", "RDB checking")] {
-        if name.ends_with(part) {
-            eprintln!("{what} is not available in this version of Russet.");
-            return ExitCode::FAILURE;
+    let words: Vec<String> = arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    match (words.split_first(), name.ends_with("check-rdb")) {
+        (_, true) => return tools::check_rdb(&called, &words),
+        (Some((tool, rest)), _) if tool == "check-rdb" => return tools::check_rdb("russet check-rdb", rest),
+        (Some((tool, rest)), _) if tool == "convert" => {
+            let [first, second, ..] = random_seed().map(u64::from);
+            return tools::convert(rest, first << 8 | second);
         }
+        _ => {}
+    }
+    if name.ends_with("sentinel") {
+        eprintln!("Sentinel is not available in this version of Russet.");
+        return ExitCode::FAILURE;
+    }
+    if name.ends_with("check-aof") {
+        return check::aof(&arguments[1..]);
     }
     match arguments.get(1).map(|word| word.as_bytes()) {
+        Some(b"check-aof") => return check::aof(&arguments[2..]),
         Some(b"-v" | b"--version") => {
             println!("Russet server v={} (compatible with {PRODUCT}) bits=64", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
@@ -55,17 +68,46 @@ pub fn main() -> ExitCode {
     let title_area = sys::TitleArea::claim();
     match start(&called, &arguments[1..], title_area) {
         Ok(code) => ExitCode::from(code),
-        Err(text) => {
-            eprintln!("{text}");
+        Err(StartError::Unsaid(text)) => {
+            eprintln!("{}", text.trim_end());
             ExitCode::FAILURE
         }
+        Err(StartError::Logged) => ExitCode::FAILURE,
     }
 }
 
+/// Why the server does not start.
+enum StartError {
+    /// The operator has not been told yet.
+    Unsaid(String),
+    /// The log says it.
+    Logged,
+}
+
+impl From<String> for StartError {
+    fn from(text: String) -> StartError {
+        StartError::Unsaid(text)
+    }
+}
+
+impl StartError {
+    /// Says it in the log.
+    fn logged(text: &str) -> StartError {
+        log::warning(text);
+        StartError::Logged
+    }
+}
+
+/// Directives of parts that are still to come: kept and shown, but nothing follows from them.
+const WITHOUT_EFFECT: [&str; 2] = ["replicaof", "cluster-enabled"];
+
 const USAGE: &str = "\
 Usage: russet [/path/to/redis.conf | /path/to/russet.toml | -] [options]
+       russet check-aof [--fix | --truncate-to-timestamp seconds] file.manifest | file.aof
        russet -v or --version
        russet -h or --help
+       russet check-rdb FILE
+       russet convert IN OUT [--to redis|valkey|redis-7.0|aof]
 
 Examples:
        russet                                    serve on port 6379 with the defaults
@@ -93,7 +135,7 @@ impl ConfigFiles for RealFiles {
     }
 }
 
-fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea>) -> Result<u8, String> {
+fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea>) -> Result<u8, StartError> {
     let words: Vec<&[u8]> = arguments.iter().map(|word| word.as_bytes()).collect();
     let line = file::parse_command_line(&words);
     let mut stdin = Vec::new();
@@ -111,14 +153,18 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
         options: &line.options,
     };
     let loaded = file::load(sources, Role::Server, &mut RealFiles).map_err(|error| error.report(PRODUCT))?;
-    let Loaded { mut config, rename_commands, .. } = loaded;
+    refuse_open_doors(&loaded).map_err(|error| error.report(PRODUCT))?;
+    let Loaded { mut config, rename_commands, load_modules, module_settings, .. } = loaded;
     if config.dir.is_empty() {
         let here = std::env::current_dir().map_err(|error| os_text(&error))?;
-        config.dir = crate::config::Text(here.into_os_string().into_vec());
+        config.dir = Text(here.into_os_string().into_vec());
     }
     let supervisor = Supervisor::find(config.supervised);
     if config.daemonize && !supervisor.is_there() {
         sys::daemonize().map_err(|error| format!("Can't daemonize: {}", os_text(&error)))?;
+        if config.pidfile.is_empty() {
+            config.pidfile = Text::from("/var/run/redis.pid");
+        }
     }
     logging::start(&config);
     supervisor.begin();
@@ -133,14 +179,25 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
         )),
         None => log::notice("Configuration loaded"),
     }
+    warn_of_missing_parts(&config);
+    if let Some(module) = load_modules.first().and_then(|entry| entry.words.get(1)) {
+        let path = String::from_utf8_lossy(module);
+        return Err(StartError::logged(&format!("Can't load module from {path}: server aborting")));
+    }
+    if !module_settings.is_empty() {
+        return Err(StartError::logged(
+            "Module Configuration detected without loadmodule directive or no ApplyConfig call: aborting",
+        ));
+    }
     adjust_open_files(&mut config);
     if config.disable_thp {
         sys::disable_thp();
     }
     let clock = Clock::new();
-    let (listeners, signals) = open_sockets(&config)?;
+    let shutting_down = Arc::new(AtomicBool::new(false));
+    let (listeners, signals) = open_sockets(&config, &shutting_down)?;
     listener::warn_of_source_address(&config);
-    log::notice(&clock.describe());
+    log::notice(&format!("monotonic clock: {}", clock.describe()));
     show_logo(&config, pid);
     write_pidfile(&config, pid);
     // The sink has told the operator already.
@@ -157,6 +214,7 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
         supervised: supervisor.name(),
         started_unix_us: clock.now().unix_us,
         os: operating_system(),
+        monotonic_clock: clock.describe(),
     };
     let changes = Rc::new(RefCell::new(Changes::default()));
     let poll = mio::Poll::new().map_err(|error| os_text(&error))?;
@@ -170,10 +228,10 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
             _ => false,
         };
         if !renamed {
-            return Err(entry.error("No such command in rename-command").report(PRODUCT));
+            return Err(entry.error("No such command in rename-command").report(PRODUCT).into());
         }
     }
-    let main_loop = MainLoop::new(poll, node, clock, listeners, changes, signals);
+    let main_loop = MainLoop::new(poll, node, clock, listeners, changes, signals, shutting_down);
     let mut main_loop = main_loop.map_err(|error| os_text(&error))?;
     log::notice("Server initialized");
     // The other threads run by now, on processors of their own.
@@ -185,34 +243,59 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
     Ok(code)
 }
 
-fn open_sockets(config: &Config) -> Result<(Vec<listener::Listener>, UnixStream), String> {
-    let failed = |kind: &str, port: u16| {
-        let text = format!("Failed listening on port {port} ({kind}), aborting.");
-        log::warning(&text);
-        text
+/// Who configures users wants some kept out: a server that cannot do that must not serve all. A file that CONFIG REWRITE
+/// wrote has a line for the default user, who may do everything.
+fn refuse_open_doors(loaded: &Loaded) -> Result<(), LoadError> {
+    const MAY_ALL: [&[u8]; 8] =
+        [b"on", b"nopass", b"sanitize-payload", b"~*", b"&*", b"+@all", b"allkeys", b"allchannels"];
+    let has_password = !loaded.config.requirepass.is_empty();
+    let may_all = |rule: &Vec<u8>| MAY_ALL.contains(&rule.as_slice()) || (has_password && rule.starts_with(b"#"));
+    let keeps_out = |user: &&Entry| match user.words.as_slice() {
+        [_, name, rules @ ..] => name != b"default" || !rules.iter().all(may_all),
+        _ => true,
     };
-    let mut listeners = listener::listen_tcp(config).map_err(|_| failed("tcp", config.port))?;
-    // Without any address to bind to there may still be a Unix socket.
-    if config.port != 0 && listeners.is_empty() && !config.bind.0.is_empty() {
-        return Err(failed("tcp", config.port));
+    if let Some(user) = loaded.users.iter().find(keeps_out) {
+        return Err(user.error("ACL users are not available in this version of Russet"));
     }
-    match listener::listen_unix(config) {
-        Ok(unix) => listeners.extend(unix),
-        Err(error) => {
-            log::warning(&format!("Failed opening Unix socket: bind: {}", os_text(&error)));
-            return Err("Failed opening Unix socket".to_owned());
+    if !loaded.config.aclfile.is_empty() {
+        return Err(LoadError::Whole("aclfile is not available in this version of Russet".to_owned()));
+    }
+    Ok(())
+}
+
+fn warn_of_missing_parts(config: &Config) {
+    let default = Config::default();
+    for directive in WITHOUT_EFFECT.iter().filter_map(|name| Directive::find(name.as_bytes())) {
+        if !directive.is_equal(config, &default) {
+            log::warning(&format!("WARNING: {} has no effect in this version of Russet.", directive.name()));
         }
     }
+}
+
+fn open_sockets(
+    config: &Config,
+    shutting_down: &Arc<AtomicBool>,
+) -> Result<(Vec<listener::Listener>, UnixStream), StartError> {
+    if config.tls_port != 0 {
+        return Err(StartError::logged("Failed finding TLS support."));
+    }
+    let failed = || StartError::logged(&format!("Failed listening on port {} (tcp), aborting.", config.port));
+    let mut listeners = listener::listen_tcp(config).map_err(|_| failed())?;
+    // Without any address to bind to there may still be a Unix socket.
+    if config.port != 0 && listeners.is_empty() && !config.bind.0.is_empty() {
+        return Err(failed());
+    }
+    let unix = listener::listen_unix(config)
+        .map_err(|error| StartError::logged(&format!("Failed opening Unix socket: bind: {}", os_text(&error))))?;
+    listeners.extend(unix);
     if listeners.is_empty() {
-        let text = "Configured to not listen anywhere, exiting.".to_owned();
-        log::warning(&text);
-        return Err(text);
+        return Err(StartError::logged("Configured to not listen anywhere, exiting."));
     }
     let signals = (|| {
         let (reader, writer) = std::os::unix::net::UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         for signal in [libc::SIGTERM, libc::SIGINT] {
-            register_signal(signal, writer.try_clone()?)?;
+            register_signal(signal, writer.try_clone()?, shutting_down.clone())?;
         }
         // A terminal that is closed does not end the server. Nobody asks whether this was set.
         signal_hook::flag::register(libc::SIGHUP, Arc::default())?;
@@ -222,8 +305,13 @@ fn open_sockets(config: &Config) -> Result<(Vec<listener::Listener>, UnixStream)
     Ok((listeners, signals))
 }
 
-/// Makes a signal write its number into the stream.
-fn register_signal(signal: i32, writer: std::os::unix::net::UnixStream) -> io::Result<()> {
+/// Makes a signal write its number into the stream. A SIGINT while one is being obeyed ends the process: the loop may be
+/// busy with the last save.
+fn register_signal(
+    signal: i32,
+    writer: std::os::unix::net::UnixStream,
+    shutting_down: Arc<AtomicBool>,
+) -> io::Result<()> {
     let (mut reader, inner) = std::os::unix::net::UnixStream::pair()?;
     signal_hook::low_level::pipe::register(signal, inner)?;
     std::thread::Builder::new().name(format!("signal-{signal}")).spawn(move || {
@@ -231,6 +319,12 @@ fn register_signal(signal: i32, writer: std::os::unix::net::UnixStream) -> io::R
         let mut writer = writer;
         let mut byte = [0];
         while reader.read_exact(&mut byte).is_ok() {
+            if shutting_down.swap(true, Ordering::Relaxed) && signal == libc::SIGINT {
+                log::warning("You insist... exiting now.");
+                // It is there if that save was being written.
+                let _ = std::fs::remove_file(format!("temp-{}.rdb", std::process::id()));
+                sys::exit_at_once(1);
+            }
             if writer.write_all(&[signal as u8]).is_err() {
                 return;
             }
@@ -269,12 +363,10 @@ fn show_logo(config: &Config, pid: u32) {
 }
 
 fn write_pidfile(config: &Config, pid: u32) {
-    let path = match (config.pidfile.is_empty(), config.daemonize) {
-        (false, _) => config.pidfile.display().into_owned(),
-        (true, true) => "/var/run/redis.pid".to_owned(),
-        (true, false) => return,
-    };
-    if let Err(error) = std::fs::write(&path, format!("{pid}\n")) {
+    if config.pidfile.is_empty() {
+        return;
+    }
+    if let Err(error) = std::fs::write(config.pidfile.display().as_ref(), format!("{pid}\n")) {
         log::warning(&format!("Failed to write PID file: {}", os_text(&error)));
     }
 }
@@ -283,7 +375,7 @@ fn random_seed() -> [u8; 16] {
     let mut seed = [0; 16];
     let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut seed));
     if read.is_err() {
-        // Without a source of entropy the address of a fresh stack and the time are what there is.
+        // Without a source of entropy the time is what there is.
         let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         seed.copy_from_slice(&time.as_nanos().to_le_bytes());
     }

@@ -33,6 +33,12 @@ pub fn raise_open_files(wanted: u64) -> u64 {
     if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &most) } == 0 { most.rlim_cur } else { limit.rlim_cur }
 }
 
+/// Bytes of a page of memory, the unit of /proc/self/statm.
+pub fn page_bytes() -> usize {
+    // SAFETY: sysconf takes a number and touches no memory of ours.
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
 /// The processor that this thread runs on at the moment; none if the system does not tell.
 pub fn current_cpu() -> Option<usize> {
     #[cfg(target_os = "linux")]
@@ -225,4 +231,10 @@ impl TitleArea {
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.start, bytes.len());
         }
     }
+}
+
+/// Ends the process without waiting for its other threads: what runs at an orderly end may need what they hold.
+pub(super) fn exit_at_once(code: i32) -> ! {
+    // SAFETY: _exit has no precondition and does not return.
+    unsafe { libc::_exit(code) }
 }

@@ -43,12 +43,25 @@ pub struct Output {
     sent: usize,
     /// Bytes in `pieces`, sent or not.
     queued: usize,
+    /// Bytes sent since the beginning.
+    sent_total: u64,
 }
 
 impl Output {
     /// Bytes that wait.
     pub fn len(&self) -> usize {
         self.queued + self.tail.len() - self.sent
+    }
+
+    /// Bytes appended since the beginning: where the next reply will stand.
+    #[inline]
+    pub fn position(&self) -> u64 {
+        self.sent_total + self.len() as u64
+    }
+
+    /// Bytes that wait before this position.
+    pub fn len_before(&self, position: u64) -> usize {
+        usize::try_from(position.saturating_sub(self.sent_total)).unwrap_or(usize::MAX).min(self.len())
     }
 
     /// Has everything been sent?
@@ -78,16 +91,6 @@ impl Output {
     #[inline]
     pub fn limited_bytes(&self) -> usize {
         if self.pieces.is_empty() && self.len() <= LENT_MAX { 0 } else { self.len() }
-    }
-
-    /// Bytes waiting in separate pieces.
-    pub fn piece_bytes(&self) -> usize {
-        self.queued
-    }
-
-    /// Bytes waiting in the contiguous buffer, and its capacity.
-    pub fn tail_bytes(&self) -> (usize, usize) {
-        (self.tail.len(), self.tail.capacity())
     }
 
     /// Lends an empty buffer, if this output has none, so that idle clients hold none.
@@ -172,13 +175,18 @@ impl Output {
         self.tail.truncate(mark.offset);
     }
 
-    /// The waiting bytes as up to `N` slices, in order.
-    pub fn slices<const N: usize>(&self) -> ([IoSlice<'_>; N], usize) {
+    /// The first `len_max` of the waiting bytes as up to `N` slices, in order.
+    pub fn slices<const N: usize>(&self, len_max: usize) -> ([IoSlice<'_>; N], usize) {
         let mut slices = [IoSlice::new(&[]); N];
-        let mut count = 0;
+        let (mut count, mut left) = (0, len_max);
         let tail = (!self.tail.is_empty()).then_some(self.tail.as_slice());
         for bytes in self.pieces.iter().map(Piece::bytes).chain(tail).take(N) {
             let bytes = if count == 0 { &bytes[self.sent..] } else { bytes };
+            let bytes = &bytes[..bytes.len().min(left)];
+            if left == 0 {
+                break;
+            }
+            left -= bytes.len();
             slices[count] = IoSlice::new(bytes);
             count += 1;
         }
@@ -187,6 +195,7 @@ impl Output {
 
     /// Notes that `count` bytes have been sent.
     pub fn advance(&mut self, mut count: usize) {
+        self.sent_total += count as u64;
         while let Some(first) = self.pieces.front() {
             let size = first.bytes().len();
             let left = size - self.sent;
@@ -237,7 +246,7 @@ mod tests {
         assert_eq!(out.to_vec(), b"a1BBBBB2z");
         out.advance(4);
         assert_eq!((out.to_vec(), out.len()), (b"BBB2z".to_vec(), 5));
-        let (slices, count) = out.slices::<8>();
+        let (slices, count) = out.slices::<8>(usize::MAX);
         assert_eq!(slices[..count].iter().map(|slice| slice.len()).sum::<usize>(), 5);
         out.advance(4);
         out.tail().extend_from_slice(b"!");

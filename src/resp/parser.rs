@@ -109,19 +109,9 @@ impl Parser {
         self.bigs = 0;
     }
 
-    /// Is a request under way?
-    pub fn is_started(&self) -> bool {
-        self.left > 0
-    }
-
     /// Bytes of the buffer that are parsed.
     pub fn parsed(&self) -> usize {
         self.pos
-    }
-
-    /// Arguments announced and not yet complete.
-    pub fn args_left(&self) -> usize {
-        self.left
     }
 
     /// Notes that the argument announced by `Status::Big` is complete. The buffer that follows is a new one, as the

@@ -18,8 +18,10 @@ pub enum TimeoutReply {
     Freed,
     /// This integer (WAIT).
     Int(i64),
-    /// These two (WAITAOF).
-    Ints(i64, i64),
+    /// Whether the append-only file is on the disk up to this offset of propagation, and that no replica is (WAITAOF).
+    Synced {
+        offset: u64,
+    },
 }
 
 /// A handler's wish to wait.

@@ -1,5 +1,7 @@
 //! A client: one connection with what it said of itself, what it subscribed to, and what it waits for.
 
+use std::collections::VecDeque;
+
 use crate::base::bits::bits;
 use crate::base::time::MonoTime;
 use crate::keyspace::DbIndex;
@@ -36,10 +38,7 @@ bits! {
         PAUSED = 15, "";
         DENY_BLOCKING = 16, "";
         PROTOCOL_ERROR = 17, "";
-        IMPORT_SOURCE = 18, "I";
-        REPROCESSING = 19, "";
-        KEEP_BLOCK_TIMER = 20, "";
-        INPUT_LEFT = 21, "";
+        INPUT_LEFT = 18, "";
     }
 }
 
@@ -118,6 +117,10 @@ pub struct Client {
     pub soft_limit_since: Option<MonoTime>,
     /// Bytes last added to the sum that maxmemory-clients bounds.
     pub counted_memory: usize,
+    /// From which positions of its output on it must wait, and for which epochs of the append-only file, in order.
+    pub holds: VecDeque<(u64, u64)>,
+    /// The offset of propagation after its last write.
+    pub write_offset: u64,
     /// Is it in the list of clients whose output is to be written?
     pub pending_write: bool,
     /// Most bytes that waited to be sent lately.
@@ -127,6 +130,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// Bytes of output that may be sent.
+    #[inline]
+    pub fn sendable(&self) -> usize {
+        self.holds.front().map_or(self.out.len(), |&(position, _)| self.out.len_before(position))
+    }
+
     /// Bytes of requests read and not yet executed.
     pub fn query_bytes(&self) -> usize {
         self.partial.as_ref().map_or(0, |partial| {

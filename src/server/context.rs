@@ -2,7 +2,7 @@
 
 use crate::base::time::{Now, UnixMillis};
 use crate::config::Config;
-use crate::keyspace::{Db, DbIndex};
+use crate::keyspace::{Db, DbIndex, OnDue};
 use crate::resp::{CommandError, Reply};
 use crate::storage::Shared;
 
@@ -40,9 +40,10 @@ impl DataContext<'_> {
         self.propagation.instead(self.db.index(), argv);
     }
 
-    /// Repeats nothing.
-    pub fn prevent_propagation(&mut self) {
-        self.propagation.prevent();
+    /// Has this time come, so that what expires then is gone at once? Never while an append-only file is repeated: later
+    /// commands of it may count on the key.
+    pub fn has_passed(&mut self, at: i64) -> bool {
+        at <= self.now.0 && self.db.keyspace().policy.on_due != OnDue::Ignore
     }
 
     /// Does anyone listen to what is propagated? If not, a rewriting need not be made.

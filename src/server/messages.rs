@@ -1,5 +1,6 @@
 //! Writing to clients: errors to the one who asks, messages to any other, and the limits on output that waits.
 
+pub use crate::base::quote::quoted;
 use crate::pubsub::Kind;
 use crate::resp::Reply;
 
@@ -72,6 +73,14 @@ pub fn send_now(server: &mut Server, id: ClientId, write: impl FnOnce(&mut Reply
     if client.flags.has(ClientFlags::CLOSING) {
         return false;
     }
+    if server.keyspace.unsynced.is_active() {
+        // It may tell of what this turn wrote.
+        let position = client.out.position();
+        if let Some(place) = server.clients.place(id) {
+            server.hold_output(place, position, server.persistence.aof.epoch);
+        }
+    }
+    let Some(client) = server.clients.get_mut(id) else { return false };
     // CLIENT REPLY mutes replies, not what is sent unasked.
     write(&mut Reply::new(&mut client.out, client.proto));
     note_output(server, id);
@@ -125,27 +134,4 @@ pub fn check_output_limit(server: &mut Server, place: u32) {
     ));
     server.stats.client_output_buffer_limit_disconnections += 1;
     server.close_client(id, false);
-}
-
-/// An argument in double quotes, with escapes for what is not printable.
-pub fn quoted(arg: &[u8]) -> String {
-    let mut text = String::with_capacity(arg.len() + 2);
-    text.push('"');
-    for &byte in arg {
-        match byte {
-            b'\\' | b'"' => {
-                text.push('\\');
-                text.push(char::from(byte));
-            }
-            b'\n' => text.push_str("\\n"),
-            b'\r' => text.push_str("\\r"),
-            b'\t' => text.push_str("\\t"),
-            7 => text.push_str("\\a"),
-            8 => text.push_str("\\b"),
-            0x20..=0x7e => text.push(char::from(byte)),
-            _ => text.push_str(&format!("\\x{byte:02x}")),
-        }
-    }
-    text.push('"');
-    text
 }

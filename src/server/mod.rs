@@ -30,7 +30,7 @@ use std::collections::VecDeque;
 
 use crate::base::host::Host;
 use crate::base::rng::Rng;
-use crate::base::time::Now;
+use crate::base::time::{MonoTime, Now};
 use crate::config::Config;
 use crate::keyspace::{Keyspace, OnDue};
 use crate::persistence::Persistence;
@@ -39,6 +39,8 @@ use crate::resp::Output;
 
 /// The Redis whose replies, files and protocol this server speaks.
 pub const REDIS_VERSION: &str = "7.4.0";
+/// The version that files of Valkey's dialect name: the first whose types they may hold.
+pub const VALKEY_VERSION: &str = "9.0.0";
 
 /// What is known of this process from its start.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +57,8 @@ pub struct Identity {
     pub supervised: &'static str,
     /// As DEBUG's and INFO's `os` line shows it.
     pub os: String,
+    /// What tells the time that passes, as INFO's monotonic_clock names it.
+    pub monotonic_clock: String,
 }
 
 /// Something only the reactor can do.
@@ -93,6 +97,8 @@ pub struct Eviction {
     pub spent_us: u64,
     /// Bytes in use when it last stopped above `maxmemory` with more to evict; zero when it did not.
     pub left_over: usize,
+    /// Since when that is so.
+    pub over_since: Option<MonoTime>,
 }
 
 /// Switches that DEBUG sets, for tests.
@@ -107,6 +113,8 @@ pub struct DebugSwitches {
     /// 0: as built; a time in milliseconds otherwise; -1: never; see DEBUG REPLYBUFFER.
     pub replybuffer_peak_reset_ms: i64,
     pub replybuffer_resizing: bool,
+    /// Microseconds to sleep before each write of the append-only file.
+    pub aof_flush_sleep_us: u64,
 }
 
 impl Default for DebugSwitches {
@@ -119,6 +127,7 @@ impl Default for DebugSwitches {
             disable_deny_scripts: false,
             replybuffer_peak_reset_ms: 5000,
             replybuffer_resizing: true,
+            aof_flush_sleep_us: 0,
         }
     }
 }
@@ -157,10 +166,16 @@ pub struct Server {
     pub unblocked: Vec<ClientId>,
     /// Clients that wait for values to be freed: how many keys must be, in the order in which they came.
     pub awaiting_freed: VecDeque<(u64, ClientId)>,
+    /// Clients that wait for their writes to be synced: up to which offset of propagation (WAITAOF).
+    pub awaiting_sync: Vec<(u64, ClientId)>,
+    /// Places of the clients of whose output something is held back.
+    pub held: Vec<u32>,
     /// Bytes of empty reply buffers kept for the next turn: part of nobody's data, so `used_memory` leaves them out.
     pub pooled_bytes: usize,
     /// Set by SHUTDOWN or a signal until it is carried out.
     pub shutdown: Option<ShutdownRequest>,
+    /// What a signal asked for, until cron looks at it: SHUTDOWN ABORT may come first.
+    pub shutdown_asap: Option<ShutdownRequest>,
     /// The name of this data's history, 40 hexadecimal digits.
     pub replid: String,
     /// Bytes in use when the server began.
@@ -182,6 +197,17 @@ impl Server {
                 client.out = Output::default();
             }
             self.actions.push(Action::Close { client: id, flush });
+        }
+    }
+
+    /// Holds back what a client reads from this position of its output on, until the epoch is released.
+    pub fn hold_output(&mut self, place: u32, position: u64, epoch: u64) {
+        let Some(client) = self.clients.at(place) else { return };
+        if client.holds.is_empty() {
+            self.held.push(place);
+        }
+        if client.holds.back().is_none_or(|&(_, last)| last < epoch) {
+            client.holds.push_back((position, epoch));
         }
     }
 

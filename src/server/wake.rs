@@ -1,5 +1,6 @@
 //! Waking clients that wait for keys without serving them: their time is up, or another client asked for it.
 
+use crate::persistence::aof::AofState;
 use crate::resp::Reply;
 
 use super::blocking::{Block, Blocked, TimeoutReply};
@@ -15,10 +16,12 @@ pub fn write_timeout(server: &mut Server, place: u32, reply: TimeoutReply) {
         TimeoutReply::NullArray => writer.null_array(),
         TimeoutReply::Freed => writer.ok(),
         TimeoutReply::Int(number) => writer.int(number),
-        TimeoutReply::Ints(first, second) => {
+        TimeoutReply::Synced { offset } => {
+            let aof = &server.persistence.aof;
+            let is_synced = aof.state != AofState::Off && aof.synced_offset >= offset;
             writer.array(2);
-            writer.int(first);
-            writer.int(second);
+            writer.int(i64::from(is_synced));
+            writer.int(0);
         }
     }
 }

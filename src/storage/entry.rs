@@ -539,14 +539,6 @@ impl<'a> EntryMut<'a> {
         object
     }
 
-    /// Changes the encoding's name only; the bytes must already be valid under the new one.
-    pub fn set_encoding(&mut self, encoding: Encoding) {
-        debug_assert!(!encoding.is_object() && !self.encoding().is_object() && encoding != Encoding::Int);
-        let kind = self.type_() as u8 | (encoding as u8) << 4;
-        // SAFETY: byte 0 belongs to every entry.
-        unsafe { *self.slot.as_ptr() = kind };
-    }
-
     /// The boxed value, if the encoding has one.
     pub fn object_mut(&mut self) -> Option<&mut Object> {
         let reference = self.read();

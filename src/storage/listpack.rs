@@ -28,10 +28,10 @@ pub use entry::entry_bytes;
 
 /// Bytes before the first entry.
 pub const HEADER: usize = 6;
+/// Longer elements never stand in a listpack: `quicklist` gives them nodes of their own.
+pub const BYTES_MAX: usize = 1 << 30;
 /// The listpack without elements.
 pub const EMPTY: [u8; 7] = [7, 0, 0, 0, 0, 0, END];
-/// No listpack may be grown beyond this many bytes: callers ask [`may_grow_by`] first.
-pub const BYTES_MAX: usize = 1 << 30;
 
 const END: u8 = 0xff;
 const COUNT_UNKNOWN: u16 = u16::MAX;
@@ -102,11 +102,6 @@ pub fn count(lp: &[u8]) -> usize {
         COUNT_UNKNOWN => iter(lp).count(),
         known => usize::from(known),
     }
-}
-
-/// May `lp` grow by `bytes` and stay below [`BYTES_MAX`]?
-pub fn may_grow_by(lp: &[u8], bytes: usize) -> bool {
-    bytes <= BYTES_MAX && lp.len() <= BYTES_MAX - bytes
 }
 
 /// The offset behind the last entry, where [`insert_at`] appends.

@@ -49,11 +49,6 @@ impl<T> Shared<T> {
         // SAFETY: the count is one and we hold it by `&mut`, so no other thread can read or clone it.
         Some(unsafe { &mut self.inner.as_mut().value })
     }
-
-    /// Do both point to the same allocation?
-    pub fn ptr_eq(a: &Shared<T>, b: &Shared<T>) -> bool {
-        a.inner == b.inner
-    }
 }
 
 impl<T: Clone> Shared<T> {

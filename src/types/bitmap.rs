@@ -6,6 +6,9 @@ use crate::storage::{ByteRegion, Encoding, EntryMut, NewValue, Object, Shared, T
 
 use super::string::INLINE_MAX;
 
+/// Room for growth beyond a string's length is at most so many bytes.
+const SPARE_MAX: usize = 1 << 20;
+
 /// What the bounds of a range count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -37,7 +40,7 @@ pub fn change_bytes<R>(entry: &mut EntryMut<'_>, len_min: usize, edit: impl FnOn
     if let Some(Object::Blob(blob)) = entry.object_mut() {
         let bytes = blob.make_mut();
         if bytes.len() < len_min {
-            bytes.resize(len_min, 0);
+            grow(bytes, len_min);
         }
         return edit(bytes);
     }
@@ -48,6 +51,15 @@ pub fn change_bytes<R>(entry: &mut EntryMut<'_>, len_min: usize, edit: impl FnOn
         region.bytes_mut()[len..].fill(0);
     }
     edit(region.bytes_mut())
+}
+
+/// Lengthens a string with zeros. One that grows step by step finds room for its next steps, though never much of it: what
+/// is spare counts as used memory.
+fn grow(bytes: &mut Vec<u8>, len: usize) {
+    if bytes.capacity() < len {
+        bytes.reserve_exact(len - bytes.len() + len.min(SPARE_MAX));
+    }
+    bytes.resize(len, 0);
 }
 
 /// The bits between two bounds, each counted from the end if negative; None if there are none.

@@ -1,5 +1,6 @@
 //! Tests of the server as clients see it. The modules mirror `src`.
 
+mod appending;
 mod commands;
 mod keyspace;
 #[path = "../support/node.rs"]

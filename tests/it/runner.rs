@@ -19,11 +19,14 @@
 //! `(double) 1.5`, booleans `(true)`, verbatim `(txt) text`. `...` stands for anything.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use russet::base::disk::{MemoryDisk, read_all};
 use russet::base::time::{MonoTime, Now};
 use russet::node::{NewConnection, Node};
+use russet::resp::Parser;
 use russet::resp::Proto;
-use russet::resp::parser::split_args;
+use russet::resp::parser::{ArgAt, RequestLimits, Status, split_args};
 use russet::server::{Action, ClientId};
 
 use crate::node::{self, EPOCH_US, TestHost};
@@ -35,13 +38,58 @@ pub struct TestNode {
     pub host: TestHost,
     clients: BTreeMap<String, (ClientId, u32)>,
     inboxes: BTreeMap<String, Vec<u8>>,
+    /// Set when the server ends.
+    pub exit_code: Option<u8>,
 }
 
 impl TestNode {
     /// A node with this configuration, as `name value` lines.
     pub fn new(lines: &[(&str, &str)]) -> TestNode {
-        let (node, host) = node::new(lines);
-        TestNode { node, host, clients: BTreeMap::new(), inboxes: BTreeMap::new() }
+        TestNode::started(node::new(lines))
+    }
+
+    /// A node that starts with what a disk holds, and has loaded it. Its disk is `host.disk`.
+    pub fn start_on(disk: MemoryDisk, lines: &[(&str, &str)]) -> TestNode {
+        TestNode::started(node::new_on(disk, lines))
+    }
+
+    fn started((node, host): (Node, TestHost)) -> TestNode {
+        let mut this = TestNode { node, host, clients: BTreeMap::new(), inboxes: BTreeMap::new(), exit_code: None };
+        this.node.begin_turn(this.now());
+        this.node.load_at_start();
+        this.settle();
+        while this.node.server.persistence.loading.is_some() {
+            this.node.begin_turn(this.now());
+            this.settle();
+        }
+        this
+    }
+
+    /// The commands in a file of the append-only form, one a line.
+    pub fn commands_of(&self, path: &str) -> Vec<String> {
+        let bytes = read_all(&self.host.disk, Path::new(path)).expect("the file");
+        let mut lines = Vec::new();
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let mut parser = Parser::default();
+            let limits = RequestLimits { bulk_max: 1 << 20, authenticated: true };
+            match parser.parse(rest, limits) {
+                Ok(Status::Complete { consumed }) => {
+                    let arg = |arg: &ArgAt| match *arg {
+                        ArgAt::Buffer { start, len } => String::from_utf8_lossy(&rest[start..start + len]).into_owned(),
+                        ArgAt::Big(_) => panic!("no long arguments here"),
+                    };
+                    lines.push(parser.args.iter().map(arg).collect::<Vec<_>>().join(" "));
+                    rest = &rest[consumed..];
+                }
+                Ok(Status::Inline { consumed, argv }) => {
+                    lines.push(String::from_utf8_lossy(&argv[0]).into_owned());
+                    rest = &rest[consumed..];
+                }
+                other => panic!("no command: {other:?}"),
+            }
+        }
+        lines
     }
 
     /// The time by the node's clock.
@@ -89,14 +137,31 @@ impl TestNode {
         self.settle();
     }
 
-    fn settle(&mut self) {
+    fn end_turn(&mut self) {
         self.node.go_on();
         self.node.end_turn();
         self.node.cron();
+        self.node.write_append_only_file();
         self.node.work_on_files();
+    }
+
+    /// Runs turns until nothing goes on.
+    pub fn settle(&mut self) {
+        self.end_turn();
         self.host.run_jobs();
         // What the jobs did is seen in the turn that they cause.
         self.node.work_on_files();
+        let has_aof = |node: &Node| node.server.persistence.aof.background.is_some();
+        for _ in 0..4 {
+            if has_aof(&self.node) {
+                self.node.begin_turn(self.now());
+                self.end_turn();
+                self.host.run_jobs();
+            }
+        }
+        if has_aof(&self.node) {
+            self.end_turn();
+        }
         // As the reactor asks after each turn: whatever clients set, the answer must be a time.
         assert!(self.node.sleep_us(self.now().mono) <= 10_000_000);
         let done = self.node.server.keyspace.garbage.counter();
@@ -108,15 +173,19 @@ impl TestNode {
         for (name, (_, place)) in &self.clients {
             if let Some(client) = self.node.server.clients.at(*place) {
                 client.pending_write = false;
-                let bytes = client.out.to_vec();
+                let mut bytes = client.out.to_vec();
+                bytes.truncate(client.sendable());
                 client.out.advance(bytes.len());
                 self.inboxes.entry(name.clone()).or_default().extend(bytes);
             }
         }
         for action in self.node.take_actions() {
-            if let Action::Close { client, .. } = action {
-                self.node.disconnect(client);
-                self.clients.retain(|_, (id, _)| *id != client);
+            match action {
+                Action::Close { client, .. } => {
+                    self.node.disconnect(client);
+                    self.clients.retain(|_, (id, _)| *id != client);
+                }
+                Action::Exit { code } => self.exit_code = Some(code),
             }
         }
     }

@@ -157,6 +157,7 @@ fn eviction_of_what_is_left_over_is_shared_by_the_commands_of_a_turn() {
         answered += replies(&mut node, "a").len();
         before += slice;
     }
+    assert!(node.node.server.eviction.over_since.is_some());
     // A server at rest goes on until there is room.
     let mut turns = 0;
     while node.node.sleep_us(node.now().mono) == 0 {
@@ -165,6 +166,11 @@ fn eviction_of_what_is_left_over_is_shared_by_the_commands_of_a_turn() {
     }
     assert_eq!(answered + replies(&mut node, "a").len(), 150);
     assert!(turns > 5 && node.node.server.used_memory() <= used - 1_000_000);
+    // INFO tells how long that took.
+    node.send("a", b"INFO stats\r\n");
+    let stats = String::from_utf8(node.take_bulk("a")).expect("text");
+    assert!(stats.contains("current_eviction_exceeded_time:0\r\n"), "{stats}");
+    assert!(!stats.contains("total_eviction_exceeded_time:0\r\n"), "{stats}");
 }
 
 #[test]

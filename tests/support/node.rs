@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -47,10 +47,6 @@ impl Host for TestHost {
     fn replace_file(&mut self, path: &Path, content: &[u8]) -> io::Result<()> {
         self.disk.put(path, content);
         Ok(())
-    }
-
-    fn glob(&mut self, _pattern: &str) -> Vec<PathBuf> {
-        Vec::new()
     }
 
     fn apply(&mut self, _directives: &[&str], _config: &dyn std::any::Any) -> Result<(), String> {
@@ -100,12 +96,17 @@ impl Host for TestHost {
 
 /// A node with this configuration, as `name value` lines, and its machine.
 pub fn new(lines: &[(&str, &str)]) -> (Node, TestHost) {
+    new_on(MemoryDisk::default(), lines)
+}
+
+/// As `new`, with what a disk holds.
+pub fn new_on(disk: MemoryDisk, lines: &[(&str, &str)]) -> (Node, TestHost) {
     let mut config = Config::default();
     for (name, value) in lines {
         let directive = Directive::find(name.as_bytes()).expect("a known directive");
         directive.read(&mut config, &[value.as_bytes()], Origin::Set).expect("a valid value");
     }
-    let host = TestHost::default();
+    let host = TestHost { disk, ..TestHost::default() };
     *host.clock_us.borrow_mut() = 1_000_000;
     let identity = Identity { run_id: "0".repeat(40), started_unix_us: EPOCH_US, ..Identity::default() };
     let now = Now { mono: MonoTime(1_000_000), unix_us: EPOCH_US };

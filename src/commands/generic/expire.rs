@@ -240,7 +240,7 @@ fn set_expiry(cx: &mut DataContext<'_>, unit_ms: i64, is_relative: bool, command
         cx.reply.int(0);
         return Ok(Outcome::Done);
     }
-    if at <= cx.now.0 {
+    if cx.has_passed(at) {
         let lazy = cx.db.keyspace().policy.lazyfree_lazy_expire;
         cx.db.delete_by(key, if lazy { Freeing::Lazy } else { Freeing::Sync });
         cx.db.notify(Notify::GENERIC, "del", key);

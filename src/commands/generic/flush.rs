@@ -1,8 +1,10 @@
 //! Whole databases, and waiting for replicas.
 
 use crate::base::number;
-use crate::dispatch::saving;
+use crate::base::time::UnixMillis;
+use crate::dispatch::{appending, saving};
 use crate::keyspace::{DbIndex, Keyspace};
+use crate::persistence::aof::AofState;
 use crate::resp::CommandError;
 use crate::server::blocking::{Block, TimeoutReply};
 use crate::server::context;
@@ -109,7 +111,7 @@ pub(super) const WAITAOF: Command = Command {
         tips: &["request_policy:all_shards", "response_policy:agg_min"],
         ..INFO
     },
-    handler: Handler::Data(waitaof),
+    handler: Handler::Server(waitaof),
 };
 
 fn dbsize(cx: &mut DataContext<'_>) -> CommandResult {
@@ -164,10 +166,12 @@ fn flushall(cx: &mut ServerContext<'_>) -> CommandResult {
     let lazy = server.config.lazyfree_lazy_user_flush;
     let answer = flush(&mut server.keyspace, None, cx.argv, lazy, !cx.deny_blocking)?;
     // What is being saved is not wanted any more; the file is brought in line at once.
-    saving::cancel(server);
-    if !server.config.save.0.is_empty() {
-        // The log tells of a failure, and writes are refused after it.
-        let _ = saving::save_now(server);
+    if server.persistence.loading.is_none() {
+        saving::cancel(server);
+        if !server.config.save.0.is_empty() {
+            // The log tells of a failure, and writes are refused after it.
+            let _ = saving::save_now(server);
+        }
     }
     if answer == Answer::WhenFreed {
         return Ok(Outcome::WhenFreed);
@@ -193,44 +197,33 @@ fn swapdb(cx: &mut DataContext<'_>) -> CommandResult {
 }
 
 /// A timeout in whole milliseconds; 0 for none.
-fn wait_timeout(cx: &DataContext<'_>, arg: &[u8]) -> Result<u64, CommandError> {
+fn wait_timeout(now: UnixMillis, arg: &[u8]) -> Result<u64, CommandError> {
     let refusal = || CommandError::err("timeout is not an integer or out of range");
     let ms = number::parse_i64(arg).ok_or_else(refusal)?;
-    if ms.checked_add(cx.now.0.max(0)).is_none() {
+    if ms.checked_add(now.0.max(0)).is_none() {
         return Err(CommandError::TimeoutRange);
     }
     u64::try_from(ms).map_err(|_| CommandError::TimeoutNegative)
 }
 
-/// Waits for what will not come: this server has no replicas.
-fn wait_in_vain(cx: &mut DataContext<'_>, timeout: &[u8], reply: TimeoutReply, is_served: bool) -> CommandResult {
-    let timeout_ms = wait_timeout(cx, timeout)?;
-    if is_served || cx.deny_blocking {
-        match reply {
-            TimeoutReply::Ints(local, replicas) => {
-                cx.reply.array(2);
-                cx.reply.int(local);
-                cx.reply.int(replicas);
-            }
-            _ => cx.reply.int(0),
-        }
-        return Ok(Outcome::Done);
-    }
-    Ok(Outcome::Block(Box::new(Block {
-        keys: Vec::new(),
-        wanted: None,
-        timeout_ms,
-        timeout_reply: reply,
-        unblock_on_nokey: false,
-    })))
+/// What waits for time alone, or for what is not a key.
+fn block(timeout_ms: u64, timeout_reply: TimeoutReply) -> Outcome {
+    let keys = Vec::new();
+    Outcome::Block(Box::new(Block { keys, wanted: None, timeout_ms, timeout_reply, unblock_on_nokey: false }))
 }
 
+/// Waits for what will not come: this server has no replicas.
 fn wait(cx: &mut DataContext<'_>) -> CommandResult {
     let replicas = context::integer(cx.argv[1])?;
-    wait_in_vain(cx, cx.argv[2], TimeoutReply::Int(0), replicas <= 0)
+    let timeout_ms = wait_timeout(cx.now, cx.argv[2])?;
+    if replicas <= 0 || cx.deny_blocking {
+        cx.reply.int(0);
+        return Ok(Outcome::Done);
+    }
+    Ok(block(timeout_ms, TimeoutReply::Int(0)))
 }
 
-fn waitaof(cx: &mut DataContext<'_>) -> CommandResult {
+fn waitaof(cx: &mut ServerContext<'_>) -> CommandResult {
     let local = context::integer(cx.argv[1])?;
     if !(0..=1).contains(&local) {
         return Err(CommandError::err("value is out of range, value must between 0 and 1"));
@@ -239,9 +232,21 @@ fn waitaof(cx: &mut DataContext<'_>) -> CommandResult {
     if replicas < 0 {
         return Err(CommandError::NotPositive);
     }
-    wait_timeout(cx, cx.argv[3])?;
-    if local > 0 {
-        return Err(CommandError::err("WAITAOF cannot be used when numlocal is set but appendonly is disabled."));
+    let timeout_ms = wait_timeout(cx.now.unix(), cx.argv[3])?;
+    let (id, offset) = (cx.client, cx.client().write_offset);
+    let aof = &cx.server.persistence.aof;
+    if local > 0 && !cx.server.config.appendonly {
+        return Err(CommandError::coded(appending::WAITAOF_OFF));
     }
-    wait_in_vain(cx, cx.argv[3], TimeoutReply::Ints(0, 0), replicas == 0)
+    let is_synced = aof.state != AofState::Off && aof.synced_offset >= offset;
+    if (i64::from(is_synced) >= local && replicas == 0) || cx.deny_blocking {
+        cx.reply.array(2);
+        cx.reply.int(i64::from(is_synced));
+        cx.reply.int(0);
+        return Ok(Outcome::Done);
+    }
+    if replicas == 0 {
+        cx.server.awaiting_sync.push((offset, id));
+    }
+    Ok(block(timeout_ms, TimeoutReply::Synced { offset }))
 }

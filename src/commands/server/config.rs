@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::config::rewrite::{self, Extent};
 use crate::config::set::{self, Permit};
 use crate::config::{Directive, Flags as DirectiveFlags, ProtectedFrom};
+use crate::dispatch::{appending, rewriting};
 use crate::resp::CommandError;
 use crate::server::{Command, CommandResult, Handler, Outcome, Server, ServerContext, apply};
 use crate::spec::*;
@@ -160,6 +161,25 @@ const CONFIG_SET: Command = Command {
     },
     handler: Handler::Server(config_set),
 };
+/// Brings the append-only file in line with changed directives.
+fn follow_append_only(server: &mut Server, changed: &[&str]) -> Result<(), CommandError> {
+    if changed.contains(&"appendfsync") {
+        appending::follow(server);
+    }
+    if changed.contains(&"aof-disable-auto-gc") {
+        rewriting::remove_history(server);
+        appending::wait_for_background(server);
+    }
+    if !changed.contains(&"appendonly") {
+        return Ok(());
+    }
+    let on = server.config.appendonly;
+    appending::set_enabled(server, on).map_err(|why| {
+        server.config.appendonly = !on;
+        CommandError::err(format!("CONFIG SET failed (possibly related to argument 'appendonly') - {why}"))
+    })
+}
+
 fn config_set(cx: &mut ServerContext<'_>) -> CommandResult {
     let rest = &cx.argv[2..];
     for (index, pair) in rest.chunks(2).enumerate() {
@@ -176,7 +196,7 @@ fn config_set(cx: &mut ServerContext<'_>) -> CommandResult {
         ProtectedFrom::No => false,
         ProtectedFrom::Local => cx.client().is_local(),
     };
-    let permit = Permit { protected, loading: false };
+    let permit = Permit { protected, loading: cx.server.persistence.loading.is_some() };
     let mut changed: Vec<&'static str> = Vec::new();
     let Server { config, host, .. } = &mut *cx.server;
     set::set(config, &pairs, permit, &mut |directive, config| {
@@ -187,6 +207,7 @@ fn config_set(cx: &mut ServerContext<'_>) -> CommandResult {
     .map_err(CommandError::coded)?;
     if !changed.is_empty() {
         apply::apply_changes(cx.server, &changed);
+        follow_append_only(cx.server, &changed)?;
     }
     cx.reply.ok();
     Ok(Outcome::Done)

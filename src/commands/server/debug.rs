@@ -69,6 +69,7 @@ fn debug(cx: &mut ServerContext<'_>) -> CommandResult {
             cx.reply.ok();
         }
         (b"reload", options) => reload(cx, options)?,
+        (b"loadaof", []) => load_aof(cx)?,
         (b"client-eviction", []) => client_eviction(cx)?,
         (_, [value]) => switch(cx, &name, value)?,
         _ => return Err(CommandError::subcommand_syntax("DEBUG", cx.argv[1])),
@@ -102,11 +103,23 @@ fn reload(cx: &mut ServerContext<'_>, options: &[&[u8]]) -> Result<(), CommandEr
     Ok(())
 }
 
+/// Forgets everything and loads the append-only file.
+fn load_aof(cx: &mut ServerContext<'_>) -> Result<(), CommandError> {
+    loading::reload_aof(cx.server)
+        .map_err(|_| CommandError::err("Error trying to load the AOF files, check server logs."))?;
+    log::warning("Append Only File loaded by DEBUG LOADAOF");
+    cx.reply.ok();
+    Ok(())
+}
+
 /// Subcommands that only set a switch.
 fn switch(cx: &mut ServerContext<'_>, name: &[u8], value: &[u8]) -> Result<(), CommandError> {
     let on = crate::base::number::parse_i64(value).unwrap_or(0) != 0;
     match name {
         b"set-active-expire" => cx.server.debug.active_expire = on,
+        b"aof-flush-sleep" => {
+            cx.server.debug.aof_flush_sleep_us = crate::base::number::parse_u64(value).unwrap_or(0);
+        }
         b"pause-cron" => cx.server.debug.pause_cron = on,
         b"set-skip-checksum-validation" => cx.server.debug.skip_checksum_validation = on,
         b"set-disable-deny-scripts" => cx.server.debug.disable_deny_scripts = on,
@@ -126,6 +139,7 @@ fn write_help(cx: &mut ServerContext<'_>) {
         &mut cx.reply,
         "DEBUG",
         &[
+            ("AOF-FLUSH-SLEEP <microseconds>", &["How long to sleep before each write of the append-only file."]),
             ("CHANGE-REPL-ID", &["Gives the history of this data another name."]),
             ("CLIENT-EVICTION", &["What clients hold, where maxmemory-clients bounds it."]),
             ("CONFIG-REWRITE-FORCE-ALL", &["As CONFIG REWRITE, with every directive."]),
@@ -137,6 +151,7 @@ fn write_help(cx: &mut ServerContext<'_>) {
             ("HTSTATS <dbid> [full]", &["About the table of a database."]),
             ("HTSTATS-KEY <key> [full]", &["About the table of a large set or hash."]),
             ("LISTPACK <key>", &["About the encoding of a small collection."]),
+            ("LOADAOF", &["Forgets all data and loads the append-only file."]),
             ("LOG <line>", &["Writes a line to the log."]),
             ("OBJECT <key>", &["About how a value is stored."]),
             ("PAUSE-CRON <0|1>", &["Whether periodic work rests."]),

@@ -8,6 +8,7 @@ mod memory;
 mod persistence;
 mod slowlog;
 
+use crate::base::log;
 use crate::resp::CommandError;
 use crate::server::{
     ClientFlags, Command, CommandResult, Handler, Outcome, REDIS_VERSION, ServerContext, ShutdownRequest, info as text,
@@ -16,6 +17,7 @@ use crate::spec::*;
 
 /// The family.
 pub const COMMANDS: &[Command] = &[
+    persistence::BGREWRITEAOF,
     persistence::BGSAVE,
     command::COMMAND,
     slowlog::COMMANDLOG,
@@ -192,9 +194,10 @@ fn shutdown(cx: &mut ServerContext<'_>) -> CommandResult {
         return Err(CommandError::Syntax);
     }
     if request.abort {
-        if cx.server.shutdown.take().is_none() {
+        if cx.server.shutdown.take().or(cx.server.shutdown_asap.take()).is_none() {
             return Err(CommandError::err("No shutdown in progress."));
         }
+        log::notice("Shutdown manually aborted.");
         cx.reply.ok();
         return Ok(Outcome::Done);
     }

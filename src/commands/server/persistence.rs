@@ -1,6 +1,7 @@
 //! Saving on demand.
 
 use crate::base::log;
+use crate::dispatch::rewriting::{self, RewriteRefusal};
 use crate::dispatch::saving::{self, SaveRefusal};
 use crate::persistence::state::Purpose;
 use crate::resp::CommandError;
@@ -91,6 +92,36 @@ fn cancel(cx: &mut ServerContext<'_>) -> CommandResult {
         cx.reply.simple("Scheduled background saving cancelled");
     } else {
         return Err(CommandError::err("Background saving is currently not in progress or scheduled"));
+    }
+    Ok(Outcome::Done)
+}
+
+pub(super) const BGREWRITEAOF: Command = Command {
+    info: CommandInfo {
+        name: "bgrewriteaof",
+        arity: Arity::Exactly(1),
+        since: "1.0.0",
+        group: Group::Server,
+        complexity: "O(1); the writing goes on beside the commands",
+        summary: "Makes the append-only file as short as the data allow, in the background.",
+        flags: Flags::ADMIN.or(Flags::NO_ASYNC_LOADING).or(Flags::NOSCRIPT),
+        ..INFO
+    },
+    handler: Handler::Server(bgrewriteaof),
+};
+
+fn bgrewriteaof(cx: &mut ServerContext<'_>) -> CommandResult {
+    match rewriting::request(cx.server) {
+        Ok(()) => cx.reply.simple("Background append only file rewriting started"),
+        Err(RewriteRefusal::Scheduled) => cx.reply.simple("Background append only file rewriting scheduled"),
+        Err(RewriteRefusal::Busy) => {
+            return Err(CommandError::err("Background append only file rewriting already in progress"));
+        }
+        Err(RewriteRefusal::Failed(_)) => {
+            return Err(CommandError::err(
+                "Can't execute an AOF background rewriting. Please check the server logs for more information.",
+            ));
+        }
     }
     Ok(Outcome::Done)
 }

@@ -402,7 +402,7 @@ fn finish_increx(
     };
     reply_number(cx, new);
     reply_number(cx, by);
-    if at.is_some_and(|at| at <= cx.now.0) {
+    if at.is_some_and(|at| cx.has_passed(at)) {
         let had = cx.db.delete(key);
         if had {
             cx.db.modified(key);

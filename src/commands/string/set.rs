@@ -391,7 +391,7 @@ fn delete_passed(cx: &mut DataContext<'_>, key: &[u8]) {
 
 /// Sets a key that expires at `at`; one that would be gone at once is deleted instead.
 fn set_expiring(cx: &mut DataContext<'_>, key: &[u8], value: usize, at: i64) {
-    if at <= cx.now.0 {
+    if cx.has_passed(at) {
         return delete_passed(cx, key);
     }
     store(cx, key, value, KeepTtl::At(at));
@@ -535,7 +535,7 @@ fn getex(cx: &mut DataContext<'_>) -> CommandResult {
     let had_expiry = entry.expire_at().is_some();
     reply_string(&mut cx.reply, entry);
     match at {
-        Some(at) if at <= cx.now.0 => delete_passed(cx, key),
+        Some(at) if cx.has_passed(at) => delete_passed(cx, key),
         Some(at) => {
             cx.db.set_expire(key, Some(at));
             cx.db.modified(key);

@@ -57,6 +57,18 @@ fn refusal(text: &str, arguments: &[&str]) -> String {
 }
 
 #[test]
+fn an_empty_line_stands_before_the_options() {
+    let line = |stdin: Option<&[u8]>| {
+        let sources = Sources { path: None, stdin, options: b"port abc" };
+        match load(sources, Role::Server, &mut Memory::new(&[])) {
+            Err(LoadError::Line { number, .. }) => number,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!([line(None), line(Some(b"hz 1")), line(Some(b"hz 1\n"))], [2, 2, 3]);
+}
+
+#[test]
 fn errors_read_as_those_of_redis() {
     let table: &[(&str, &[&str], &str)] = &[
         ("timeout abc", &[], "2\n>>> 'timeout abc'\nargument couldn't be parsed into an integer"),

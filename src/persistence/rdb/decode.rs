@@ -42,10 +42,6 @@ pub fn payload(payload: &[u8], head: Head<'_>, limits: &BuildLimits) -> Result<O
 /// Makes entries of values. Its buffers are used again for each.
 pub struct Decoder {
     limits: BuildLimits,
-    /// Fields of hashes that expired before this time are left out.
-    pub drop_before: Option<i64>,
-    /// Fields left out so far.
-    pub dropped_fields: u64,
     elements: Elements,
     scores: Vec<f64>,
     expiries: Vec<Option<i64>>,
@@ -71,15 +67,7 @@ enum FieldForm {
 impl Decoder {
     /// A decoder that makes encodings within these limits.
     pub fn new(limits: BuildLimits) -> Decoder {
-        Decoder {
-            limits,
-            drop_before: None,
-            dropped_fields: 0,
-            elements: Elements::default(),
-            scores: Vec::new(),
-            expiries: Vec::new(),
-            blob: Vec::new(),
-        }
+        Decoder { limits, elements: Elements::default(), scores: Vec::new(), expiries: Vec::new(), blob: Vec::new() }
     }
 
     /// Reads a value of this type byte. None if it is a collection without elements, which no key may hold.
@@ -119,7 +107,9 @@ impl Decoder {
                     head,
                     nodes,
                     |reader, building, _| {
-                        ziplist(reader)?.iter().for_each(|element| building.push(element));
+                        ziplist(reader, "Quicklist ziplist integrity check failed")?
+                            .iter()
+                            .for_each(|element| building.push(element));
                         Ok(())
                     },
                     reader,
@@ -129,7 +119,9 @@ impl Decoder {
                 head,
                 1,
                 |reader, building, _| {
-                    ziplist(reader)?.iter().for_each(|element| building.push(element));
+                    ziplist(reader, "List ziplist integrity check failed")?
+                        .iter()
+                        .for_each(|element| building.push(element));
                     Ok(())
                 },
                 reader,
@@ -160,7 +152,7 @@ impl Decoder {
                 self.zset_of_pairs(reader, head)
             }
             code::ZSET_ZIPLIST => {
-                self.read_ziplist(reader)?;
+                self.read_ziplist(reader, "Zset ziplist integrity check failed")?;
                 self.zset_of_pairs(reader, head)
             }
             code::HASH => {
@@ -181,12 +173,14 @@ impl Decoder {
                 self.hash_of_pairs(reader, head)
             }
             code::HASH_ZIPLIST => {
-                self.read_ziplist(reader)?;
+                self.read_ziplist(reader, "Hash ziplist integrity check failed")?;
                 self.hash_of_pairs(reader, head)
             }
             code::HASH_ZIPMAP => {
                 self.read_blob(reader)?;
-                let all = legacy::zipmap(&self.blob).ok_or_else(|| reader.bad("a broken zipmap"))?;
+                let all = legacy::zipmap(&self.blob)
+                    .filter(|all| !all.is_empty())
+                    .ok_or_else(|| reader.bad("Zipmap integrity check failed"))?;
                 all.iter().for_each(|element| self.elements.push(element));
                 self.hash_of_pairs(reader, head)
             }
@@ -224,8 +218,8 @@ impl Decoder {
         Ok(())
     }
 
-    fn read_ziplist(&mut self, reader: &mut Reader<'_>) -> Result<(), BadFormat> {
-        ziplist(reader)?.iter().for_each(|element| self.elements.push(element));
+    fn read_ziplist(&mut self, reader: &mut Reader<'_>, broken: &'static str) -> Result<(), BadFormat> {
+        ziplist(reader, broken)?.iter().for_each(|element| self.elements.push(element));
         Ok(())
     }
 
@@ -328,7 +322,7 @@ impl Decoder {
         if self.elements.is_empty() {
             return Ok(None);
         }
-        let twice = |Duplicate| reader.bad("a hash with a field twice");
+        let twice = |Duplicate| reader.bad("Hash listpack with dup elements");
         if let Some(made) = build::small_hash(&self.limits, head, &self.elements, &mut self.blob) {
             return made.map(Some).map_err(twice);
         }
@@ -349,14 +343,10 @@ impl Decoder {
         while let (Some(name), Some(value), Some(at)) = (all.next(), all.next(), all.next()) {
             let at = parse_i64(at).ok_or_else(|| reader.bad("an expiry that is no number"))?;
             let expire = (at > 0).then_some(at);
-            if expire.is_some_and(|at| self.drop_before.is_some_and(|now| at < now)) {
-                self.dropped_fields += 1;
-                continue;
-            }
             let count = self.elements.len() / 3;
             let building = building.get_or_insert_with(|| Building::new(&self.limits, head, Type::Hash, count, b""));
             let added = building.field(name, value, expire);
-            added.map_err(|Duplicate| reader.bad("a hash with a field twice"))?;
+            added.map_err(|Duplicate| reader.bad("Hash listpack with dup elements"))?;
         }
         Ok(building.map(Building::finish))
     }
@@ -380,10 +370,6 @@ impl Decoder {
             let mut all = self.elements.iter();
             for expire in &self.expiries {
                 let (Some(name), Some(value)) = (all.next(), all.next()) else { break };
-                if expire.is_some_and(|at| self.drop_before.is_some_and(|now| at < now)) {
-                    self.dropped_fields += 1;
-                    continue;
-                }
                 let building =
                     building.get_or_insert_with(|| Building::new(&self.limits, head, Type::Hash, count, b""));
                 let added = building.field(name, value, *expire);
@@ -422,6 +408,7 @@ fn quicklist_node(reader: &mut Reader<'_>, building: &mut Building<'_>, blob: &m
     blob.clear();
     reader.string_to(blob)?;
     match kind {
+        1 if blob.is_empty() => return Err(reader.bad("a list node without an element")),
         1 => building.push(blob),
         2 => {
             listpack::validate(blob).map_err(|bad| reader.bad(bad.what))?;
@@ -434,9 +421,9 @@ fn quicklist_node(reader: &mut Reader<'_>, building: &mut Building<'_>, blob: &m
     Ok(())
 }
 
-fn ziplist(reader: &mut Reader<'_>) -> Result<Vec<Vec<u8>>, BadFormat> {
+fn ziplist(reader: &mut Reader<'_>, broken: &'static str) -> Result<Vec<Vec<u8>>, BadFormat> {
     let bytes = reader.string()?;
-    legacy::ziplist(&bytes).ok_or_else(|| reader.bad("a broken ziplist"))
+    legacy::ziplist(&bytes).ok_or_else(|| reader.bad(broken))
 }
 
 /// A score of the oldest kind: its digits, or a sign for what has none.

@@ -9,9 +9,10 @@ use crate::keyspace::load::LoadedKey;
 use crate::keyspace::{DbIndex, KeyspacePolicy, lru};
 
 use super::build::{BuildLimits, Head};
+use super::check::kind_name;
 use super::decode::Decoder;
 use super::reader::Reader;
-use super::{BadFormat, VERSION_MAX, VERSION_VALKEY, opcode};
+use super::{BadFormat, VERSION_MAX, VERSION_VALKEY, code, opcode};
 
 /// The first version that ends in a checksum.
 const VERSION_CHECKSUM: u32 = 5;
@@ -31,8 +32,12 @@ pub enum LoadError {
     Databases(usize),
     /// It holds a key twice.
     Duplicate { db: DbIndex, key: Vec<u8> },
+    /// It holds something of a type that no server has.
+    Kind(u8),
     /// Something in it cannot be understood.
     Format(BadFormat),
+    /// It is an append-only file that cannot be loaded, for this reason.
+    Aof(String),
 }
 
 impl std::fmt::Display for LoadError {
@@ -52,6 +57,8 @@ impl std::fmt::Display for LoadError {
                 let key = key.escape_ascii();
                 write!(f, "Internal error in RDB reading: RDB has duplicated key '{key}' in DB {}", db.0)
             }
+            LoadError::Aof(why) => f.write_str(why),
+            LoadError::Kind(kind) => write!(f, "Unknown RDB object type {kind}"),
             LoadError::Format(bad) => write!(f, "Internal error in RDB reading: integrity check failed: {bad}"),
         }
     }
@@ -72,7 +79,8 @@ pub struct LoadOptions {
     pub seed: HashSeed,
     /// How many databases there are.
     pub databases: usize,
-    /// Keys and fields that expired before this time are left out: a master does so, a replica waits for its master.
+    /// Keys that expired before this time are left out: a master does so, a replica waits for its master. Fields of hashes
+    /// always come in; they are due then.
     pub drop_before: Option<i64>,
     /// Is the checksum looked at? (rdbchecksum)
     pub checksum: bool,
@@ -91,10 +99,14 @@ pub struct LoadReport {
     pub keys_loaded: u64,
     /// Keys left out because their time had come.
     pub keys_expired: u64,
-    /// Fields of hashes left out for the same reason.
-    pub fields_expired: u64,
     /// Collections without elements, left out.
     pub empty_keys_skipped: u64,
+    /// Did it tell when keys were accessed last?
+    pub notes_idle: bool,
+    /// Did it tell how often keys are accessed?
+    pub notes_frequency: bool,
+    /// Does it end in a checksum? None before that was looked at, and for versions that have none.
+    pub has_checksum: Option<bool>,
     /// AUX fields as they came.
     pub aux: Vec<(Vec<u8>, Vec<u8>)>,
     /// The version in the header.
@@ -109,6 +121,43 @@ pub enum Item {
     Room(DbIndex, usize),
     /// A key.
     Key(LoadedKey),
+    /// An AUX field, if all is to be told.
+    Aux(Vec<u8>, Vec<u8>),
+    /// The database of the keys that follow, if all is to be told.
+    Selected(DbIndex),
+}
+
+/// What is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    Start,
+    ReadType,
+    ReadExpire,
+    ReadLength,
+    ReadAux,
+    ReadModuleAux,
+    ReadFunctions,
+    ReadKey,
+    ReadValue,
+    CheckSum,
+}
+
+impl Doing {
+    /// As redis-check-rdb says.
+    pub fn name(self) -> &'static str {
+        match self {
+            Doing::Start => "start",
+            Doing::ReadType => "read-type",
+            Doing::ReadExpire => "read-expire",
+            Doing::ReadLength => "read-len",
+            Doing::ReadAux => "read-aux",
+            Doing::ReadModuleAux => "read-module-aux",
+            Doing::ReadFunctions => "read-functions",
+            Doing::ReadKey => "read-key",
+            Doing::ReadValue => "read-object-value",
+            Doing::CheckSum => "check-sum",
+        }
+    }
 }
 
 /// What stands before a key.
@@ -128,28 +177,33 @@ pub struct RdbLoader<'a> {
     key: Vec<u8>,
     begun: bool,
     report: LoadReport,
+    tells_all: bool,
+    doing: Doing,
+    /// The type of the value in hand; before the first one that of a string.
+    kind: Option<u8>,
 }
 
 impl<'a> RdbLoader<'a> {
     /// A loader of what `reader` reads.
     pub fn new(reader: Reader<'a>, options: LoadOptions) -> RdbLoader<'a> {
-        let mut decoder = Decoder::new(options.limits);
-        decoder.drop_before = options.drop_before;
         RdbLoader {
             reader,
             options,
-            decoder,
+            decoder: Decoder::new(options.limits),
             db: DbIndex(0),
             notes: Notes::default(),
             key: Vec::new(),
             begun: false,
             report: LoadReport::default(),
+            tells_all: false,
+            doing: Doing::Start,
+            kind: Some(code::STRING),
         }
     }
 
     /// What was found so far.
     pub fn report(&self) -> LoadReport {
-        LoadReport { fields_expired: self.decoder.dropped_fields, bytes: self.reader.offset(), ..self.report.clone() }
+        LoadReport { bytes: self.reader.offset(), ..self.report.clone() }
     }
 
     /// The seed of the tables that keys are made for.
@@ -160,6 +214,26 @@ impl<'a> RdbLoader<'a> {
     /// How far the file is read.
     pub fn offset(&self) -> u64 {
         self.reader.offset()
+    }
+
+    /// Makes AUX fields and changes of the database items, too.
+    pub fn tell_all(&mut self) {
+        self.tells_all = true;
+    }
+
+    /// What is being read, or was when it failed.
+    pub fn doing(&self) -> Doing {
+        self.doing
+    }
+
+    /// The key whose value was being read when it failed.
+    pub fn key_in_hand(&self) -> Option<&[u8]> {
+        (self.doing == Doing::ReadValue).then_some(&self.key)
+    }
+
+    /// The type of that value.
+    pub fn kind_in_hand(&self) -> Option<u8> {
+        self.kind
     }
 
     /// The reader, after the end: what follows an RDB preamble is read from it.
@@ -200,29 +274,41 @@ impl<'a> RdbLoader<'a> {
 
     fn scan(&mut self) -> Result<Option<Item>, LoadError> {
         loop {
+            self.doing = Doing::ReadType;
             let [kind] = self.reader.array()?;
             match kind {
-                opcode::EXPIRE_MS => self.notes.expire = Some(i64::from_le_bytes(self.reader.array()?)),
+                opcode::EXPIRE_MS => {
+                    self.doing = Doing::ReadExpire;
+                    self.notes.expire = Some(i64::from_le_bytes(self.reader.array()?));
+                }
                 opcode::EXPIRE_S => {
+                    self.doing = Doing::ReadExpire;
                     let seconds = i32::from_le_bytes(self.reader.array()?);
                     self.notes.expire = Some(i64::from(seconds) * 1000);
                 }
                 opcode::IDLE => {
                     let seconds = self.reader.number()?;
                     self.notes.lru = Some(lru::lru_of_idle(seconds, self.options.now));
+                    self.report.notes_idle = true;
                 }
                 opcode::FREQUENCY => {
                     let [counter] = self.reader.array()?;
                     self.notes.lru = Some(lru::lfu_of_counter(counter, self.options.now));
+                    self.report.notes_frequency = true;
                 }
                 opcode::SELECT_DB => {
+                    self.doing = Doing::ReadLength;
                     let number = self.reader.number()?;
                     if number >= self.options.databases as u64 {
                         return Err(LoadError::Databases(self.options.databases));
                     }
                     self.db = DbIndex(number as u16);
+                    if self.tells_all {
+                        return Ok(Some(Item::Selected(self.db)));
+                    }
                 }
                 opcode::RESIZE_DB => {
+                    self.doing = Doing::ReadLength;
                     // Each key takes four bytes of the file at least, whatever the number says.
                     let keys = self.reader.number()?.min(self.reader.left() / 4);
                     self.reader.number()?;
@@ -234,17 +320,27 @@ impl<'a> RdbLoader<'a> {
                     }
                 }
                 opcode::AUX => {
+                    self.doing = Doing::ReadAux;
                     let (name, value) = (self.reader.string()?, self.reader.string()?);
+                    if self.tells_all {
+                        return Ok(Some(Item::Aux(name, value)));
+                    }
                     self.note_aux(name, value);
                 }
-                opcode::MODULE_AUX => self.skip_module_aux()?,
+                opcode::MODULE_AUX => {
+                    self.doing = Doing::ReadModuleAux;
+                    self.skip_module_aux()?;
+                }
                 opcode::FUNCTION | opcode::FUNCTION_OLD => {
+                    self.doing = Doing::ReadFunctions;
                     return Err(self.reader.bad("a function, which this server does not have yet").into());
                 }
                 opcode::EOF => {
+                    self.doing = Doing::CheckSum;
                     self.check_sum()?;
                     return Ok(None);
                 }
+                8 | 33..opcode::SLOT_INFO => return Err(LoadError::Kind(kind)),
                 _ => {
                     if let Some(key) = self.key(kind)? {
                         return Ok(Some(Item::Key(key)));
@@ -293,18 +389,22 @@ impl<'a> RdbLoader<'a> {
     /// Reads a key with its value. None if it is left out.
     fn key(&mut self, kind: u8) -> Result<Option<LoadedKey>, LoadError> {
         let Notes { expire, lru } = std::mem::take(&mut self.notes);
+        (self.doing, self.kind) = (Doing::ReadKey, Some(kind));
         self.key.clear();
         self.reader.string_to(&mut self.key)?;
+        self.doing = Doing::ReadValue;
         let lru = lru.unwrap_or_else(|| lru::initial(&self.options.policy, self.options.now));
         let head = Head { key: &self.key, expire, lru };
-        let expired_before = self.decoder.dropped_fields;
-        let Some(entry) = self.decoder.value(&mut self.reader, kind, head)? else {
-            if self.decoder.dropped_fields > expired_before {
-                self.report.keys_expired += 1;
-            } else {
-                log::notice(&format!("rdbLoadObject skipping empty key: {}", self.key.escape_ascii()));
-                self.report.empty_keys_skipped += 1;
+        let entry = self.decoder.value(&mut self.reader, kind, head).inspect_err(|_| {
+            if !self.tells_all {
+                let (key, kind) = (self.key.escape_ascii(), kind_name(kind));
+                log::warning(&format!("Reading key '{key}' of type {kind}: integrity check failed"));
             }
+        })?;
+        self.kind = None;
+        let Some(entry) = entry else {
+            log::notice(&format!("rdbLoadObject skipping empty key: {}", self.key.escape_ascii()));
+            self.report.empty_keys_skipped += 1;
             return Ok(None);
         };
         if expire.is_some_and(|at| self.options.drop_before.is_some_and(|now| at < now)) {
@@ -322,6 +422,7 @@ impl<'a> RdbLoader<'a> {
         let got = self.reader.checksum();
         let expected = u64::from_le_bytes(self.reader.array()?);
         // Zero says that whoever wrote the file made no checksum.
+        self.report.has_checksum = Some(expected != 0);
         if self.options.checksum && expected != 0 && expected != got {
             return Err(LoadError::Checksum { expected, got });
         }

@@ -2,6 +2,7 @@
 //! version and eight of CRC-64. <https://rdb.fnordig.de/file_format.html> describes the older types.
 
 pub mod build;
+pub mod check;
 pub mod decode;
 pub mod encode;
 pub mod legacy;
@@ -70,6 +71,9 @@ pub mod opcode {
     pub const SELECT_DB: u8 = 0xfe;
     pub const EOF: u8 = 0xff;
 }
+
+/// What is wrong with bytes that end before they should.
+pub(crate) const TOO_EARLY: &str = "the end comes too early";
 
 /// The bytes are no value, or not a whole one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

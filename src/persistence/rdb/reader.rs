@@ -6,7 +6,7 @@ use std::io::Read;
 
 use crate::base::{crc, lzf};
 
-use super::BadFormat;
+use super::{BadFormat, TOO_EARLY};
 
 /// How much is read from a stream at a time.
 const STEP_BYTES: usize = 256 * 1024;
@@ -33,8 +33,6 @@ enum Length {
     Plain(u64),
     Encoded(u8),
 }
-
-const TOO_EARLY: &str = "the end comes too early";
 
 impl<'a> Reader<'a> {
     /// Reads these bytes.

@@ -157,6 +157,8 @@ impl RdbWriter {
             encode::string(self, name.as_bytes(), Compression::None);
             encode::string(self, &value, Compression::None);
         }
+        // The file is there from now on, however long the first keys take.
+        self.flush();
     }
 
     fn select(&mut self, db: DbIndex) {

@@ -167,7 +167,7 @@ pub(super) fn write_entry(out: &mut [u8], element: Element<'_>) {
                 }
                 _ => {
                     out[0] = STR_32;
-                    let len = u32::try_from(text.len()).expect("callers keep listpacks below BYTES_MAX");
+                    let len = u32::try_from(text.len()).expect("callers keep longer elements out of listpacks");
                     out[1..5].copy_from_slice(&len.to_le_bytes());
                 }
             }

@@ -74,6 +74,15 @@ fn a_password_is_asked_for() {
 }
 
 #[test]
+fn a_stranger_learns_that_debug_is_off_before_anything_else() {
+    run(
+        &mut TestNode::new(&[("requirepass", "secret")]),
+        "> DEBUG SLEEP 0
+         (error) ERR DEBUG command not allowed....",
+    );
+}
+
+#[test]
 fn hello_chooses_the_protocol() {
     check(
         "> HELLO 3

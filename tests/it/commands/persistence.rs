@@ -176,3 +176,55 @@ fn a_save_ends_and_holds_what_was_there_when_its_writer_fell_behind() {
     let file = saved(&node);
     assert!(file.len() > keys * 200 && !file.windows(7).any(|part| part == b"changed"));
 }
+
+#[test]
+fn a_save_that_fails_is_told_to_who_asked_and_stops_nobody() {
+    let mut node = TestNode::new(&[]);
+    node.host.disk.set_full(true);
+    run(
+        &mut node,
+        "
+        > SET k v
+        OK
+        > SAVE
+        (error) ERR
+        > SET k w
+        OK
+        > PING
+        PONG
+        > SHUTDOWN
+        (error) ERR Errors trying to SHUTDOWN. Check logs.
+        > SET k x
+        OK
+        ",
+    );
+}
+
+#[test]
+fn fields_that_are_due_come_in_and_expire_then() {
+    let mut node = TestNode::new(&[("enable-debug-command", "yes")]);
+    run(
+        &mut node,
+        "
+        > HSET h a 1 b 2
+        (int) 2
+        > HPEXPIRE h 10 FIELDS 1 a
+        [(int) 1]
+        > SAVE
+        OK
+        > DEBUG SET-ACTIVE-EXPIRE 0
+        OK
+        ~ 20
+        > DEBUG RELOAD NOSAVE
+        OK
+        > HGETALL h
+        [b 2]
+        > DEBUG SET-ACTIVE-EXPIRE 1
+        OK
+        ~ 200
+        > HLEN h
+        (int) 1
+        ",
+    );
+    assert_eq!(node.node.server.persistence.last_load, (1, 0));
+}

@@ -91,7 +91,8 @@ fn info_counts_and_begins_anew() {
     assert!(info(&mut node, "keyspace").contains("db0:keys=1,expires=0,avg_ttl=0,subexpiry=0"));
     assert!(info(&mut node, "latencystats").contains("latency_percentiles_usec_get:p50="));
     let usual = info(&mut node, "");
-    assert!(usual.contains("# Server") && usual.contains("# Keyspace") && !usual.contains("# Commandstats"));
+    assert!(usual.contains("# Server") && usual.contains("# Modules") && usual.contains("# Keyspace"));
+    assert!(!usual.contains("# Commandstats"));
     assert!(info(&mut node, "everything").contains("# Commandstats"));
     assert_eq!(info(&mut node, "nosuch"), "\"\"");
     run(&mut node, "> CONFIG RESETSTAT\nOK");
@@ -181,6 +182,32 @@ fn slow_and_large_commands_are_logged_without_secrets() {
 }
 
 #[test]
+fn a_request_of_many_arguments_is_as_large_as_they_are() {
+    let mut node = TestNode::new(&[("commandlog-request-larger-than", "5000")]);
+    node.ask(&format!("RPUSH list{}", " x".repeat(4990)));
+    assert_eq!(node.ask("COMMANDLOG LEN large-request"), "(int) 0");
+    node.ask(&format!("RPUSH list{}", " x".repeat(5000)));
+    assert_eq!(node.ask("COMMANDLOG LEN large-request"), "(int) 1");
+}
+
+#[test]
+fn what_takes_less_than_the_threshold_is_no_latency_event() {
+    let mut node = TestNode::new(&[("latency-monitor-threshold", "1")]);
+    node.node.server.config.enable_debug_command = russet::config::ProtectedFrom::Yes;
+    run(
+        &mut node,
+        "> DEBUG SLEEP 0.0009
+         OK
+         > LATENCY LATEST
+         []
+         > DEBUG SLEEP 0.001
+         OK
+         > LATENCY LATEST
+         [[command (int) 1700000000 (int) 1 (int) 1]]",
+    );
+}
+
+#[test]
 fn latency_events_are_kept() {
     let mut node = TestNode::new(&[("latency-monitor-threshold", "100")]);
     node.node.server.config.enable_debug_command = russet::config::ProtectedFrom::Yes;
@@ -263,6 +290,23 @@ fn monitors_see_commands_without_secrets() {
          < m ...
          < m 17... [0 127.0.0.1:...] \"ECHO\" \"x\"
          < m 17... [0 127.0.0.1:...] \"EXEC\"",
+    );
+}
+
+#[test]
+fn monitors_see_unix_sockets_by_their_path() {
+    let mut node = TestNode::new(&[]);
+    let place = node.client("u");
+    let client = node.node.server.clients.at(place).expect("a client");
+    client.flags = client.flags.or(russet::server::ClientFlags::UNIX_SOCKET);
+    client.addr = "/run/russet.sock:0".to_owned();
+    run(
+        &mut node,
+        "m> MONITOR
+         OK
+         u> PING
+         PONG
+         < m 17... [0 unix:/run/russet.sock] \"PING\"",
     );
 }
 

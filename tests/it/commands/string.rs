@@ -1,4 +1,4 @@
-use crate::runner::{check, check3};
+use crate::runner::{TestNode, check, check3};
 
 #[test]
 fn set_takes_conditions_and_expiries() {
@@ -657,4 +657,16 @@ fn lcs_answers_a_map_in_resp3() {
         {matches: [[[(int) 4 (int) 7] [(int) 5 (int) 8] (int) 4] [[(int) 2 (int) 3] [(int) 0 (int) 1] (int) 2]], len: (int) 6}
         "#,
     );
+}
+
+#[test]
+fn a_long_string_that_grows_has_little_to_spare() {
+    let mut node = TestNode::new(&[]);
+    assert_eq!(node.ask("SETRANGE k 9999999 x"), "(int) 10000000");
+    for grown in 1..=100 {
+        assert_eq!(node.ask("APPEND k x"), format!("(int) {}", 10_000_000 + grown));
+    }
+    let usage = node.ask("MEMORY USAGE k");
+    let bytes: usize = usage.trim_start_matches("(int) ").parse().expect("a number of bytes");
+    assert!((10_000_100..13_000_000).contains(&bytes), "{bytes} bytes");
 }

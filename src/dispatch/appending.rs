@@ -1,0 +1,441 @@
+//! The append-only file as the server sees it: takes each turn's commands on before replies go out, asks for syncs by
+//! appendfsync, holds back what could still be lost, deals with a disk that fails.
+//!
+//! With `always` the replies of a turn that wrote wait for one sync, made by a background job, and so do replies that tell
+//! of such a write to anybody else; all others go out. While a sync goes on, the turns that come form the next group.
+
+use std::io;
+use std::path::Path;
+
+use crate::base::disk::reason;
+use crate::base::log;
+use crate::config::AppendFsync;
+use crate::keyspace::CutSize;
+use crate::persistence::aof::background::{Background, Order};
+use crate::persistence::aof::manifest::Names;
+use crate::persistence::aof::writer::Writer;
+use crate::persistence::aof::{AofState, Trust};
+use crate::persistence::rdb::save::FileSink;
+use crate::persistence::rdb::writer::RdbWriter;
+use crate::persistence::snapshot::PieceSink;
+use crate::server::wake::unblock_client;
+use crate::server::{ClientId, Server, TimeoutReply};
+use crate::spec::{CommandInfo, Flags};
+
+use super::{rewriting, saving};
+
+/// A second: what `everysec` means, and between two attempts after a failure.
+const SECOND_US: u64 = 1_000_000;
+/// So long a write waits for a sync that goes on, as it could stall behind it.
+const POSTPONE_US: u64 = 2 * SECOND_US;
+
+/// The names that the configuration gives the files.
+pub fn names(server: &Server) -> Names {
+    let config = &server.config;
+    Names::new(Path::new(config.appenddirname.display().as_ref()), &config.appendfilename.0)
+}
+
+/// Makes the directory of the files, and the job that syncs them, if they are not there.
+pub(super) fn prepare(server: &mut Server) -> io::Result<()> {
+    server.persistence.aof.names = names(server);
+    server.host.disk().create_dir(server.persistence.aof.names.dir())?;
+    if server.persistence.aof.background.is_none() {
+        let (background, job) = Background::new(server.host.disk(), server.host.wake());
+        server.host.spawn("aof", job)?;
+        server.persistence.aof.background = Some(background);
+    }
+    Ok(())
+}
+
+/// Goes on with the files that were loaded, or makes the first ones.
+///
+/// # Errors
+/// Why they cannot be written.
+pub fn open_at_start(server: &mut Server) -> io::Result<()> {
+    prepare(server)?;
+    let disk = server.host.disk();
+    let mut manifest = std::mem::take(&mut server.persistence.aof.manifest);
+    let names = server.persistence.aof.names.clone();
+    let before = manifest.clone();
+    if manifest.is_empty() {
+        let is_rdb = server.config.aof_use_rdb_preamble;
+        let name = manifest.new_base(&names, is_rdb);
+        log::notice(&format!("Creating AOF base file {} on server start", String::from_utf8_lossy(&name)));
+        let path = names.path(&name);
+        if is_rdb {
+            let size = CutSize { dbs: Vec::new(), has_field_expiry: false };
+            let temp = names.path(&names.temp_manifest());
+            let file = FileSink::new(disk.clone(), &temp, &path, false, server.host.breathe());
+            RdbWriter::new(saving::rdb_options(server, size, true), Box::new(file)).finish()?;
+        } else {
+            disk.create(&path)?.sync()?;
+        }
+    }
+    let (file, len) = match manifest.incremental.last() {
+        Some(last) => {
+            log::notice(&format!("Opening AOF incr file {} on server start", String::from_utf8_lossy(&last.name)));
+            let path = names.path(&last.name);
+            (disk.open_append(&path)?, disk.size(&path)?)
+        }
+        None => {
+            let name = manifest.new_incremental(&names);
+            log::notice(&format!("Creating AOF incr file {} on server start", String::from_utf8_lossy(&name)));
+            (disk.create(&names.path(&name))?, 0)
+        }
+    };
+    if manifest != before {
+        server.persistence.aof.new_manifest(&manifest, |path| disk.absolute(path)).persist(&*disk)?;
+    }
+    let others = manifest.incremental.len().saturating_sub(1);
+    let sized = manifest.base.iter().chain(&manifest.incremental[..others]);
+    let other_bytes = sized.filter_map(|file| disk.size(&names.path(&file.name)).ok()).sum();
+    let aof = &mut server.persistence.aof;
+    aof.manifest = manifest;
+    aof.writer = Some(Writer::new(file, len));
+    aof.other_bytes = other_bytes;
+    aof.rewrite_base_bytes = aof.current_bytes();
+    aof.state = AofState::On;
+    aof.synced_offset = server.propagation.offset();
+    aof.last_sync = server.now.mono;
+    rewriting::remove_history(server);
+    follow(server);
+    Ok(())
+}
+
+/// Brings what depends on the state and on appendfsync in line with them.
+pub fn follow(server: &mut Server) {
+    let aof = &mut server.persistence.aof;
+    let enabled = aof.writer.is_some();
+    server.propagation.enabled = enabled;
+    server.keyspace.events.propagate_vanished = enabled;
+    let always = aof.state == AofState::On && server.config.appendfsync == AppendFsync::Always;
+    let is_clean = !aof.unsynced && aof.syncing_since.is_none() && aof.trust == Trust::Good;
+    if is_clean || !always {
+        aof.released = aof.epoch - 1;
+    }
+    server.keyspace.unsynced.set_active(always, aof.epoch);
+}
+
+/// After a command of the client at `place`: its reply, which begins at `position`, waits if it tells of something that could
+/// still be lost. `wrote`: it wrote something itself.
+#[cold]
+pub(super) fn hold_reply(server: &mut Server, place: u32, position: u64, wrote: bool, info: &CommandInfo) {
+    let epoch = server.persistence.aof.epoch;
+    let seen = server.keyspace.unsynced.take_seen();
+    // Commands that name no keys may tell of any; fast ones that read nothing (PING, SELECT) do not.
+    let tells_of_any = info.keys.is_empty() && (!info.flags.has(Flags::FAST) || info.flags.has(Flags::READONLY));
+    let until = if wrote || tells_of_any { epoch } else { seen };
+    if until > 0 {
+        server.hold_output(place, position, until);
+    }
+}
+
+/// Takes on what the turn wrote, before its replies go out.
+pub fn write_turn(server: &mut Server) {
+    settle(server);
+    gather(server);
+    flush(server, Postpone::Allowed);
+    release(server);
+}
+
+fn gather(server: &mut Server) {
+    let aof = &mut server.persistence.aof;
+    let (commands, marks) = server.propagation.gathered();
+    if commands.is_empty() {
+        if server.keyspace.unsynced.is_active() {
+            server.keyspace.unsynced.forget_fresh();
+        }
+        return;
+    }
+    let takes_commands = aof.takes_commands();
+    if let Some(writer) = aof.writer.as_mut().filter(|_| takes_commands) {
+        let now = server.config.aof_timestamp_enabled.then_some(server.now.unix().seconds());
+        writer.gather(commands, marks, now);
+    }
+    server.propagation.clear();
+    aof.epoch += 1;
+    server.keyspace.unsynced.end_epoch(aof.epoch);
+}
+
+/// May a write wait for a sync that goes on?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Postpone {
+    Allowed,
+    Never,
+}
+
+fn flush(server: &mut Server, postpone: Postpone) {
+    let now = server.now.mono;
+    let policy = server.config.appendfsync;
+    let aof = &mut server.persistence.aof;
+    let takes_commands = aof.takes_commands();
+    let Some(writer) = aof.writer.as_mut().filter(|_| takes_commands) else { return };
+    if writer.pending() == 0 {
+        return sync_if_due(server);
+    }
+    if policy == AppendFsync::EverySec
+        && let (Postpone::Allowed, Some(since)) = (postpone, aof.syncing_since)
+    {
+        if now.since(since) < POSTPONE_US {
+            return;
+        }
+        aof.delayed_fsync += 1;
+        log::notice(
+            "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer without waiting for fsync \
+             to complete, this may slow down the server.",
+        );
+    }
+    let is_retry = matches!(aof.trust, Trust::WriteFailed(_));
+    if is_retry && postpone == Postpone::Allowed && now.since(aof.last_retry) < SECOND_US {
+        return;
+    }
+    if server.debug.aof_flush_sleep_us > 0 {
+        server.host.sleep_us(server.debug.aof_flush_sleep_us);
+    }
+    let start = server.host.mono_us();
+    let result = writer.write();
+    let ms = server.host.mono_us().saturating_sub(start) / 1000;
+    let event = match (aof.syncing_since, &server.persistence.running) {
+        (Some(_), _) => "aof-write-pending-fsync",
+        (None, Some(_)) => "aof-write-active-child",
+        (None, None) => "aof-write-alone",
+    };
+    let aof = &mut server.persistence.aof;
+    let seconds = server.now.unix().seconds();
+    let threshold = server.config.latency_monitor_threshold.max(0) as u64;
+    server.latency.add_if_slow(event, ms, threshold, seconds);
+    server.latency.add_if_slow("aof-write", ms, threshold, seconds);
+    match result {
+        Ok(()) => {
+            if is_retry {
+                log::warning("AOF write error looks solved. The server can write again.");
+                aof.trust = Trust::Good;
+            }
+            aof.unsynced = true;
+            aof.written_offset = server.propagation.offset();
+            sync_if_due(server);
+        }
+        Err(error) => {
+            if !is_retry {
+                log::warning(&format!("Error writing to the AOF file: {}", reason(&error)));
+            }
+            aof.trust = Trust::WriteFailed(reason(&error));
+            aof.last_retry = now;
+            drop_unacknowledged(server);
+        }
+    }
+}
+
+/// Asks for a sync if appendfsync wants one and none goes on.
+fn sync_if_due(server: &mut Server) {
+    let now = server.now.mono;
+    let spared = server.config.no_appendfsync_on_rewrite && server.persistence.running.is_some();
+    let aof = &mut server.persistence.aof;
+    let may_sync = aof.state == AofState::On && aof.trust == Trust::Good && aof.unsynced && aof.syncing_since.is_none();
+    let is_due = match server.config.appendfsync {
+        AppendFsync::No => false,
+        AppendFsync::Always => true,
+        AppendFsync::EverySec => now.since(aof.last_sync) >= SECOND_US,
+    };
+    if !may_sync || !is_due {
+        return;
+    }
+    if spared {
+        aof.released = aof.epoch - 1;
+        return;
+    }
+    order_sync(server);
+}
+
+fn order_sync(server: &mut Server) {
+    let now = server.now.mono;
+    let aof = &mut server.persistence.aof;
+    let Some(writer) = &aof.writer else { return };
+    let order = Order::Sync { file: writer.file().clone(), epoch: aof.epoch - 1, offset: aof.written_offset };
+    aof.unsynced = false;
+    aof.last_sync = now;
+    aof.syncing_since = Some(now);
+    aof.send(order);
+}
+
+/// Looks at what the background did.
+pub fn settle(server: &mut Server) {
+    let Some(background) = &server.persistence.aof.background else { return };
+    let (waiting, (epoch, offset)) = (background.waiting(), background.synced());
+    let failure = background.take_failure();
+    let commit = background.take_commit();
+    if let Some(why) = failure {
+        lose(server, why);
+    }
+    if let Some(result) = commit {
+        rewriting::committed(server, result);
+    }
+    let always = server.config.appendfsync == AppendFsync::Always;
+    let aof = &mut server.persistence.aof;
+    if waiting == 0
+        && let Some(since) = aof.syncing_since.take()
+        && always
+    {
+        let ms = server.now.mono.since(since) / 1000;
+        let threshold = server.config.latency_monitor_threshold.max(0) as u64;
+        server.latency.add_if_slow("aof-fsync-always", ms, threshold, server.now.unix().seconds());
+    }
+    if aof.state == AofState::On {
+        aof.synced_offset = aof.synced_offset.max(offset);
+        aof.released = aof.released.max(epoch);
+    }
+}
+
+/// Lets go of what is safe: replies, keys, and clients that wait for it. What the turn wrote must have been gathered: a reply
+/// of the epoch in hand would seem to depend on nothing.
+fn release(server: &mut Server) {
+    let aof = &server.persistence.aof;
+    let (released, synced) = (aof.released, aof.synced_offset);
+    if server.keyspace.unsynced.is_active() {
+        server.keyspace.unsynced.release(released);
+    }
+    let mut held = std::mem::take(&mut server.held);
+    held.retain(|&place| {
+        let aof = &server.persistence.aof;
+        let Some(client) = server.clients.at(place) else { return false };
+        while client.holds.front().is_some_and(|&(_, epoch)| aof.is_released(epoch)) {
+            client.holds.pop_front();
+        }
+        if client.sendable() > 0 && !client.pending_write {
+            client.pending_write = true;
+            server.pending_writes.push(place);
+        }
+        !client.holds.is_empty()
+    });
+    server.held = held;
+    let served = |offset: u64| offset <= synced;
+    if server.awaiting_sync.iter().any(|&(offset, _)| served(offset)) {
+        let (done, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut server.awaiting_sync).into_iter().partition(|&(offset, _)| served(offset));
+        server.awaiting_sync = rest;
+        done.into_iter().for_each(|(offset, id)| wake_waiting(server, offset, id, None));
+    }
+}
+
+/// Answers a client in WAITAOF, if it still is.
+fn wake_waiting(server: &mut Server, offset: u64, id: ClientId, error: Option<&str>) {
+    let waits = server.clients.get(id).is_some_and(|client| {
+        let reply = client.blocked.as_ref().map(|blocked| blocked.block.timeout_reply);
+        reply == Some(TimeoutReply::Synced { offset })
+    });
+    if waits {
+        unblock_client(server, id, error);
+    }
+}
+
+/// Whoever waits for a reply about what may be lost does not get one: their connections are closed.
+fn drop_unacknowledged(server: &mut Server) {
+    if !server.keyspace.unsynced.is_active() {
+        return;
+    }
+    for place in std::mem::take(&mut server.held) {
+        let aof = &server.persistence.aof;
+        let Some(client) = server.clients.at(place) else { continue };
+        if client.holds.iter().any(|&(_, epoch)| !aof.is_released(epoch)) {
+            let id = client.id;
+            log::warning(&format!("Closing client id={}: its writes did not reach the disk", id.0));
+            server.close_client(id, false);
+        }
+    }
+}
+
+/// What was written may not have reached the disk, and never will: a rewrite must make a new base.
+fn lose(server: &mut Server, why: String) {
+    let aof = &mut server.persistence.aof;
+    if aof.state == AofState::Off || matches!(aof.trust, Trust::Lost(_)) {
+        return;
+    }
+    log::warning(&format!("The append only file is not trusted any more ({why}): a rewrite makes a new one"));
+    aof.trust = Trust::Lost(why);
+    aof.syncing_since = None;
+    aof.last_retry = server.now.mono;
+    aof.rewrite_scheduled = true;
+    rewriting::abandon(server);
+    if let Some(writer) = &mut server.persistence.aof.writer {
+        writer.forget_pending();
+    }
+    drop_unacknowledged(server);
+}
+
+/// What is due from time to time: rewrites that grew due, or that must mend a loss.
+pub fn cron(server: &mut Server) {
+    if server.persistence.loading.is_none() {
+        rewriting::cron(server);
+    }
+}
+
+/// Writes and syncs everything, and returns when that is done (SHUTDOWN, CONFIG SET appendonly no).
+pub(super) fn sync_now(server: &mut Server) {
+    write_now(server);
+    let aof = &server.persistence.aof;
+    if aof.state == AofState::On && aof.trust == Trust::Good && aof.writer.is_some() {
+        order_sync(server);
+    }
+    wait_for_background(server);
+    release(server);
+}
+
+/// Returns when everything that was asked of the background is done.
+pub fn wait_for_background(server: &mut Server) {
+    while server.persistence.aof.background.as_ref().is_some_and(|background| background.waiting() > 0) {
+        server.host.wait_for_jobs();
+    }
+    settle(server);
+}
+
+/// Writes what waits.
+pub(super) fn write_now(server: &mut Server) {
+    gather(server);
+    flush(server, Postpone::Never);
+}
+
+/// Writes what waits, and lets a manifest on its way take its place, so that the files are as if the server ended here.
+pub fn settle_files(server: &mut Server) {
+    write_now(server);
+    wait_for_background(server);
+}
+
+/// CONFIG SET appendonly.
+///
+/// # Errors
+/// What the client reads if it cannot be turned on.
+pub fn set_enabled(server: &mut Server, on: bool) -> Result<(), String> {
+    if server.persistence.loading.is_some() {
+        // The end of loading looks at the configuration again.
+        return Ok(());
+    }
+    match (server.persistence.aof.state, on) {
+        (AofState::Off, true) => rewriting::turn_on(server),
+        (AofState::On | AofState::WaitRewrite, false) => {
+            turn_off(server);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn turn_off(server: &mut Server) {
+    let waiting = std::mem::take(&mut server.awaiting_sync);
+    sync_now(server);
+    rewriting::cancel(server);
+    let aof = &mut server.persistence.aof;
+    if aof.writer.take().is_some() {
+        log::notice("The append only file is closed");
+    }
+    aof.state = AofState::Off;
+    aof.trust = Trust::Good;
+    aof.rewrite_scheduled = false;
+    aof.unsynced = false;
+    follow(server);
+    for (offset, id) in waiting {
+        wake_waiting(server, offset, id, Some(WAITAOF_OFF));
+    }
+}
+
+/// What WAITAOF answers without an append-only file.
+pub const WAITAOF_OFF: &str = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";

@@ -1,0 +1,203 @@
+//! Loading an append-only file: base, then incremental files, each an RDB file, commands, or the one followed by the
+//! other. A torn end of the last file is cut off if that is allowed.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::base::disk::{Disk, reason};
+use crate::base::log;
+use crate::persistence::load::{LoadSource, Loaded, RdbSource};
+use crate::persistence::rdb::load::{LoadError, LoadOptions, LoadReport, RdbLoader};
+use crate::persistence::rdb::reader::Reader;
+
+use super::reader::{CommandReader, Stop};
+
+/// A file to load.
+#[derive(Clone, Debug)]
+pub struct FileToLoad {
+    /// Its name as logs show it.
+    pub name: Arc<str>,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Is it the base?
+    pub is_base: bool,
+}
+
+/// What is done about an end that is not whole.
+#[derive(Clone, Copy, Debug)]
+pub struct TornEnd {
+    /// Is a command that is not whole cut off? (aof-load-truncated)
+    pub truncate: bool,
+    /// So many bytes that are no commands are cut off (aof-load-corrupt-tail-max-size).
+    pub corrupt_max: u64,
+}
+
+enum Current {
+    Rdb(Box<RdbSource>),
+    Commands(CommandReader),
+}
+
+/// The content of all files.
+pub struct AofSource {
+    disk: Arc<dyn Disk>,
+    files: VecDeque<FileToLoad>,
+    options: LoadOptions,
+    torn_end: TornEnd,
+    current: Option<(FileToLoad, Current)>,
+    /// Bytes of files that are done.
+    bytes_done: u64,
+    report: LoadReport,
+}
+
+impl AofSource {
+    /// What these files hold, in this order.
+    pub fn new(disk: Arc<dyn Disk>, files: Vec<FileToLoad>, options: LoadOptions, torn_end: TornEnd) -> AofSource {
+        AofSource {
+            disk,
+            files: files.into(),
+            options,
+            torn_end,
+            current: None,
+            bytes_done: 0,
+            report: LoadReport::default(),
+        }
+    }
+
+    fn open(&self, file: &FileToLoad) -> Result<Current, LoadError> {
+        let name = &file.name;
+        let failed = |error| {
+            LoadError::Aof(format!(
+                "Fatal error: can't open the append log file {name} for reading: {}",
+                reason(&error)
+            ))
+        };
+        let mut head = Vec::new();
+        self.disk.open(&file.path).and_then(|stream| stream.take(6).read_to_end(&mut head)).map_err(failed)?;
+        let stream = self.disk.open(&file.path).map_err(failed)?;
+        if !head.starts_with(b"REDIS") && !head.starts_with(b"VALKEY") {
+            return Ok(Current::Commands(CommandReader::new(stream, Vec::new(), 0, name.clone())));
+        }
+        log::notice(if name.contains(".base.") {
+            "Reading RDB base file on AOF loading..."
+        } else {
+            "Reading RDB preamble from AOF file..."
+        });
+        let size = self.disk.size(&file.path).map_err(failed)?;
+        let loader = RdbLoader::new(Reader::of_stream(stream, Some(size)), self.options);
+        Ok(Current::Rdb(Box::new(RdbSource::new(loader))))
+    }
+
+    /// What comes next of a file, or None at its end.
+    fn go_on(&mut self, file: &FileToLoad, current: Current) -> Option<Loaded> {
+        match current {
+            Current::Rdb(mut source) => match source.next() {
+                Loaded::End(report) => {
+                    self.report.keys_loaded += report.keys_loaded;
+                    self.report.keys_expired += report.keys_expired;
+                    self.report.empty_keys_skipped += report.empty_keys_skipped;
+                    let (loaded, expired) = (report.keys_loaded, report.keys_expired);
+                    log::notice(&format!("Done loading RDB, keys loaded: {loaded}, keys expired: {expired}."));
+                    let loader = source.into_loader();
+                    let offset = loader.offset();
+                    let (rest, stream) = loader.into_reader().into_rest();
+                    let stream = stream.unwrap_or_else(|| Box::new(std::io::empty()));
+                    let reader = CommandReader::new(stream, rest, offset, file.name.clone());
+                    self.current = Some((file.clone(), Current::Commands(reader)));
+                    Some(self.next())
+                }
+                loaded => {
+                    self.current = Some((file.clone(), Current::Rdb(source)));
+                    Some(loaded)
+                }
+            },
+            Current::Commands(mut reader) => match reader.next_batch() {
+                Ok(batch) => {
+                    self.current = Some((file.clone(), Current::Commands(reader)));
+                    Some(Loaded::Commands(batch))
+                }
+                Err(stop) => {
+                    self.bytes_done += reader.offset();
+                    self.end_of(file, stop).map(Loaded::Failed)
+                }
+            },
+        }
+    }
+
+    /// What the end of a file means: None if it is a good one, or made so.
+    fn end_of(&self, file: &FileToLoad, stop: Stop) -> Option<LoadError> {
+        let (name, is_last) = (&file.name, self.files.is_empty());
+        match stop {
+            Stop::End => None,
+            Stop::Io(error) => Some(LoadError::Aof(format!(
+                "Unrecoverable error reading the append only file {name}: {}",
+                reason(&error)
+            ))),
+            Stop::Short { valid, in_transaction } => {
+                if in_transaction {
+                    log::warning(&format!("Revert incomplete MULTI/EXEC transaction in AOF file {name}"));
+                }
+                if !self.torn_end.truncate {
+                    return Some(LoadError::Aof(format!(
+                        "Unexpected end of file reading the append only file {name}. You can: 1) Make a backup of your AOF \
+                         file, then use ./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the \
+                         'aof-load-truncated' configuration option to yes and restart the server."
+                    )));
+                }
+                log::warning(&format!("!!! Warning: short read while loading the AOF file {name}!!!"));
+                if !is_last {
+                    return Some(LoadError::Aof("Fatal error: the truncated file is not the last file".to_owned()));
+                }
+                self.cut_off(file, valid, "aof-load-truncated is enabled")
+            }
+            Stop::Format { valid } => {
+                let size = self.disk.size(&file.path).unwrap_or(u64::MAX);
+                if is_last && size.saturating_sub(valid) <= self.torn_end.corrupt_max {
+                    log::warning(&format!("!!! Warning: corrupt tail while loading the AOF file {name}!!!"));
+                    return self.cut_off(file, valid, "aof-load-corrupt-tail-max-size allows for it");
+                }
+                log::warning(&format!("The append only file {name} is in order up to offset {valid}"));
+                Some(LoadError::Aof(format!(
+                    "Bad file format reading the append only file {name}: make a backup of your AOF file, then use \
+                     ./redis-check-aof --fix <filename.manifest>"
+                )))
+            }
+        }
+    }
+
+    fn cut_off(&self, file: &FileToLoad, valid: u64, why: &str) -> Option<LoadError> {
+        let name = &file.name;
+        log::warning(&format!("!!! Truncating the AOF {name} at offset {valid} !!!"));
+        if let Err(error) = self.disk.truncate(&file.path, valid) {
+            return Some(LoadError::Aof(format!("Error truncating the AOF file {name}: {}", reason(&error))));
+        }
+        log::warning(&format!("AOF {name} loaded anyway because {why}"));
+        None
+    }
+}
+
+impl LoadSource for AofSource {
+    fn next(&mut self) -> Loaded {
+        let (file, current) = match self.current.take() {
+            Some(current) => current,
+            None => {
+                let Some(file) = self.files.pop_front() else { return Loaded::End(self.report.clone()) };
+                match self.open(&file) {
+                    Ok(current) => (file, current),
+                    Err(error) => return Loaded::Failed(error),
+                }
+            }
+        };
+        self.go_on(&file, current).unwrap_or(Loaded::FileEnd(file))
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes_done
+            + match &self.current {
+                Some((_, Current::Rdb(source))) => source.bytes(),
+                Some((_, Current::Commands(reader))) => reader.offset(),
+                None => 0,
+            }
+    }
+}

@@ -1,0 +1,142 @@
+//! What the program does beside serving: it checks RDB files and makes other files of them. No server runs.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::base::disk::Disk;
+use crate::base::hash::HashSeed;
+use crate::keyspace::Keyspace;
+use crate::persistence::aof::rewrite::CommandSink;
+use crate::persistence::convert;
+use crate::persistence::rdb::check;
+use crate::persistence::rdb::encode::Form;
+use crate::persistence::rdb::load::{LoadError, LoadOptions, RdbLoader};
+use crate::persistence::rdb::reader::Reader;
+use crate::persistence::rdb::save::FileSink;
+use crate::persistence::rdb::writer::RdbWriter;
+use crate::persistence::snapshot::PieceSink;
+use crate::server::{REDIS_VERSION, VALKEY_VERSION};
+
+use super::disk::RealDisk;
+use super::host::{Clock, os_text};
+
+const CONVERT_USAGE: &str = "\
+Usage: russet convert IN OUT [--to redis|valkey|redis-7.0|aof]
+
+Makes an RDB file OUT of the RDB file IN, in the oldest version that the named servers read and that holds the data; or a
+file of the commands that make its keys.
+";
+
+/// `russet check-rdb FILE`, also as redis-check-rdb.
+pub(super) fn check_rdb(called: &str, arguments: &[String]) -> ExitCode {
+    let [name] = arguments else {
+        eprintln!("Usage: {called} <rdb-file-name>");
+        return ExitCode::FAILURE;
+    };
+    if name == "-v" || name == "--version" {
+        println!("redis-check-rdb v={REDIS_VERSION} (Russet {})", env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
+    let now = Clock::new().now().unix();
+    let options = convert::load_options(HashSeed::new(now.0 as u64), usize::from(u16::MAX), now);
+    let is_ok = match open(Path::new(name), options) {
+        Ok((loader, _)) => check::check(loader, name, now, &mut |line| println!("{line}")),
+        Err(error) => {
+            println!("[offset 0] Checking RDB file {name}");
+            eprintln!("Cannot open {name}: {error}");
+            false
+        }
+    };
+    if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn open(path: &Path, options: LoadOptions) -> Result<(RdbLoader<'static>, u64), LoadError> {
+    let size = RealDisk.size(path).map_err(LoadError::Io)?;
+    let stream = RealDisk.open(path).map_err(LoadError::Io)?;
+    Ok((RdbLoader::new(Reader::of_stream(stream, Some(size)), options), size))
+}
+
+/// `russet convert`.
+pub(super) fn convert(arguments: &[String], seed: u64) -> ExitCode {
+    let (input, output, to) = match arguments {
+        [input, output] => (input, output, "redis"),
+        [input, output, option, to] if option == "--to" => (input, output, to.as_str()),
+        _ => {
+            eprint!("{CONVERT_USAGE}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let form = match to {
+        "redis" => Some(Form::Redis),
+        "redis-7.0" => Some(Form::Redis70),
+        "valkey" => Some(Form::Valkey),
+        "aof" => None,
+        _ => {
+            eprint!("{CONVERT_USAGE}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match convert_rdb(Path::new(input), Path::new(output), form, seed) {
+        Ok(keys) => {
+            println!("{keys} keys written to {output}");
+            ExitCode::SUCCESS
+        }
+        Err(text) => {
+            eprintln!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn convert_rdb(input: &Path, output: &Path, form: Option<Form>, seed: u64) -> Result<u64, String> {
+    let mut keyspace: Keyspace = convert::keyspace(seed);
+    let now = Clock::new().now().unix();
+    let options = convert::load_options(keyspace.hash_seed(), keyspace.databases(), now);
+    let failed = |error: LoadError| match error {
+        LoadError::Io(error) => format!("Cannot read {}: {}", input.display(), os_text(&error)),
+        other => format!("{}: {other}", input.display()),
+    };
+    let (loader, size) = open(input, options).map_err(failed)?;
+    let bar = bar("reading", size, "{bytes} of {total_bytes}");
+    let report = convert::load(loader, &mut keyspace, &mut |bytes| bar.set_position(bytes)).map_err(failed)?;
+    bar.finish_and_clear();
+    let size = keyspace.begin_cut();
+    if form == Some(Form::Redis70) && size.has_field_expiry {
+        eprintln!("Redis 7.0 has no fields that expire: they are written as fields that do not.");
+    }
+    let bar = self::bar("writing", size.keys() as u64, "{pos} of {len} keys");
+    let version = match form {
+        Some(Form::Valkey) => ("valkey-ver", VALKEY_VERSION.as_bytes().to_vec()),
+        _ => ("redis-ver", REDIS_VERSION.as_bytes().to_vec()),
+    };
+    let aux = vec![
+        version,
+        ("redis-bits", usize::BITS.to_string().into_bytes()),
+        ("ctime", now.seconds().to_string().into_bytes()),
+        ("used-mem", crate::storage::alloc::used_memory().to_string().into_bytes()),
+        ("aof-base", b"0".to_vec()),
+    ];
+    let mut temp = output.as_os_str().to_owned();
+    temp.push(".temp");
+    let sink = FileSink::new(Arc::new(RealDisk), Path::new(&temp), output, true, Arc::new(|| {}));
+    let mut writer: Box<dyn PieceSink> = match form {
+        Some(form) => Box::new(RdbWriter::new(convert::rdb_options(form, aux, size, &report, now), Box::new(sink))),
+        None => Box::new(CommandSink::new(Box::new(sink), None)),
+    };
+    let written = convert::write(&mut keyspace, &mut *writer, &mut |keys| bar.set_position(keys));
+    bar.finish_and_clear();
+    written.map_err(|error| format!("Cannot write {}: {}", output.display(), os_text(&error)))?;
+    Ok(report.keys_loaded)
+}
+
+/// A bar on the terminal, if there is one.
+fn bar(what: &'static str, total: u64, amount: &str) -> ProgressBar {
+    let bar = ProgressBar::new(total).with_message(what);
+    match ProgressStyle::with_template(&format!("{{msg}} [{{bar:40}}] {amount}, {{eta}} left")) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

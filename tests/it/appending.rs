@@ -1,0 +1,522 @@
+//! The append-only file: what is written, what is held back, what a failing disk does, what is found after a crash.
+
+use std::path::Path;
+
+use russet::base::disk::{MemoryDisk, read_all};
+use russet::base::rng::Rng;
+
+use crate::runner::{TestNode, check_with, encode, run};
+
+const YES: (&str, &str) = ("appendonly", "yes");
+const ALWAYS: [(&str, &str); 2] = [YES, ("appendfsync", "always")];
+const MANIFEST: &str = "appendonlydir/appendonly.aof.manifest";
+const INCREMENTAL: &str = "appendonlydir/appendonly.aof.1.incr.aof";
+
+fn start(lines: &[(&str, &str)]) -> TestNode {
+    TestNode::start_on(MemoryDisk::default(), lines)
+}
+
+fn text_of(disk: &MemoryDisk, path: &str) -> String {
+    String::from_utf8_lossy(&read_all(disk, Path::new(path)).expect("the file")).into_owned()
+}
+
+fn digest(node: &mut TestNode) -> String {
+    node.ask("DEBUG DIGEST")
+}
+
+/// The data that a server finds which starts on this disk.
+fn found_on(disk: MemoryDisk, lines: &[(&str, &str)]) -> TestNode {
+    let mut node = TestNode::start_on(disk, lines);
+    assert_eq!(node.exit_code, None, "the server does not start");
+    assert_eq!(node.ask("PING"), "PONG");
+    node
+}
+
+const DEBUG: (&str, &str) = ("enable-debug-command", "yes");
+
+#[test]
+fn a_new_file_has_a_base_an_incremental_file_and_a_manifest() {
+    let mut node = start(&[YES]);
+    assert_eq!(
+        text_of(&node.host.disk, MANIFEST),
+        "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n"
+    );
+    run(
+        &mut node,
+        "
+        > SET a 1
+        OK
+        > SELECT 3
+        OK
+        > MULTI
+        OK
+        > INCR n
+        QUEUED
+        > GET n
+        QUEUED
+        > INCR n
+        QUEUED
+        > EXEC
+        [(int) 1 1 (int) 2]
+        > SET t 1 PX 100
+        OK
+        ~ 200
+        > GET t
+        (nil)
+        > PUBLISH c m
+        (int) 0
+        > SET nosuch 1 XX
+        (nil)
+        ",
+    );
+    assert_eq!(
+        node.commands_of(INCREMENTAL),
+        ["SELECT 0", "SET a 1", "MULTI", "SELECT 3", "INCR n", "INCR n", "EXEC", "SET t 1 PXAT 1700000000100", "DEL t"]
+    );
+}
+
+#[test]
+fn what_was_written_is_there_after_a_restart() {
+    let lines = [YES, DEBUG];
+    let mut node = start(&lines);
+    run(
+        &mut node,
+        "
+        > RPUSH l a b c
+        (int) 3
+        > LPOP l
+        a
+        > HSET h f 1 g 2
+        (int) 2
+        > HPEXPIRE h 100000 FIELDS 1 f
+        [(int) 1]
+        > HINCRBY h f 5
+        (int) 6
+        > SADD s 1 2 3
+        (int) 3
+        > SPOP s 3
+        ...
+        > ZADD z 1.5 a
+        (int) 1
+        > SET e 1 EX 100
+        OK
+        > SELECT 5
+        OK
+        > SET other db
+        OK
+        ",
+    );
+    let before = digest(&mut node);
+    let mut again = found_on(node.host.disk.after_kill(), &lines);
+    assert_eq!(digest(&mut again), before);
+    assert_eq!(again.ask("SET more 1"), "OK");
+    let before = digest(&mut again);
+    assert_eq!(again.ask("DEBUG LOADAOF"), "OK");
+    assert_eq!(digest(&mut again), before);
+}
+
+#[test]
+fn a_key_lives_until_the_file_is_repeated_to_its_end() {
+    let disk = MemoryDisk::default();
+    let commands: [&[&[u8]]; 6] = [
+        &[b"SET", b"kept", b"1"],
+        &[b"PEXPIREAT", b"kept", b"1000"],
+        &[b"PERSIST", b"kept"],
+        &[b"RPUSH", b"gone", b"foo"],
+        &[b"PEXPIREAT", b"gone", b"1000"],
+        &[b"RPUSH", b"gone", b"bar"],
+    ];
+    let text: Vec<u8> =
+        commands.iter().flat_map(|argv| encode(&argv.iter().map(|arg| arg.to_vec()).collect::<Vec<_>>())).collect();
+    disk.put(Path::new(INCREMENTAL), &text);
+    disk.put(Path::new(MANIFEST), b"file appendonly.aof.1.incr.aof seq 1 type i\n");
+    let mut node = found_on(disk, &[YES]);
+    assert_eq!((node.ask("GET kept"), node.ask("LLEN gone")), ("1".to_owned(), "(int) 0".to_owned()));
+}
+
+#[test]
+fn nothing_that_could_be_lost_is_shown_to_anyone() {
+    let mut node = start(&ALWAYS);
+    run(&mut node, "> SET old 1\nOK\n> SET k before\nOK\nd> SUBSCRIBE c\n[subscribe c (int) 1]");
+    run(&mut node, "e> BLPOP queue 0\n(none)\nf> MONITOR\nOK");
+    node.host.holds_jobs.set(true);
+    let asks = |node: &mut TestNode, client: &str, request: &[&[u8]]| {
+        node.send(client, &encode(&request.iter().map(|arg| arg.to_vec()).collect::<Vec<_>>()));
+        node.read(client)
+    };
+    assert_eq!(asks(&mut node, "a", &[b"SET", b"k", b"after"]), None);
+    assert_eq!(asks(&mut node, "b", &[b"GET", b"k"]), None, "the value could still be lost");
+    assert_eq!(asks(&mut node, "b", &[b"GET", b"old"]), None, "it comes after what waits");
+    assert_eq!(asks(&mut node, "c", &[b"GET", b"old"]).as_deref(), Some("1"));
+    assert_eq!(asks(&mut node, "c", &[b"PING"]).as_deref(), Some("PONG"));
+    assert_eq!(asks(&mut node, "c", &[b"SET", b"old", b"2", b"NX"]).as_deref(), Some("(nil)"));
+    for (client, request) in [("g", b"DBSIZE".as_slice()), ("h", b"RANDOMKEY"), ("i", b"INFO")] {
+        assert_eq!(asks(&mut node, client, &[request]), None, "it tells of all keys");
+    }
+    assert_eq!(asks(&mut node, "a", &[b"PUBLISH", b"c", b"m"]), None);
+    assert_eq!(node.read("d"), None, "what a writer says may follow from what it wrote");
+    assert_eq!(asks(&mut node, "j", &[b"RPUSH", b"queue", b"x"]), None);
+    assert_eq!((node.read("e"), node.read("f")), (None, None));
+    node.host.holds_jobs.set(false);
+    node.advance_ms(2);
+    let mut read = |client: &str| node.read(client).unwrap_or_else(|| panic!("{client} waits for ever"));
+    assert_eq!((read("a"), read("b"), read("b")), ("OK".to_owned(), "after".to_owned(), "1".to_owned()));
+    assert_eq!((read("d"), read("e")), ("[message c m]".to_owned(), "[queue x]".to_owned()));
+    assert!(read("f").contains("\"SET\" \"k\" \"after\""));
+    for client in ["g", "h", "i", "j"] {
+        read(client);
+    }
+}
+
+#[test]
+fn who_writes_without_pause_is_answered_all_the_same() {
+    let mut node = start(&ALWAYS);
+    let set = encode(&[b"SET".to_vec(), b"k".to_vec(), b"v".to_vec()]);
+    for turn in 0..20 {
+        // The sync of every second turn ends only after the next has written again.
+        node.host.holds_jobs.set(turn % 2 == 0);
+        node.send("a", &set);
+    }
+    let mut answers = 0;
+    while node.read("a").is_some() {
+        answers += 1;
+    }
+    assert!(answers >= 18, "{answers} answers to 20 writes");
+}
+
+const MISCONF: &str = "(error) MISCONF Errors writing to the AOF file: ";
+
+#[test]
+fn a_failed_write_stops_writers_until_there_is_room() {
+    let mut node = start(&[YES]);
+    assert_eq!(node.ask("SET a 1"), "OK");
+    node.host.disk.set_room(5);
+    assert_eq!(node.ask("SET a 2"), "OK");
+    assert!(node.ask("SET a 3").starts_with(MISCONF));
+    assert!(node.ask("PING").starts_with(MISCONF));
+    assert_eq!(node.ask("GET a"), "2");
+    assert_eq!(node.commands_of(INCREMENTAL), ["SELECT 0", "SET a 1"]);
+    node.host.disk.set_full(false);
+    assert!(node.ask("SET a 3").starts_with(MISCONF), "it is tried again once a second");
+    node.advance_ms(1100);
+    assert_eq!(node.ask("SET a 4"), "OK");
+    assert_eq!(node.commands_of(INCREMENTAL), ["SELECT 0", "SET a 1", "SET a 2", "SET a 4"]);
+}
+
+#[test]
+fn a_failed_write_is_never_acknowledged_under_always() {
+    let mut node = start(&ALWAYS);
+    assert_eq!(node.ask("SET a 1"), "OK");
+    node.host.disk.set_room(5);
+    assert_eq!(node.ask("SET a 2"), "(none)");
+    assert!(node.ask("SET b 3").starts_with(MISCONF), "a connection of its own, as the first was closed");
+    assert_eq!(node.commands_of(INCREMENTAL), ["SELECT 0", "SET a 1"]);
+    run(&mut node, "b> GET a\n(none)");
+    node.host.disk.set_full(false);
+    node.advance_ms(1100);
+    assert_eq!(node.read("b").as_deref(), Some("2"), "it is on the disk at last");
+    assert_eq!(node.ask("SET b 3"), "OK");
+}
+
+#[test]
+fn after_a_failed_sync_only_a_new_file_is_trusted() {
+    for lines in [&ALWAYS[..], &[YES]] {
+        let mut node = start(lines);
+        assert_eq!(node.ask("SET a 1"), "OK");
+        node.advance_ms(1100);
+        node.host.disk.fail_syncs(true);
+        let is_always = lines.len() > 1;
+        assert_eq!(node.ask("SET a 2"), if is_always { "(none)" } else { "OK" });
+        node.advance_ms(1100);
+        assert!(node.ask("SET a 3").starts_with(MISCONF));
+        node.host.disk.fail_syncs(false);
+        for _ in 0..40 {
+            node.advance_ms(100);
+        }
+        assert_eq!(node.ask("SET b 4"), "OK");
+        node.advance_ms(1100);
+        let manifest = text_of(&node.host.disk, MANIFEST);
+        assert!(manifest.starts_with("file appendonly.aof.2.base.rdb seq 2 type b\n"), "{manifest}");
+        let mut again = found_on(node.host.disk.after_crash(), lines);
+        assert_eq!((again.ask("GET a"), again.ask("GET b")), ("2".to_owned(), "4".to_owned()));
+    }
+}
+
+#[test]
+fn a_rewrite_goes_on_beside_commands_and_can_be_interrupted_anywhere() {
+    for preamble in ["yes", "no"] {
+        let lines = [YES, ("appendfsync", "always"), ("aof-use-rdb-preamble", preamble), DEBUG];
+        let mut node = start(&lines);
+        for n in 0..200 {
+            node.ask(&format!("RPUSH l {n}"));
+            node.ask(&format!("HSET h f{n} {n}"));
+            node.ask(&format!("ZADD z {n} m{n}"));
+        }
+        node.ask("HPEXPIRE h 100000 FIELDS 1 f7");
+        node.ask("SET s v PX 100000");
+        node.ask("INCR n");
+        node.host.disk.record();
+        let mut counted = 1;
+        assert_eq!(node.ask("BGREWRITEAOF"), "Background append only file rewriting started");
+        let mut acknowledged = Vec::new();
+        while node.ask("INFO persistence").contains("aof_rewrite_in_progress:1") || acknowledged.len() < 3 {
+            counted += 1;
+            assert_eq!(node.ask("INCR n"), format!("(int) {counted}"));
+            acknowledged.push(counted);
+        }
+        let end = digest(&mut node);
+        let kind = if preamble == "yes" { "rdb" } else { "aof" };
+        assert_eq!(
+            text_of(&node.host.disk, MANIFEST),
+            format!("file appendonly.aof.2.base.{kind} seq 2 type b\nfile appendonly.aof.2.incr.aof seq 2 type i\n")
+        );
+        let records = node.host.disk.take_records();
+        assert!(records.len() > 20);
+        let mut last = 1;
+        for (index, record) in records.into_iter().enumerate() {
+            let mut again = found_on(record, &lines);
+            assert_eq!(again.ask("LLEN l"), "(int) 200");
+            assert_eq!((again.ask("HLEN h"), again.ask("ZCARD z")), ("(int) 200".to_owned(), "(int) 200".to_owned()));
+            let n: i64 = again.ask("GET n").parse().expect("a number");
+            if index % 2 == 0 {
+                assert!((last..=counted).contains(&n), "step {index}: {n} after {last}");
+                last = n;
+            }
+        }
+        let names = node.host.disk.names();
+        assert_eq!(names.len(), 3, "nothing is left behind: {names:?}");
+        let mut again = found_on(node.host.disk.after_crash(), &lines);
+        assert_eq!(digest(&mut again), end);
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_crash_at_any_moment() {
+    for seed in 0..30 {
+        let mut rng = Rng::new(seed);
+        let mut node = start(&ALWAYS);
+        let (mut sent, mut acknowledged) = (0, 0);
+        for _ in 0..60 {
+            node.host.holds_jobs.set(rng.below(3) == 0);
+            match rng.below(12) {
+                0 => drop(node.ask("BGREWRITEAOF")),
+                1 => node.advance_ms(50),
+                _ => {
+                    sent += 1;
+                    node.send("w", &encode(&[b"SET".to_vec(), b"k".to_vec(), sent.to_string().into_bytes()]));
+                }
+            }
+            while let Some(reply) = node.read("w") {
+                assert_eq!(reply, "OK");
+                acknowledged += 1;
+            }
+            if rng.below(6) == 0 {
+                let mut again = found_on(node.host.disk.after_crash(), &ALWAYS);
+                let found: i64 = again.ask("GET k").parse().unwrap_or(0);
+                assert!((acknowledged..=sent).contains(&found), "{found} of {sent}, {acknowledged} acknowledged");
+            }
+        }
+    }
+}
+
+fn put_incremental(text: &str) -> MemoryDisk {
+    let disk = MemoryDisk::default();
+    disk.put(Path::new(INCREMENTAL), text.replace(' ', "\r\n").as_bytes());
+    disk.put(Path::new(MANIFEST), b"file appendonly.aof.1.incr.aof seq 1 type i\n");
+    disk
+}
+
+const SET_A: &str = "*3 $3 SET $1 a $1 1 ";
+
+#[test]
+fn torn_ends_are_cut_off_and_broken_files_refused() {
+    let starts = |text: String, lines: &[(&str, &str)]| {
+        let disk = put_incremental(&text);
+        let mut node = TestNode::start_on(disk.clone(), &[&[YES], lines].concat());
+        (node.exit_code.is_none() && node.ask("GET a") == "1", text_of(&disk, INCREMENTAL).len())
+    };
+    let whole = SET_A.replace(' ', "\r\n").len();
+    let torn = format!("{SET_A}*3 $3 SET $1 b");
+    let in_transaction = format!("{SET_A}*1 $5 MULTI *3 $3 SET $1 b $1 2 ");
+    for text in [torn, in_transaction] {
+        assert_eq!(starts(text.clone(), &[]), (true, whole));
+        assert!(!starts(text, &[("aof-load-truncated", "no")]).0);
+    }
+    let broken = format!("{SET_A}garbage");
+    assert!(!starts(broken.clone(), &[]).0);
+    assert!(!starts(broken.clone(), &[("aof-load-corrupt-tail-max-size", "6")]).0);
+    assert_eq!(starts(broken, &[("aof-load-corrupt-tail-max-size", "7")]), (true, whole));
+    assert!(!starts(format!("{SET_A}*1 $3 foo "), &[]).0, "an unknown command");
+    assert!(starts(format!("{SET_A}*3 $5 LPUSH $1 a $1 b "), &[]).0, "an error is told and passed over");
+}
+
+#[test]
+fn a_file_of_the_old_form_becomes_a_base() {
+    let disk = MemoryDisk::default();
+    disk.put(Path::new("appendonly.aof"), SET_A.replace(' ', "\r\n").as_bytes());
+    let mut node = found_on(disk.clone(), &[YES]);
+    assert_eq!(node.ask("GET a"), "1");
+    assert_eq!(
+        text_of(&disk, MANIFEST),
+        "file appendonly.aof seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n"
+    );
+    assert_eq!(disk.names(), ["appendonlydir/appendonly.aof", INCREMENTAL, MANIFEST]);
+}
+
+#[test]
+fn the_file_can_be_turned_on_and_off_while_the_server_runs() {
+    let mut node = start(&[DEBUG]);
+    run(
+        &mut node,
+        "
+        > SET a 1
+        OK
+        > WAITAOF 1 0 0
+        (error) ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.
+        > CONFIG SET appendonly yes
+        OK
+        > WAITAOF 1 0 0
+        [(int) 1 (int) 0]
+        > SET b 2
+        OK
+        ",
+    );
+    let text = node.ask("INFO persistence");
+    assert!(text.contains("aof_enabled:1") && text.contains("aof_rewrites:1"), "{text}");
+    assert!(text_of(&node.host.disk, MANIFEST).starts_with("file appendonly.aof.1.base.rdb seq 1 type b\n"));
+    let before = digest(&mut node);
+    assert_eq!(node.ask("DEBUG LOADAOF"), "OK");
+    assert_eq!(digest(&mut node), before);
+    assert_eq!(node.ask("CONFIG SET appendonly no"), "OK");
+    assert_eq!(node.ask("SET c 3"), "OK");
+    assert_eq!(node.ask("BGREWRITEAOF"), "Background append only file rewriting started");
+    node.advance_ms(10);
+    assert_eq!(text_of(&node.host.disk, MANIFEST), "file appendonly.aof.2.base.rdb seq 2 type b\n");
+    let mut again = found_on(node.host.disk.after_crash(), &[YES]);
+    assert_eq!(again.ask("GET c"), "3");
+}
+
+#[test]
+fn waitaof_tells_when_the_writes_of_a_client_are_on_the_disk() {
+    let mut node = start(&[YES]);
+    run(
+        &mut node,
+        "
+        > WAITAOF 1 0 0
+        [(int) 1 (int) 0]
+        > SET a 1
+        OK
+        > WAITAOF 1 0 50
+        (none)
+        ",
+    );
+    node.advance_ms(60);
+    assert_eq!(node.read("a").as_deref(), Some("[(int) 0 (int) 0]"));
+    node.send("a", &encode(&[b"WAITAOF".to_vec(), b"1".to_vec(), b"0".to_vec(), b"0".to_vec()]));
+    assert_eq!(node.read("a"), None);
+    node.advance_ms(1500);
+    assert_eq!(node.read("a").as_deref(), Some("[(int) 1 (int) 0]"));
+    run(&mut node, "> SET a 2\nOK\nb> GET a\n2\n> WAITAOF 1 0 0\n(none)\nb> CONFIG SET appendonly no\nOK");
+    assert_eq!(
+        node.read("a").as_deref(),
+        Some("(error) ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
+    );
+}
+
+#[test]
+fn files_are_rewritten_when_they_have_grown() {
+    let mut node = start(&[YES, ("auto-aof-rewrite-min-size", "1000"), ("auto-aof-rewrite-percentage", "100")]);
+    for _ in 0..60 {
+        assert_eq!(node.ask("SET k aaaaaaaaaaaaaaaaaaaa"), "OK");
+    }
+    node.advance_ms(1000);
+    let text = node.ask("INFO persistence");
+    assert!(text.contains("aof_rewrites:1") && text.contains("aof_last_bgrewrite_status:ok"), "{text}");
+}
+
+#[test]
+fn replies_of_the_commands_about_the_file() {
+    check_with(
+        &ALWAYS,
+        "
+        > SET a 1
+        OK
+        > BGREWRITEAOF x
+        (error) ERR wrong number of arguments for 'bgrewriteaof' command
+        > MULTI
+        OK
+        > BGREWRITEAOF
+        QUEUED
+        > SET b 1
+        QUEUED
+        > EXEC
+        ...
+        > WAITAOF 2 0 0
+        (error) ERR value is out of range, value must between 0 and 1
+        > WAITAOF 1 0 -1
+        (error) ERR timeout is negative
+        > WAITAOF 0 0 0
+        ...
+        > WAITAOF 1 0 10000
+        [(int) 1 (int) 0]
+        ",
+    );
+}
+
+/// A process that is killed while clients write: what they were told is there when it starts again.
+#[test]
+fn a_killed_server_has_everything_it_acknowledged() {
+    use std::io::{BufRead, BufReader, Write};
+
+    let dir = std::env::temp_dir().join(format!("russet-killed-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a folder");
+    let path = dir.display().to_string();
+    let lines =
+        ["--dir", &path, "--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-min-size", "1kb"];
+    let start = || crate::server::Server::start(env!("CARGO_BIN_EXE_russet"), &lines);
+    let mut server = start();
+    let mut sent = 0;
+    for _ in 0..3 {
+        let mut connection = server.connect();
+        let replies = BufReader::new(connection.try_clone().expect("a second handle"));
+        let (told, acknowledged) = std::sync::mpsc::channel();
+        let reading = std::thread::spawn(move || {
+            for line in replies.lines().map_while(Result::ok) {
+                if told.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut last = sent;
+        while last < sent + 200 {
+            let batch: Vec<u8> = (1..=20)
+                .flat_map(|n| encode(&[b"SET".to_vec(), b"k".to_vec(), (last + n).to_string().into_bytes()]))
+                .collect();
+            connection.write_all(&batch).expect("a server that reads");
+            last += 20;
+        }
+        // The rest is not waited for.
+        let mut known = 0;
+        while known < 100 {
+            assert_eq!(acknowledged.recv().expect("a reply"), "+OK");
+            known += 1;
+        }
+        // Its end is a kill.
+        drop(server);
+        reading.join().expect("a thread that ended");
+        known += acknowledged.iter().count() as u64;
+        server = start();
+        let mut connection = server.connect();
+        let mut lines = BufReader::new(connection.try_clone().expect("a second handle")).lines().map_while(Result::ok);
+        let found: u64 = loop {
+            connection.write_all(&encode(&[b"GET".to_vec(), b"k".to_vec()])).expect("a server that reads");
+            if !lines.next().expect("a reply").starts_with("-LOADING") {
+                break lines.next().and_then(|line| line.parse().ok()).expect("a number");
+            }
+        };
+        assert!((sent + known..=last).contains(&found), "{found} of {last}, {known} acknowledged");
+        sent = last;
+    }
+    drop(server);
+    std::fs::remove_dir_all(&dir).expect("the folder is there");
+}
