@@ -154,7 +154,17 @@ impl SnapshotJob {
         self.end(SnapshotEnd::Failed(error.to_string()));
     }
 
+    /// Drops a snapshot that nobody wants any more, also where everything is there to finish it.
+    fn drop_unwanted(&mut self) {
+        if self.shared.unwanted.load(Ordering::Relaxed)
+            && let Some(mut sink) = self.sink.take()
+        {
+            sink.abandon();
+        }
+    }
+
     fn take(&mut self, piece: &CutPiece) {
+        self.drop_unwanted();
         let Some(sink) = &mut self.sink else { return };
         let (shared, sleep) = (&self.shared, &self.sleep);
         let mut after_key = || {
@@ -179,6 +189,7 @@ impl Job for SnapshotJob {
                     (self.wake)();
                 }
                 Received::Item(Order::Finish) => {
+                    self.drop_unwanted();
                     if let Some(mut sink) = self.sink.take() {
                         match sink.finish() {
                             Ok(bytes) => self.end(SnapshotEnd::Written(bytes)),
@@ -192,9 +203,7 @@ impl Job for SnapshotJob {
                 }
                 Received::Empty => return Progress::Idle,
                 Received::Closed => {
-                    if let Some(mut sink) = self.sink.take() {
-                        sink.abandon();
-                    }
+                    self.drop_unwanted();
                     return Progress::Done;
                 }
             }

@@ -228,3 +228,17 @@ fn fields_that_are_due_come_in_and_expire_then() {
     );
     assert_eq!(node.node.server.persistence.last_load, (1, 0));
 }
+
+#[test]
+fn a_save_that_is_cancelled_while_its_end_is_written_leaves_no_file() {
+    let mut node = TestNode::new(&[]);
+    run(&mut node, "> SET k v\nOK");
+    node.host.holds_jobs.set(true);
+    // Everything is on its way to the file before anybody changes their mind.
+    run(&mut node, "> BGSAVE\nBackground saving started");
+    node.turn();
+    run(&mut node, "> BGSAVE CANCEL\nBackground saving cancelled");
+    node.host.holds_jobs.set(false);
+    node.turn();
+    assert!(node.host.disk.clone().names().is_empty(), "{:?}", node.host.disk.clone().names());
+}
