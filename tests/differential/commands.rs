@@ -210,7 +210,50 @@ const GENERIC: &[Line] = &[
     (Exact, "[GET|SET|ZADD|HSET|LPUSH|EXPIRE]"),
 ];
 
-const FAMILIES: &[&[Line]] = &[STRINGS, BITS, LISTS, SETS, HASHES, ZSETS, GEO, HLLS, GENERIC, FIELD_TTLS, LEX];
+/// Numbers at the ends of what fits, and texts that are hardly numbers.
+const EDGES: &[Line] = &[
+    (Exact, "[INCRBY|DECRBY] {str} {edge}"),
+    (Exact, "HINCRBY {hash} {member} {edge}"),
+    (Exact, "INCRBYFLOAT {str} {weird}"),
+    (Exact, "HINCRBYFLOAT {hash} {member} {weird}"),
+    (Exact, "SETRANGE {str} {edge} {val}"),
+    (Exact, "[GETRANGE|SUBSTR] {str} {edge} {edge}"),
+    (Exact, "[SETBIT|GETBIT] {bits} {edge} 1"),
+    (Exact, "BITCOUNT {bits} {edge} {edge} [|BYTE|BIT]"),
+    (Exact, "BITPOS {bits} [0|1] {edge} {edge} [|BYTE|BIT]"),
+    (
+        Exact,
+        "BITFIELD {bits} (OVERFLOW [WRAP SET|FAIL SET|WRAP INCRBY|SAT INCRBY|FAIL INCRBY] [i64|u63|i1|u1|i8|u64|i65|i0] [{small}|#{small}] {edge})*",
+    ),
+    (Exact, "BITFIELD {bits} GET [i64|u8] {edge}"),
+    (Exact, "LRANGE {list} {edge} {edge}"),
+    (Exact, "LTRIM {list} [{edge}|{index}] [{edge}|{index}]"),
+    (Exact, "LINDEX {list} {edge}"),
+    (Exact, "LREM {list} {edge} {val}"),
+    (Exact, "LPOS {list} {val} [RANK|COUNT|MAXLEN] {edge}"),
+    (Exact, "[LPOP|SPOP|ZPOPMIN|ZPOPMAX] {nokey} {edge}"),
+    (Exact, "LMPOP [1|{edge}] {nokey} LEFT COUNT {edge}"),
+    (Exact, "ZMPOP [1|{edge}] {nokey} MIN COUNT {edge}"),
+    (
+        Shape,
+        "[SRANDMEMBER|HRANDFIELD|ZRANDMEMBER] {nokey} [9223372036854775807|-9223372036854775808|9223372036854775808|01]",
+    ),
+    (Exact, "[SINTERCARD|ZINTERCARD] [1|{edge}] {set} LIMIT {edge}"),
+    (Exact, "ZADD {zset} [|INCR] {weird} {member}"),
+    (Exact, "ZINCRBY {zset} {weird} {member}"),
+    (Exact, "[ZRANGE|ZREVRANGE] {zset} {edge} {edge} WITHSCORES"),
+    (Exact, "ZRANGE {zset} {index} {index} [|REV] LIMIT {small} [-1|{edge}]"),
+    (Exact, "ZREMRANGEBYRANK {zset} {edge} {edge}"),
+    (Exact, "ZRANGEBYSCORE {zset} {bound} {bound} LIMIT {edge} {edge}"),
+    (Exact, "[ZUNION|ZINTER] 2 {zset} {zset} WEIGHTS {weird} {weird} WITHSCORES"),
+    (Exact, "[EXPIREAT|PEXPIREAT] {nokey} {edge}"),
+    (
+        Exact,
+        "GEORADIUSBYMEMBER [{geo}|{nokey}] {member} [1|1000|x|-1|nan] [km|xx] ASC [|COUNT 0|COUNT 2|WITHDIST|STORE {nokey}]",
+    ),
+];
+
+const FAMILIES: &[&[Line]] = &[STRINGS, BITS, LISTS, SETS, HASHES, ZSETS, GEO, HLLS, GENERIC, FIELD_TTLS, LEX, EDGES];
 
 /// Makes commands that both servers know.
 pub struct Generator {
@@ -353,6 +396,54 @@ impl Generator {
                 let floats: [&[u8]; 10] =
                     [b"1", b"0.1", b"-2.5", b"1e10", b"inf", b"nan", b"x", b"3.0e3", b"123456.789", b"0.3333333333"];
                 self.pick(&floats).to_vec()
+            }
+            "edge" => {
+                let edges: [&[u8]; 16] = [
+                    b"9223372036854775807",
+                    b"-9223372036854775808",
+                    b"9223372036854775806",
+                    b"-9223372036854775807",
+                    b"9223372036854775808",
+                    b"-9223372036854775809",
+                    b"18446744073709551616",
+                    b"4611686018427387904",
+                    b"-4611686018427387905",
+                    b"-0",
+                    b"+1",
+                    b"01",
+                    b" 1",
+                    b"",
+                    b"0x1",
+                    b"1e2",
+                ];
+                self.pick(&edges).to_vec()
+            }
+            "weird" => {
+                let weird: [&[u8]; 22] = [
+                    b"-0",
+                    b"1e16",
+                    b"1e17",
+                    b"-1e21",
+                    b"1e-7",
+                    b"1.7976931348623157e308",
+                    b"-1.7976931348623157e308",
+                    b"5e-324",
+                    b"1e-320",
+                    b"1e400",
+                    b"-inf",
+                    b"+INF",
+                    b"infinity",
+                    b"nan",
+                    b"0x1p3",
+                    b".5",
+                    b"5.",
+                    b" 1",
+                    b"1 ",
+                    b"",
+                    b"9007199254740993",
+                    b"0.30000000000000004",
+                ];
+                self.pick(&weird).to_vec()
             }
             "score" => {
                 let scores: [&[u8]; 10] = [b"1", b"2", b"-1", b"1.5", b"inf", b"-inf", b"100", b"0", b"nope", b"3"];

@@ -23,6 +23,11 @@ const ALLOWED: &[Allowance] = &[
         "ALPHA compares whole strings; Redis's strcoll stops at a NUL byte",
     ),
     (
+        "EXPIRETIME",
+        |got, wanted| matches!((got, wanted), (Reply::Int(got), Reply::Int(wanted)) if got.abs_diff(*wanted) <= 1),
+        "a relative expiry is counted from when each server saw the command",
+    ),
+    (
         "OBJECT",
         |got, wanted| got.show() == "\"listpack\"" && wanted.show() == "\"skiplist\"",
         "ZDIFFSTORE packs a result that fits, also when a member that was taken away would not have",
