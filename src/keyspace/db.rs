@@ -1,6 +1,7 @@
 //! One database as commands see it: lookups that expire and touch, and the few functions through which every change goes.
 
-use crate::storage::table::{Lookup, OwnedEntry, prefix_of_hash};
+use crate::storage::OwnedEntry;
+use crate::storage::table::{Lookup, prefix_of_hash};
 use crate::storage::{EntryMut, EntryRef, NewValue, Type, Value};
 use crate::types::hash::next_field_expiry;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::storage::Object;
-use crate::storage::table::OwnedEntry;
+use crate::storage::OwnedEntry;
 
 use super::DbState;
 

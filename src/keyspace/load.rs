@@ -1,7 +1,8 @@
 //! Keys that come from a file or a master: made on another thread, put into their databases here.
 
+use crate::storage::OwnedEntry;
 use crate::storage::Table;
-use crate::storage::table::{OwnedEntry, prefix_of_hash};
+use crate::storage::table::prefix_of_hash;
 use crate::types::hash::next_field_expiry;
 
 use super::{DbIndex, DbState, Keyspace};

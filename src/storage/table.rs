@@ -19,6 +19,7 @@ use std::alloc::Layout;
 use std::ptr::NonNull;
 
 use super::entry::{self, EntryMut, EntryRef, NewValue, RawEntry, Type};
+use super::owned::OwnedEntry;
 use crate::base::hash::HashSeed;
 use crate::base::rng::Rng;
 
@@ -508,7 +509,8 @@ impl Table {
 
     /// Removes a key and returns its entry. The segment may shrink or merge with its neighbour.
     pub fn remove(&mut self, hash: u64, key: &[u8]) -> Option<OwnedEntry> {
-        let entry = OwnedEntry(self.detach(hash, key)?);
+        // SAFETY: a detached entry is live, and nobody else has it any more.
+        let entry = unsafe { OwnedEntry::from_raw(self.detach(hash, key)?) };
         self.shrink(hash);
         Some(entry)
     }
@@ -694,7 +696,8 @@ impl Table {
             for slot in &mut bucket.slots {
                 if let Some(raw) = slot.take() {
                     self.len -= 1;
-                    take(OwnedEntry(raw));
+                    // SAFETY: the slot that held the live entry was just emptied.
+                    take(unsafe { OwnedEntry::from_raw(raw) });
                 }
             }
         }
@@ -837,73 +840,12 @@ fn prefetch(address: *const u8) {
     let _ = address;
 }
 
-/// An entry outside any table.
-pub struct OwnedEntry(RawEntry);
-
-// SAFETY: an owned entry is plain bytes and a boxed Object, which is Send.
-unsafe impl Send for OwnedEntry {}
-
-impl OwnedEntry {
-    /// An entry that is to be placed later.
-    pub fn new(key: &[u8], value: NewValue<'_>, type_: Type, expire: Option<i64>, lru: u32) -> OwnedEntry {
-        OwnedEntry(entry::create(key, value, type_, expire, lru))
-    }
-
-    /// Read access.
-    pub fn read(&self) -> EntryRef<'_> {
-        // SAFETY: owned and live.
-        unsafe { EntryRef::from_raw(self.0) }
-    }
-
-    /// Write access.
-    pub fn edit(&mut self) -> EntryMut<'_> {
-        // SAFETY: owned and live.
-        unsafe { EntryMut::from_slot(&mut self.0) }
-    }
-
-    fn into_raw(self) -> RawEntry {
-        let raw = self.0;
-        std::mem::forget(self);
-        raw
-    }
-
-    /// Gives up the entry for its value, which is shown to be stored elsewhere.
-    pub fn into_value<R>(mut self, store: impl FnOnce(NewValue<'_>) -> R) -> R {
-        let (type_, encoding) = (self.read().type_(), self.read().encoding());
-        let taken = match self.read().value() {
-            entry::Value::Object(_) => self.edit().set_value(type_, NewValue::Int(0)),
-            _ => None,
-        };
-        store(match (taken, self.read().value()) {
-            (Some(object), _) => NewValue::Object(encoding, object),
-            (None, entry::Value::Bytes(bytes)) => NewValue::Bytes(encoding, bytes),
-            (None, entry::Value::Int(number)) => NewValue::Int(number),
-            (None, entry::Value::Object(_)) => unreachable!("objects were taken out above"),
-        })
-    }
-
-    /// The same value, expiry and access information under another key.
-    pub fn with_key(self, key: &[u8]) -> OwnedEntry {
-        let (type_, expire, lru, raw) =
-            (self.read().type_(), self.read().expire_at(), self.read().lru(), self.read().is_raw());
-        let mut renamed = self.into_value(|value| OwnedEntry(entry::create(key, value, type_, expire, lru)));
-        renamed.edit().set_raw(raw);
-        renamed
-    }
-}
-
-impl Drop for OwnedEntry {
-    fn drop(&mut self) {
-        entry::destroy(self.0);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::storage::{Encoding, Value};
+    use crate::storage::Value;
 
     fn number_of(entry: EntryRef<'_>) -> i64 {
         match entry.value() {
@@ -1059,19 +1001,5 @@ mod tests {
             }
         }
         assert_eq!((taken, table.len()), (keys, 0));
-    }
-
-    #[test]
-    fn an_entry_moves_to_another_key() {
-        let mut table = Table::new(HashSeed::new(2));
-        let hash = table.hash(b"a");
-        table.insert(hash, b"a", NewValue::Bytes(Encoding::Packed, b"xyz"), Type::Hash, Some(5), 77);
-        let entry = table.remove(hash, b"a").unwrap().with_key(b"other");
-        table.reinsert(entry);
-        let entry = table.get(table.hash(b"other"), b"other").unwrap();
-        assert!(matches!(entry.value(), Value::Bytes(b"xyz")));
-        assert_eq!((entry.expire_at(), entry.lru(), entry.type_()), (Some(5), 77, Type::Hash));
-        let prefix = prefix_of_hash(table.hash(b"other"));
-        assert!(table.find_by_prefix(prefix, |entry| entry.expire_at() == Some(5)).is_some());
     }
 }

@@ -3,9 +3,9 @@
 
 use crate::base::hash::HashSeed;
 use crate::config::Config;
+use crate::storage::OwnedEntry;
 use crate::storage::packed::{self, Item};
 use crate::storage::quicklist::{NodeLimits, Quicklist};
-use crate::storage::table::OwnedEntry;
 use crate::storage::zset::Change;
 use crate::storage::{Encoding, NewValue, Object, Shared, Type, Value, listpack};
 use crate::types::hash::{self, FieldTtl};

@@ -3,8 +3,8 @@
 
 use crate::base::crc;
 use crate::base::number::{parse_f64, parse_i64};
+use crate::storage::OwnedEntry;
 use crate::storage::listpack::{self, Element};
-use crate::storage::table::OwnedEntry;
 use crate::storage::{Type, intset};
 
 use super::build::{self, BuildLimits, Building, Duplicate, Elements, Head};
