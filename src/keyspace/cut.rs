@@ -116,7 +116,6 @@ pub(crate) struct Cut {
     filling: CutPiece,
     full: Vec<CutPiece>,
     in_flight: Arc<AtomicUsize>,
-    keys_taken: usize,
     /// Nobody wants the rest: buckets are marked, nothing is copied.
     discarding: bool,
 }
@@ -131,11 +130,10 @@ impl Cut {
     pub(super) fn take_before_change(&mut self, table: &mut Table, db: DbIndex, hash: u64) {
         let Some(Part { db: number, .. }) = self.part_at(db) else { return };
         let number = *number;
-        let Cut { filling, keys_taken, discarding, .. } = self;
+        let Cut { filling, discarding, .. } = self;
         table.take_before_change(hash, |entry| {
             if !*discarding {
                 filling.push(number, entry);
-                *keys_taken += 1;
             }
         });
         self.close_full_piece();
@@ -168,7 +166,6 @@ impl Keyspace {
             filling: CutPiece::new(&in_flight),
             full: Vec::new(),
             in_flight,
-            keys_taken: 0,
             discarding: false,
         };
         let mut size = CutSize { dbs: Vec::new(), has_field_expiry: false };
@@ -196,7 +193,7 @@ impl Keyspace {
     /// Takes one segment, some hundred entries at most. After `Done` no cut is going on.
     pub fn cut_step(&mut self) -> CutStep {
         let Some(cut) = &mut self.cut else { return CutStep::Done };
-        let Cut { parts, filling, keys_taken, discarding, .. } = &mut **cut;
+        let Cut { parts, filling, discarding, .. } = &mut **cut;
         if let Some(Part { db, place, cursor }) = parts.last_mut() {
             let table = match place {
                 Place::At(at) => &mut self.dbs[usize::from(at.0)].table,
@@ -205,7 +202,6 @@ impl Keyspace {
             *cursor = table.take_segment(*cursor, |entry| {
                 if !*discarding {
                     filling.push(*db, entry);
-                    *keys_taken += 1;
                 }
             });
             if *cursor == 0 {
@@ -255,11 +251,6 @@ impl Keyspace {
     pub fn cut_bytes_in_flight(&self) -> usize {
         let filling = self.cut.as_ref().map_or(0, |cut| cut.filling.entries.bytes());
         self.cut_in_flight.load(Ordering::Relaxed) + filling
-    }
-
-    /// Keys taken so far.
-    pub fn cut_keys_taken(&self) -> usize {
-        self.cut.as_ref().map_or(0, |cut| cut.keys_taken)
     }
 
     /// Keeps the content of a database that is emptied if the cut still needs it; gives it back otherwise.
