@@ -16,7 +16,7 @@ use crate::server::{REDIS_VERSION, Server, ShutdownRequest, VALKEY_VERSION};
 
 use super::{appending, rewriting};
 
-/// Bytes of copies on their way at which the walk waits for whoever writes them. Writers never wait.
+/// Bytes of copies on their way at which the walk waits for whoever writes them.
 const IN_FLIGHT_MAX: usize = 8 << 20;
 /// Bytes at which commands slow down as well, so that a snapshot's memory stays bounded: the pause after a turn, and twice as
 /// many bytes for the long one.

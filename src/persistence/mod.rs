@@ -1,4 +1,4 @@
-//! Data on disk: snapshots in the RDB format and when they are taken. Deliberately absent: commands, threads (jobs are
+//! Data on disk: RDB files, append-only files, snapshots and when they are taken. Deliberately absent: commands, threads (jobs are
 //! handed to the host), the disk itself (it is handed in). Called by `dispatch`, `node`, and by `commands` (DUMP, RESTORE).
 
 pub mod aof;
