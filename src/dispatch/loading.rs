@@ -19,7 +19,7 @@ use crate::persistence::rdb::reader::Reader;
 use crate::persistence::state::{LoadedFrom, LoadingState};
 use crate::server::{Action, Client, ClientFlags, Server};
 
-use super::{appending, call, rewriting};
+use super::{appending, call, rewriting, script_libraries};
 
 /// Microseconds of inserting in one turn.
 const SLICE_US: u64 = 500;
@@ -187,6 +187,11 @@ pub fn slice(server: &mut Server, budget_us: u64) -> Option<Result<LoadReport, L
                 Ok(()) => None,
                 Err((db, key)) => Some(Err(LoadError::Duplicate { db, key })),
             },
+            Loaded::Function(code) => {
+                let on_existing = state.on_existing;
+                let added = script_libraries::add_library_of_file(server, &code, on_existing);
+                added.err().map(|why| Err(LoadError::Function(format!("Failed loading functions: {why}"))))
+            }
             Loaded::Commands(batch) => repeat_commands(server, &batch).err().map(Err),
             Loaded::FileEnd(file) => {
                 note_file(server, &file);
@@ -288,6 +293,7 @@ pub fn reload_aof(server: &mut Server) -> Result<(), LoadError> {
         return Err(LoadError::Aof("the manifest cannot be understood".to_owned()));
     }
     server.keyspace.flush(None, false);
+    script_libraries::flush_libraries(server);
     server.keyspace.events.forget();
     if begin_aof(server)? {
         run_to_end(server)?;

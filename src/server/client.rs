@@ -40,6 +40,7 @@ bits! {
         PROTOCOL_ERROR = 17, "";
         INPUT_LEFT = 18, "";
         RESTRICTED = 19, "";
+        SCRIPT = 20, "";
     }
 }
 
