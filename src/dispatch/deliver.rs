@@ -6,7 +6,7 @@ use crate::pubsub::Kind;
 pub use crate::server::messages::{check_output_limit, note_output, note_output_at};
 use crate::server::messages::{publish, quoted, send};
 use crate::server::watch::{Watched, WatchedKey};
-use crate::server::{ClientFlags, Server};
+use crate::server::{ClientFlags, Server, tracking};
 
 use super::unblock;
 
@@ -15,10 +15,18 @@ pub fn after_command(server: &mut Server) {
     // Serving a blocked client changes keys again: until nothing is left.
     while !server.keyspace.events.is_quiet() {
         propagate_vanished(server);
+        let is_tracking = server.tracking.is_active();
         for (db, key) in std::mem::take(&mut server.keyspace.events.touched) {
             touch_watched(server, db, &key);
+            if is_tracking {
+                tracking::invalidate(server, &key);
+            }
         }
-        for db in std::mem::take(&mut server.keyspace.events.flushed) {
+        let flushed = std::mem::take(&mut server.keyspace.events.flushed);
+        if is_tracking && !flushed.is_empty() {
+            tracking::invalidate_all(server);
+        }
+        for db in flushed {
             flush_watched(server, db);
         }
         for (a, b) in std::mem::take(&mut server.keyspace.events.swapped) {
@@ -29,6 +37,7 @@ pub fn after_command(server: &mut Server) {
         }
         unblock::serve_ready_keys(server);
     }
+    server.tracking.acting = None;
 }
 
 /// Repeats what vanished by itself as deletions. They precede the command that met them: it may have made the key anew.

@@ -5,7 +5,7 @@ use crate::resp::{CommandError, Proto};
 use crate::server::{Client, ClientFlags, CommandId, Server, permission};
 use crate::spec::{CommandInfo, Flags};
 
-use super::memory;
+use super::{deliver, memory};
 
 /// The gates' answer.
 pub(super) enum Verdict {
@@ -45,6 +45,10 @@ pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8
     }
     if server.config.maxmemory > 0 {
         let refused = memory::make_room(server) == memory::Room::None;
+        if server.tracking.is_active() {
+            // Who caches a key that was evicted hears of it before the reply.
+            deliver::after_command(server);
+        }
         if refused && denies_oom(server, info, in_multi, place) {
             return Verdict::Refuse(CommandError::coded("OOM command not allowed when used memory > 'maxmemory'."));
         }
