@@ -65,7 +65,7 @@ pub(super) fn call(
             run(&mut DataContext {
                 db: server.keyspace.db(db),
                 argv,
-                reply: Reply::new(out, proto).bounded(server.config.client_output_buffer_limit.normal.hard_bytes),
+                reply: Reply::new(out, proto),
                 now: server.now.unix(),
                 config: &server.config,
                 deny_blocking,

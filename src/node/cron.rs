@@ -35,7 +35,7 @@ impl Node {
     /// How long the owner may sleep if no bytes come, in microseconds.
     pub fn sleep_us(&self, now: MonoTime) -> u64 {
         let server = &self.server;
-        if !self.input_left.is_empty() {
+        if !self.input_left.is_empty() || !server.pending_writes.is_empty() {
             return 0;
         }
         let mut wait = self.cron.last.map_or(0, |last| (last.0 + self.cron_period_us()).saturating_sub(now.0));

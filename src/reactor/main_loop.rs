@@ -314,6 +314,7 @@ impl MainLoop {
         let id = connection.client;
         let mut failed = false;
         let mut written = 0;
+        client.out.write_on();
         // A bound per turn, so that one fast reader of much does not hold up the others.
         for _ in 0..16 {
             let (slices, count) = client.out.slices::<SLICES>(client.sendable());
@@ -340,13 +341,19 @@ impl MainLoop {
         client.net_output_bytes += written as u64;
         // What is held back waits for the disk, not for the socket.
         let (waits, is_empty) = (client.sendable() > 0, client.out.is_empty());
+        // The next slice of a long reply is for the next turn, not for the socket to ask for.
+        let goes_on = client.out.awaits_writing() && !failed;
+        if goes_on && !client.pending_write {
+            client.pending_write = true;
+            self.node.server.pending_writes.push(place as u32);
+        }
         self.node.server.stats.total_net_output_bytes += written as u64;
         self.node.server.stats.total_writes_processed += 1;
         let closing = connection.closing;
         if failed || (closing && is_empty) {
             return self.close(place, id);
         }
-        if connection.watch_write(self.poll.registry(), Token(place), waits).is_err() {
+        if connection.watch_write(self.poll.registry(), Token(place), waits && !goes_on).is_err() {
             return self.close(place, id);
         }
         if is_empty {

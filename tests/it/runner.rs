@@ -32,6 +32,9 @@ use russet::server::{Action, ClientId};
 use crate::node::{self, EPOCH_US, TestHost};
 use crate::remote::Remote;
 
+/// How often a client's output is written in a turn, so that a reply without end does not keep the test.
+const WRITES_MAX: usize = 100;
+
 /// A node with clients, without sockets.
 pub struct TestNode {
     pub node: Node,
@@ -173,10 +176,17 @@ impl TestNode {
         for (name, (_, place)) in &self.clients {
             if let Some(client) = self.node.server.clients.at(*place) {
                 client.pending_write = false;
-                let mut bytes = client.out.to_vec();
-                bytes.truncate(client.sendable());
-                client.out.advance(bytes.len());
-                self.inboxes.entry(name.clone()).or_default().extend(bytes);
+                let inbox = self.inboxes.entry(name.clone()).or_default();
+                for _ in 0..WRITES_MAX {
+                    client.out.write_on();
+                    let (slices, count) = client.out.slices::<64>(client.sendable());
+                    let before = inbox.len();
+                    slices[..count].iter().for_each(|slice| inbox.extend_from_slice(slice));
+                    if inbox.len() == before {
+                        break;
+                    }
+                    client.out.advance(inbox.len() - before);
+                }
             }
         }
         for action in self.node.take_actions() {
