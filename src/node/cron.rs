@@ -58,8 +58,8 @@ impl Node {
             // What another thread is freeing may be enough.
             wait = wait.min(if server.keyspace.garbage.pending() > 0 { FREED_LOOK_US } else { 0 });
         }
-        if server.pause.until_ms != 0 {
-            wait = wait.min(us_until(server.pause.until_ms, server.now));
+        if let Some(until) = server.pause.until {
+            wait = wait.min(until.since(now));
         }
         wait
     }
@@ -74,7 +74,7 @@ impl Node {
             return;
         }
         // While CLIENT PAUSE holds writes back, keys stay too.
-        if server.pause.until_ms != 0 {
+        if server.pause.until.is_some() {
             return;
         }
         let start = server.host.mono_us();
@@ -121,13 +121,12 @@ impl Node {
             server.shutdown = Some(request);
         }
         let start = server.host.mono_us();
-        let ms = now.unix().0;
         let stats = &mut server.stats;
-        stats.ops_rate.sample(stats.total_commands_processed, ms);
-        stats.input_rate.sample(stats.total_net_input_bytes, ms);
-        stats.output_rate.sample(stats.total_net_output_bytes, ms);
-        stats.cycle_rate.sample(stats.eventloop_cycles, ms);
-        stats.busy_rate.sample(stats.eventloop_duration_sum_us, ms);
+        stats.ops_rate.sample(stats.total_commands_processed, now.mono);
+        stats.input_rate.sample(stats.total_net_input_bytes, now.mono);
+        stats.output_rate.sample(stats.total_net_output_bytes, now.mono);
+        stats.cycle_rate.sample(stats.eventloop_cycles, now.mono);
+        stats.busy_rate.sample(stats.eventloop_duration_sum_us, now.mono);
         let used = server.used_memory();
         server.stats.peak_memory = server.stats.peak_memory.max(used);
         if self.cron.runs.is_multiple_of(10) {

@@ -213,7 +213,7 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
         executable: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
         config_file,
         supervised: supervisor.name(),
-        started_unix_us: clock.now().unix_us,
+        started: clock.now().mono,
         os: operating_system(),
         monotonic_clock: clock.describe(),
     };

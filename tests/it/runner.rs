@@ -41,6 +41,8 @@ pub struct TestNode {
     pub host: TestHost,
     clients: BTreeMap<String, (ClientId, u32)>,
     inboxes: BTreeMap<String, Vec<u8>>,
+    /// By how much the wall clock was set forwards or back, in microseconds.
+    pub wall_us: i64,
     /// Set when the server ends.
     pub exit_code: Option<u8>,
 }
@@ -57,7 +59,8 @@ impl TestNode {
     }
 
     fn started((node, host): (Node, TestHost)) -> TestNode {
-        let mut this = TestNode { node, host, clients: BTreeMap::new(), inboxes: BTreeMap::new(), exit_code: None };
+        let mut this =
+            TestNode { node, host, clients: BTreeMap::new(), inboxes: BTreeMap::new(), wall_us: 0, exit_code: None };
         this.node.begin_turn(this.now());
         this.node.load_at_start();
         this.settle();
@@ -98,7 +101,7 @@ impl TestNode {
     /// The time by the node's clock.
     pub fn now(&self) -> Now {
         let mono = *self.host.clock_us.borrow();
-        Now { mono: MonoTime(mono), unix_us: EPOCH_US + mono as i64 - 1_000_000 }
+        Now { mono: MonoTime(mono), unix_us: EPOCH_US + mono as i64 - 1_000_000 + self.wall_us }
     }
 
     /// The place of a client, which is connected if it was not.
