@@ -9,6 +9,7 @@ mod node;
 mod remote;
 mod resp;
 mod runner;
+mod scan;
 #[path = "../support/server.rs"]
 mod server;
 mod turns;
