@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::disk::reason;
 use crate::base::log;
 use crate::config::RdbDialect;
 use crate::keyspace::{AccessPolicy, CutSize, CutStep};
@@ -83,7 +84,7 @@ pub(super) fn start(
     let (snapshot, job) = Snapshot::new(sink, delay, server.host.wake(), server.host.sleep());
     if let Err(error) = server.host.spawn("snapshot", job) {
         server.keyspace.discard_cut();
-        return Err(error.to_string());
+        return Err(reason(&error));
     }
     server.persistence.running = Some(Running {
         snapshot,

@@ -155,6 +155,7 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
     };
     let loaded = file::load(sources, Role::Server, &mut RealFiles).map_err(|error| error.report(PRODUCT))?;
     refuse_open_doors(&loaded).map_err(|error| error.report(PRODUCT))?;
+    logging::probe(&loaded.config).map_err(|why| LoadError::Whole(why).report(PRODUCT))?;
     let Loaded { mut config, rename_commands, load_modules, module_settings, .. } = loaded;
     if config.dir.is_empty() {
         let here = std::env::current_dir().map_err(|error| reason(&error))?;
