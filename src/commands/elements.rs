@@ -104,6 +104,23 @@ pub(super) fn beyond_negation() -> CommandError {
     CommandError::err(format!("value is out of range, value must between {} and {}", -i64::MAX, i64::MAX))
 }
 
+/// The count of HRANDFIELD or ZRANDMEMBER, if it is given, and whether `word` follows it: what belongs to each element.
+pub(super) fn random_options(argv: &[&[u8]], word: &str) -> Result<(Option<RandomCount>, bool), CommandError> {
+    let count = argv.get(2).map(|count| random_count(count)).transpose()?;
+    let pairs = match &argv[argv.len().min(3)..] {
+        [] => false,
+        [arg] if arg.eq_ignore_ascii_case(word.as_bytes()) => true,
+        _ => return Err(CommandError::Syntax),
+    };
+    if let (true, Some(RandomCount::Distinct(size) | RandomCount::Repeating(size))) = (pairs, count)
+        && size > (i64::MAX / 2) as usize
+    {
+        // Twice the count must be a number, too.
+        return Err(CommandError::err("value is out of range"));
+    }
+    Ok((count, pairs))
+}
+
 /// The count of SRANDMEMBER, HRANDFIELD, ZRANDMEMBER: negative for repetitions.
 pub(super) fn random_count(arg: &[u8]) -> Result<RandomCount, CommandError> {
     let count = integer(arg)?;
@@ -112,15 +129,6 @@ pub(super) fn random_count(arg: &[u8]) -> Result<RandomCount, CommandError> {
     }
     let size = count.unsigned_abs() as usize;
     Ok(if count < 0 { RandomCount::Repeating(size) } else { RandomCount::Distinct(size) })
-}
-
-/// As `random_count`, where two elements of the reply belong to each: twice the count must be a number, too.
-pub(super) fn random_count_of_pairs(count: RandomCount) -> Result<(), CommandError> {
-    let (RandomCount::Distinct(size) | RandomCount::Repeating(size)) = count;
-    if size > (i64::MAX / 2) as usize {
-        return Err(CommandError::err("value is out of range"));
-    }
-    Ok(())
 }
 
 /// What the commands for random elements answer where there are none.

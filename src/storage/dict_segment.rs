@@ -9,11 +9,11 @@
 //! and without gaps, so an entry ends where the next begins. `large` counts the entries of kind 3, so that
 //! segments without any are copied and freed without being looked at.
 
-use super::block::{Block, Contents, capacity_for};
+use super::block::{Block, capacity_for};
 use super::dict_entry::{FieldRef, KIND_EXPIRING, KIND_FIELD, KIND_LARGE, NEVER, Parts, unpack, unpack_field};
 use super::directory::Segment;
 use super::large;
-use super::segment_view::{self, HEAD, put_u16, set_count, set_end, set_slots, u16_at};
+use super::segment_view::{self, HEAD, Layout, put_u16, set_count, set_end, set_slots, u16_at};
 use crate::base::hash::HashSeed;
 
 /// Bits of the hash that a segment may cover at most, and that a scan cursor has. With a keyed hash nobody can make more
@@ -53,31 +53,18 @@ struct Entries;
 
 type View<'a> = segment_view::View<'a, Entries>;
 
-impl Contents for Entries {
-    fn copied(bytes: &[u8]) {
-        for_each_large(bytes, |at| {
-            // SAFETY: `at` begins with a pointer of an entry of kind 3, just copied bytewise from a live segment.
-            unsafe { large::retain(at) }
-        });
-    }
-
-    fn freed(bytes: &mut [u8]) {
-        for_each_large(bytes, |at| {
-            // SAFETY: `at` begins with a pointer of an entry of kind 3, and the segment goes with its references.
-            unsafe { large::release(at) }
-        });
-    }
-}
-
-fn for_each_large(bytes: &[u8], mut visit: impl FnMut(&[u8])) {
-    let view = View::of(bytes);
-    if view.large() == 0 {
-        return;
-    }
-    for index in 0..view.count() {
-        let entry = view.entry_bytes(index);
-        if entry[0] & 3 == KIND_LARGE {
-            visit(&entry[1..]);
+// SAFETY: entries of kind 3, and no others, are a byte and a pointer.
+unsafe impl Layout for Entries {
+    fn for_each_large(bytes: &[u8], mut visit: impl FnMut(&[u8])) {
+        let view = View::of(bytes);
+        if view.large() == 0 {
+            return;
+        }
+        for index in 0..view.count() {
+            let entry = view.entry_bytes(index);
+            if entry[0] & 3 == KIND_LARGE {
+                visit(&entry[1..]);
+            }
         }
     }
 }
@@ -91,12 +78,7 @@ impl Segment for DictSegment {
     }
 
     fn memory_bytes(&self) -> usize {
-        let mut bytes = self.block.memory_bytes();
-        for_each_large(self.block.bytes(), |at| {
-            // SAFETY: `at` begins with the pointer of an entry of kind 3 of this live segment.
-            bytes += unsafe { large::at(at) }.memory_bytes();
-        });
-        bytes
+        segment_view::memory_bytes(&self.block)
     }
 }
 

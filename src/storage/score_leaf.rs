@@ -10,9 +10,9 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::block::{Block, Contents, capacity_for};
+use super::block::{Block, capacity_for};
 use super::large::{self, LARGE_POINTER_BYTES, LargeEntry};
-use super::segment_view::{self, HEAD, put_u16, set_count, set_end, set_slots, u16_at};
+use super::segment_view::{self, HEAD, Layout, put_u16, set_count, set_end, set_slots, u16_at};
 
 /// Members of a full leaf.
 pub const MEMBERS_MAX: usize = 64;
@@ -34,29 +34,16 @@ struct Members;
 
 type View<'a> = segment_view::View<'a, Members>;
 
-impl Contents for Members {
-    fn copied(bytes: &[u8]) {
-        for_each_large(bytes, |at| {
-            // SAFETY: `at` begins with the pointer of a member out of line, just copied bytewise from a live leaf.
-            unsafe { large::retain(at) }
-        });
-    }
-
-    fn freed(bytes: &mut [u8]) {
-        for_each_large(bytes, |at| {
-            // SAFETY: `at` begins with the pointer of a member out of line, and the leaf goes with its references.
-            unsafe { large::release(at) }
-        });
-    }
-}
-
-fn for_each_large(bytes: &[u8], mut visit: impl FnMut(&[u8])) {
-    let view = View::of(bytes);
-    if view.large() == 0 {
-        return;
-    }
-    for index in (0..view.count()).filter(|&index| view.is_large(index)) {
-        visit(view.packed(index));
+// SAFETY: members whose offset is marked, and no others, are a pointer.
+unsafe impl Layout for Members {
+    fn for_each_large(bytes: &[u8], mut visit: impl FnMut(&[u8])) {
+        let view = View::of(bytes);
+        if view.large() == 0 {
+            return;
+        }
+        for index in (0..view.count()).filter(|&index| view.is_large(index)) {
+            visit(view.packed(index));
+        }
     }
 }
 
@@ -107,12 +94,7 @@ impl ScoreLeaf {
 
     /// Bytes of its allocations.
     pub fn memory_bytes(&self) -> usize {
-        let mut bytes = self.block.memory_bytes();
-        for_each_large(self.block.bytes(), |at| {
-            // SAFETY: `at` begins with the pointer of a member out of line of this live leaf.
-            bytes += unsafe { large::at(at) }.memory_bytes();
-        });
-        bytes
+        segment_view::memory_bytes(&self.block)
     }
 
     /// The score and the member at `index`.

@@ -8,6 +8,7 @@
 use std::marker::PhantomData;
 
 use super::block::{Block, Contents};
+use super::large;
 
 /// Bytes of the head.
 pub const HEAD: usize = 8;
@@ -52,6 +53,41 @@ impl<'a, C> View<'a, C> {
     pub fn end(self) -> usize {
         u16_at(self.bytes, 4)
     }
+}
+
+/// What follows the head, as far as blocks must know it.
+///
+/// # Safety
+/// `for_each_large` shows each pointer to an element out of line (see `large`) that the bytes hold, once, and nothing else.
+pub unsafe trait Layout {
+    /// Shows where pointers to elements out of line begin.
+    fn for_each_large(bytes: &[u8], visit: impl FnMut(&[u8]));
+}
+
+impl<L: Layout> Contents for L {
+    fn copied(bytes: &[u8]) {
+        L::for_each_large(bytes, |at| {
+            // SAFETY: `at` begins with a pointer, just copied bytewise from a live block.
+            unsafe { large::retain(at) }
+        });
+    }
+
+    fn freed(bytes: &mut [u8]) {
+        L::for_each_large(bytes, |at| {
+            // SAFETY: `at` begins with a pointer, and the block goes with its references.
+            unsafe { large::release(at) }
+        });
+    }
+}
+
+/// Bytes of a block with all elements out of line.
+pub fn memory_bytes<L: Layout>(block: &Block<L>) -> usize {
+    let mut bytes = block.memory_bytes();
+    L::for_each_large(block.bytes(), |at| {
+        // SAFETY: `at` begins with a pointer of this live block.
+        bytes += unsafe { large::at(at) }.memory_bytes();
+    });
+    bytes
 }
 
 impl<C: Contents> Block<C> {

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use crate::base::number::parse_f64;
 use crate::base::partial_sort::sort_range;
+use crate::commands::store_nothing;
 use crate::keyspace::{KeepTtl, Notify, lru};
 use crate::persistence::rdb::build::{BuildLimits, Building, Head};
 use crate::resp::CommandError;
@@ -260,10 +261,7 @@ fn sort_command(cx: &mut DataContext<'_>, may_store: bool) -> CommandResult {
 fn store(cx: &mut DataContext<'_>, destination: &[u8], results: Vec<Option<Vec<u8>>>) {
     let count = results.len();
     if count == 0 {
-        if cx.db.exists(destination) && cx.db.delete(destination) {
-            cx.db.modified(destination);
-            cx.db.notify(Notify::GENERIC, "del", destination);
-        }
+        store_nothing(cx, destination);
     } else {
         let limits = BuildLimits::new(cx.config, cx.db.keyspace().hash_seed());
         let lru = lru::initial(&cx.db.keyspace().policy, cx.now);

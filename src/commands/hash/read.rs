@@ -2,8 +2,7 @@
 
 use crate::base::time::UnixMillis;
 use crate::commands::elements::{
-    RandomChoice, ScanOptions, fork_rng, random_count, random_count_of_pairs, reply_element, reply_nothing, reply_scan,
-    scan_cursor,
+    RandomChoice, ScanOptions, fork_rng, random_options, reply_element, reply_nothing, reply_scan, scan_cursor,
 };
 use crate::resp::{CommandError, Reply};
 use crate::server::{Command, CommandResult, DataContext, Handler, Outcome};
@@ -326,15 +325,7 @@ fn reply_each(cx: &mut DataContext<'_>, part: impl Fn(Field<'_>) -> Element<'_>)
 }
 
 fn hrandfield(cx: &mut DataContext<'_>) -> CommandResult {
-    let count = cx.argv.get(2).map(|count| random_count(count)).transpose()?;
-    let with_values = match &cx.argv[cx.argv.len().min(3)..] {
-        [] => false,
-        [word] if word.eq_ignore_ascii_case(b"WITHVALUES") => true,
-        _ => return Err(CommandError::Syntax),
-    };
-    if let (true, Some(count)) = (with_values, count) {
-        random_count_of_pairs(count)?;
-    }
+    let (count, with_values) = random_options(cx.argv, "WITHVALUES")?;
     let (mut rng, clock) = (fork_rng(cx), cx.db.field_clock());
     cx.db.expire_due_fields(cx.argv[1], EXPIRE_FIELDS_MAX);
     let entry = cx.db.lookup_read(cx.argv[1]);

@@ -2,6 +2,7 @@
 
 use crate::base::number;
 use crate::commands::elements::reply_element;
+use crate::commands::store_nothing;
 use crate::keyspace::{Db, KeepTtl, Notify};
 use crate::resp::CommandError;
 use crate::server::context::Args;
@@ -298,10 +299,8 @@ fn store_combined(cx: &mut DataContext<'_>, operation: Operation, event: &'stati
         result.store(|value| cx.db.set_value(destination, Type::Set, value, KeepTtl::Clear));
         cx.db.modified(destination);
         cx.db.notify(Notify::SET, event, destination);
-    } else if cx.db.exists(destination) {
-        cx.db.delete(destination);
-        cx.db.modified(destination);
-        cx.db.notify(Notify::GENERIC, "del", destination);
+    } else {
+        store_nothing(cx, destination);
     }
     cx.reply.int(count as i64);
     Ok(Outcome::Done)

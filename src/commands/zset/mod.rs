@@ -7,8 +7,8 @@ pub(super) mod range;
 use crate::base::hash::HashSeed;
 use crate::base::number;
 use crate::commands::elements::{
-    RandomChoice, ScanOptions, fork_rng, random_count, random_count_of_pairs, reply_double, reply_element,
-    reply_nothing, reply_scan, scan_cursor,
+    RandomChoice, ScanOptions, fork_rng, random_options, reply_double, reply_element, reply_nothing, reply_scan,
+    scan_cursor,
 };
 use crate::keyspace::{Db, Notify};
 use crate::resp::CommandError;
@@ -513,15 +513,7 @@ fn zcard(cx: &mut DataContext<'_>) -> CommandResult {
 }
 
 fn zrandmember(cx: &mut DataContext<'_>) -> CommandResult {
-    let count = cx.argv.get(2).map(|count| random_count(count)).transpose()?;
-    let with_scores = match &cx.argv[cx.argv.len().min(3)..] {
-        [] => false,
-        [word] if word.eq_ignore_ascii_case(b"WITHSCORES") => true,
-        _ => return Err(CommandError::Syntax),
-    };
-    if let (true, Some(count)) = (with_scores, count) {
-        random_count_of_pairs(count)?;
-    }
+    let (count, with_scores) = random_options(cx.argv, "WITHSCORES")?;
     let mut rng = fork_rng(cx);
     let Some(entry) = cx.db.lookup_read(cx.argv[1]) else {
         reply_nothing(&mut cx.reply, count);
