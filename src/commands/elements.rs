@@ -6,6 +6,7 @@ use std::fmt::{self, Debug};
 use crate::base::glob::{self, Case};
 use crate::base::number;
 use crate::base::rng::Rng;
+use crate::keyspace::lazyfree::{Bin, KeptEntry};
 use crate::resp::output::{LongReply, SLICE_BYTES};
 use crate::resp::{CommandError, Output, Proto, Reply};
 use crate::server::DataContext;
@@ -159,6 +160,8 @@ pub(super) struct RandomChoice {
     pub size: usize,
     /// Does a value or a score come with each?
     pub pairs: bool,
+    /// Where the copy goes that a long reply is written from.
+    pub bin: Bin,
 }
 
 impl RandomChoice {
@@ -185,7 +188,7 @@ impl RandomChoice {
                     let mut left = wanted;
                     return show(entry, &mut |_| self.next(&mut left), reply);
                 }
-                let entry = copy(entry);
+                let entry = self.bin.keep(copy(entry));
                 reply.long(Box::new(LongChoice { choice: self, left: wanted, entry, proto: reply.proto(), show }));
             }
         }
@@ -202,7 +205,7 @@ impl RandomChoice {
 struct LongChoice<S> {
     choice: RandomChoice,
     left: usize,
-    entry: OwnedEntry,
+    entry: KeptEntry,
     proto: Proto,
     show: S,
 }
@@ -217,7 +220,9 @@ impl<S: Show> LongReply for LongChoice<S> {
     fn write(&mut self, out: &mut Output) {
         let LongChoice { choice, left, entry, proto, show } = self;
         let mut next = |written: usize| if written < SLICE_BYTES { choice.next(left) } else { None };
-        show(entry.read(), &mut next, &mut Reply::new(out, *proto));
+        if let Some(entry) = entry.read() {
+            show(entry, &mut next, &mut Reply::new(out, *proto));
+        }
     }
 
     fn left_bytes_min(&self) -> u64 {
@@ -226,8 +231,9 @@ impl<S: Show> LongReply for LongChoice<S> {
     }
 
     fn memory_bytes(&self) -> usize {
-        let nodes = if let Value::Object(object) = self.entry.read().value() { object.memory_bytes() } else { 0 };
-        self.entry.read().allocated_bytes() + nodes
+        let nodes =
+            |entry: EntryRef<'_>| if let Value::Object(object) = entry.value() { object.memory_bytes() } else { 0 };
+        self.entry.read().map_or(0, |entry| entry.allocated_bytes() + nodes(entry))
     }
 }
 

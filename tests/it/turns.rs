@@ -306,8 +306,10 @@ fn a_reply_without_end_takes_no_more_than_slices() {
     node.ask("CONFIG SET client-output-buffer-limit \"normal 1000000 0 0\"");
     node.send("e", &requests(&["SRANDMEMBER s -999999999"]));
     assert!(!node.is_connected("e"));
+    let freed = node.node.server.keyspace.garbage.freed();
     node.ask("CLIENT KILL SKIPME yes");
     node.turn();
+    assert_eq!(node.node.server.keyspace.garbage.freed(), freed + 3, "the copies are for another thread to free");
     assert!(["b", "c", "d"].iter().all(|client| !node.is_connected(client)));
     assert!(node.node.sleep_us(node.now().mono) > 0);
 }

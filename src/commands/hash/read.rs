@@ -326,7 +326,7 @@ fn reply_each(cx: &mut DataContext<'_>, part: impl Fn(Field<'_>) -> Element<'_>)
 
 fn hrandfield(cx: &mut DataContext<'_>) -> CommandResult {
     let (count, with_values) = random_options(cx.argv, "WITHVALUES")?;
-    let (mut rng, clock) = (fork_rng(cx), cx.db.field_clock());
+    let (mut rng, bin, clock) = (fork_rng(cx), cx.db.keyspace().garbage.bin(), cx.db.field_clock());
     cx.db.expire_due_fields(cx.argv[1], EXPIRE_FIELDS_MAX);
     let entry = cx.db.lookup_read(cx.argv[1]);
     let hash = entry.map(|entry| HashRef::of(entry).ok_or(CommandError::WrongType)).transpose()?;
@@ -347,7 +347,7 @@ fn hrandfield(cx: &mut DataContext<'_>) -> CommandResult {
         hash::pop_due(&mut copy.edit(), clock.0.saturating_sub(1), usize::MAX, |_| {});
         copy
     };
-    let choice = RandomChoice { rng, count, size, pairs: with_values };
+    let choice = RandomChoice { rng, count, size, pairs: with_values, bin };
     choice.reply(&mut cx.reply, entry, copy, move |entry, next, reply| {
         let Some(hash) = HashRef::of(entry) else { return };
         let alive = Alive::of(hash, clock);

@@ -437,7 +437,7 @@ fn srandmember(cx: &mut DataContext<'_>) -> CommandResult {
         return Err(CommandError::Syntax);
     }
     let count = cx.argv.get(2).map(|count| random_count(count)).transpose()?;
-    let mut rng = fork_rng(cx);
+    let (mut rng, bin) = (fork_rng(cx), cx.db.keyspace().garbage.bin());
     let Some(entry) = cx.db.lookup_read(cx.argv[1]) else {
         reply_nothing(&mut cx.reply, count);
         return Ok(Outcome::Done);
@@ -450,7 +450,7 @@ fn srandmember(cx: &mut DataContext<'_>) -> CommandResult {
         }
         return Ok(Outcome::Done);
     };
-    let choice = RandomChoice { rng, count, size, pairs: false };
+    let choice = RandomChoice { rng, count, size, pairs: false, bin };
     choice.reply(&mut cx.reply, entry, OwnedEntry::copy_of, |entry, next, reply| {
         let Some(set) = SetRef::of(entry) else { return };
         // Finding a packed member by its number means walking there: several are better looked up in a list.

@@ -514,7 +514,7 @@ fn zcard(cx: &mut DataContext<'_>) -> CommandResult {
 
 fn zrandmember(cx: &mut DataContext<'_>) -> CommandResult {
     let (count, with_scores) = random_options(cx.argv, "WITHSCORES")?;
-    let mut rng = fork_rng(cx);
+    let (mut rng, bin) = (fork_rng(cx), cx.db.keyspace().garbage.bin());
     let Some(entry) = cx.db.lookup_read(cx.argv[1]) else {
         reply_nothing(&mut cx.reply, count);
         return Ok(Outcome::Done);
@@ -527,7 +527,7 @@ fn zrandmember(cx: &mut DataContext<'_>) -> CommandResult {
         }
         return Ok(Outcome::Done);
     };
-    let choice = RandomChoice { rng, count, size, pairs: with_scores };
+    let choice = RandomChoice { rng, count, size, pairs: with_scores, bin };
     choice.reply(&mut cx.reply, entry, OwnedEntry::copy_of, move |entry, next, reply| {
         let Some(zset) = ZsetRef::of(entry) else { return };
         // Finding a packed member by its rank means walking there: several are better looked up in a list.
