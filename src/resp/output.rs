@@ -97,12 +97,20 @@ impl Output {
     }
 
     /// At least so many bytes of long replies are still to be written.
+    #[inline]
     pub fn unwritten_bytes_min(&self) -> u64 {
-        if self.long_replies == 0 {
-            return 0;
-        }
+        if self.long_replies == 0 { 0 } else { self.long_bytes_min() }
+    }
+
+    #[cold]
+    fn long_bytes_min(&self) -> u64 {
         let left = |piece: &Piece| if let Piece::Long(long) = piece { long.left_bytes_min() } else { 0 };
         self.pieces.iter().map(left).fold(0, u64::saturating_add)
+    }
+
+    #[cold]
+    fn pieces_before_long(&self) -> usize {
+        self.pieces.iter().take_while(|piece| !matches!(piece, Piece::Long(_))).count()
     }
 
     /// The buffer to append to.
@@ -248,8 +256,8 @@ impl Output {
         let mut slices = [IoSlice::new(&[]); N];
         let (mut count, mut left) = (0, len_max);
         let tail = (!self.tail.is_empty() && self.long_replies == 0).then_some(self.tail.as_slice());
-        let pieces = self.pieces.iter().take_while(|piece| !matches!(piece, Piece::Long(_)));
-        for bytes in pieces.map(Piece::bytes).chain(tail).take(N) {
+        let pieces_max = if self.long_replies == 0 { N } else { N.min(self.pieces_before_long()) };
+        for bytes in self.pieces.iter().map(Piece::bytes).chain(tail).take(pieces_max) {
             let bytes = if count == 0 { &bytes[self.sent..] } else { bytes };
             let bytes = &bytes[..bytes.len().min(left)];
             if left == 0 {

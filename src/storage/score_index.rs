@@ -164,7 +164,8 @@ impl IndexSegment {
     #[inline]
     fn score(&self, index: usize) -> f64 {
         let bytes = self.block.bytes();
-        score_at(bytes, scores_at(bytes) + width(bytes) * index, width(bytes))
+        let width = width(bytes);
+        score_at(bytes, scores_at(bytes) + width * index, width)
     }
 
     /// The first entry of this hash's fingerprint at `from` or after.

@@ -354,11 +354,12 @@ pub(super) fn put_score(at: &mut [u8], score: f64) {
 /// The score of this width at `at`.
 #[inline]
 pub(super) fn score_at(bytes: &[u8], at: usize, width: usize) -> f64 {
-    let (mut four, mut eight) = ([0; 4], [0; 8]);
     if width == 4 {
+        let mut four = [0; 4];
         four.copy_from_slice(&bytes[at..at + 4]);
         return f64::from(i32::from_le_bytes(four));
     }
+    let mut eight = [0; 8];
     eight.copy_from_slice(&bytes[at..at + 8]);
     f64::from_le_bytes(eight)
 }
@@ -386,7 +387,8 @@ impl<'a> View<'a> {
 
     #[inline]
     fn score(self, index: usize) -> f64 {
-        score_at(self.bytes, HEAD + self.width() * index, self.width())
+        let width = self.width();
+        score_at(self.bytes, HEAD + width * index, width)
     }
 
     #[inline]
