@@ -356,3 +356,37 @@ fn a_server_whose_append_only_file_cannot_be_made_does_not_start() {
     let (_, log) = refusal(&["--dir", UNWRITABLE, "--appendonly", "yes"]);
     assert!(log.contains("# Can't open or create append-only dir appendonlydir: "), "{log}");
 }
+
+#[test]
+fn a_reply_without_end_neither_fills_memory_nor_keeps_others_waiting() {
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    assert_eq!(ask(&mut conn, "SADD s a b c"), ":3");
+    let used = told(&ask(&mut conn, "INFO memory"), "used_memory");
+    // One takes what it gets, the other nothing.
+    let mut taking = BufReader::new(server.connect());
+    let mut waiting = server.connect();
+    for asking in [taking.get_mut(), &mut waiting] {
+        asking.write_all(b"SRANDMEMBER s -9223372036854775807\r\n").expect("the server reads");
+    }
+    let mut line = String::new();
+    taking.read_line(&mut line).expect("a reply");
+    assert_eq!(line, "*9223372036854775807\r\n");
+    let mut element = [0; 7];
+    for n in 0..3_000_000u32 {
+        taking.read_exact(&mut element).expect("the server goes on");
+        assert!(element.starts_with(b"$1\r\n") && element.ends_with(b"\r\n") && (b'a'..=b'c').contains(&element[4]));
+        match n {
+            1_000_000 => assert_eq!(ask(&mut conn, "DEL s"), ":1"),
+            n if n % 500_000 == 0 => {
+                let more = told(&ask(&mut conn, "INFO memory"), "used_memory").saturating_sub(used);
+                assert!(more < 2_000_000, "{more} bytes more");
+            }
+            _ => {}
+        }
+    }
+    drop(taking);
+    wait_for("who left is forgotten", || told(&ask(&mut conn, "INFO clients"), "connected_clients") == 2);
+    waiting.shutdown(std::net::Shutdown::Both).expect("the connection ends");
+    wait_for("who left is forgotten", || told(&ask(&mut conn, "INFO clients"), "connected_clients") == 1);
+}
