@@ -252,9 +252,10 @@ fn combine(operation: Operation, sets: &[Option<SetRef<'_>>], result: &mut SetBu
         Operation::Union => unite(sets, result, usize::MAX),
         Operation::Diff => {
             let Some(Some(first)) = sets.first() else { return };
-            let all: usize = sets.iter().flatten().map(|set| set.len()).sum();
+            let (count, all) = sets.iter().flatten().fold((0, 0), |(count, all), set| (count + 1, all + set.len()));
             // Either look every member of the first set up in the others, or remove all members of the others from a copy.
-            if first.len().saturating_mul(sets.len()) / 2 <= all {
+            // Which it is shows in the encoding of the result.
+            if first.len().saturating_mul(count) / 2 <= all {
                 return subtract(sets, |member| {
                     result.add(member);
                     true
