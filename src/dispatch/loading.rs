@@ -217,9 +217,12 @@ fn repeat_commands(server: &mut Server, batch: &CommandBatch) -> Result<(), Load
     let (id, place) = server.clients.add(Client { db, flags, ..Client::default() });
     server.keyspace.now = server.now.unix();
     server.keyspace.no_touch = false;
+    // What is repeated is no change of the data: the command that has it repeated (DEBUG LOADAOF) must not be written.
+    let dirty = server.keyspace.dirty;
     let enabled = std::mem::take(&mut server.propagation.enabled);
     let result = batch.try_for_each(|argv| repeat(server, place, argv, &batch.file));
     server.propagation.enabled = enabled;
+    server.keyspace.dirty = dirty;
     let db = server.clients.remove(id).map_or(db, |client| client.db);
     if let Some(state) = &mut server.persistence.loading {
         state.db = db;
