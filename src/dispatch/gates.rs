@@ -69,7 +69,7 @@ pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8
     if let Some(error) = only_subscriptions(client, server.commands.entry(id).full_name.as_str()) {
         return Verdict::Refuse(error);
     }
-    if server.pause.until_ms != 0 && is_paused(server, place, id) {
+    if server.pause.until.is_some() && is_paused(server, place, id) {
         return Verdict::Postpone;
     }
     if in_multi && !NEVER_QUEUED.contains(&info.name) {
@@ -204,7 +204,7 @@ fn only_subscriptions(client: &Client, name: &str) -> Option<CommandError> {
 
 /// Does CLIENT PAUSE hold this request back?
 fn is_paused(server: &mut Server, place: u32, id: CommandId) -> bool {
-    if server.now.unix().0 >= server.pause.until_ms {
+    if server.pause.until.is_none_or(|until| server.now.mono >= until) {
         return false;
     }
     let info = server.commands.entry(id).info();

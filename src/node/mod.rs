@@ -80,7 +80,7 @@ impl Node {
             blocking: Blocking::default(),
             watches: Default::default(),
             propagation: Propagation::default(),
-            persistence: Persistence::new(now.unix()),
+            persistence: Persistence::new(now),
             stats: Stats::default(),
             commandlog: Default::default(),
             latency: Default::default(),
@@ -259,7 +259,7 @@ impl Node {
     /// Lets clients that a pause held back go on once it is over.
     fn end_pause(&mut self) {
         let server = &mut self.server;
-        if server.pause.until_ms == 0 || server.now.unix().0 < server.pause.until_ms {
+        if server.pause.until.is_none_or(|until| server.now.mono < until) {
             return;
         }
         server.pause = Pause::default();

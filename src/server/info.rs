@@ -100,7 +100,7 @@ pub fn human(bytes: u64) -> String {
 
 fn write_server(server: &mut Server, out: &mut String) {
     let now_us = server.now.unix_us;
-    let uptime = (now_us - server.identity.started_unix_us).max(0) / 1_000_000;
+    let uptime = server.now.mono.since(server.identity.started) / 1_000_000;
     let (config, identity) = (&server.config, &server.identity);
     let api = if cfg!(target_os = "linux") { "epoll" } else { "kqueue" };
     fields! { out;
@@ -167,7 +167,8 @@ fn write_clients(server: &mut Server, out: &mut String) {
         "total_blocking_keys": server.blocking.key_count();
         "total_blocking_keys_on_nokey": server.blocking.nokey_count();
     }
-    let paused = server.pause.until_ms > server.now.unix().0;
+    let pause_us = server.pause.until.map_or(0, |until| until.since(server.now.mono));
+    let paused = pause_us > 0;
     fields! { out;
         "paused_reason": if paused { "client_pause" } else { "none" };
         "paused_actions": match (paused, server.pause.writes_only) {
@@ -175,7 +176,7 @@ fn write_clients(server: &mut Server, out: &mut String) {
             (true, true) => "write",
             (true, false) => "all",
         };
-        "paused_timeout_milliseconds": if paused { server.pause.until_ms - server.now.unix().0 } else { 0 };
+        "paused_timeout_milliseconds": pause_us.div_ceil(1000);
     }
 }
 

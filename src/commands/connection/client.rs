@@ -376,13 +376,14 @@ fn client_pause(cx: &mut ServerContext<'_>) -> CommandResult {
     if ms < 0 {
         return Err(CommandError::err("timeout is negative"));
     }
-    let until_ms = cx.now.unix().0.checked_add(ms).ok_or(CommandError::TimeoutRange)?;
+    cx.now.unix().0.checked_add(ms).ok_or(CommandError::TimeoutRange)?;
+    let until = cx.now.mono.plus_us(ms.unsigned_abs().saturating_mul(1000));
     // A pause in force is only ever made stronger.
     let before = cx.server.pause;
-    let in_force = before.until_ms > cx.now.unix().0;
+    let in_force = before.until.filter(|&before| before > cx.now.mono);
     cx.server.pause = Pause {
-        until_ms: if in_force { until_ms.max(before.until_ms) } else { until_ms },
-        writes_only: writes_only && (!in_force || before.writes_only),
+        until: Some(in_force.map_or(until, |before| before.max(until))),
+        writes_only: writes_only && (in_force.is_none() || before.writes_only),
     };
     cx.server.follow_pause();
     cx.reply.ok();
@@ -539,9 +540,9 @@ const CLIENT_UNPAUSE: Command = Command {
     handler: Handler::Server(client_unpause),
 };
 fn client_unpause(cx: &mut ServerContext<'_>) -> CommandResult {
-    if cx.server.pause.until_ms != 0 {
+    if let Some(until) = &mut cx.server.pause.until {
         // The turn's end lets the clients go on that were held back.
-        cx.server.pause.until_ms = cx.now.unix().0;
+        *until = cx.now.mono;
     }
     cx.reply.ok();
     Ok(Outcome::Done)
