@@ -118,6 +118,7 @@ pub(super) fn call(
         return called;
     }
     if flags.has(ClientFlags::TRACKING) {
+        deliver::tell_trackers(server);
         tracking::note_command(server, place, id, request);
     }
     count(server, place, id, argv, us, failed, out_before);

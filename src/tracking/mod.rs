@@ -137,15 +137,15 @@ impl Tracking {
         }
     }
 
-    /// A key changes: notes it for the next broadcast.
-    pub fn note_change(&mut self, key: &[u8]) {
-        let Tracking { prefixes, lengths, acting, has_changes, .. } = self;
+    /// A key changes, by the doing of a client or nobody's: notes it for the next broadcast.
+    pub fn note_change(&mut self, key: &[u8], by: Option<Reader>) {
+        let Tracking { prefixes, lengths, has_changes, .. } = self;
         for prefix in lengths.keys().filter_map(|&length| key.get(..length)) {
             let Some(known) = prefixes.get_mut(prefix) else { continue };
             *has_changes = true;
-            let by = known.changed.entry(key.to_vec()).or_insert(*acting);
-            if *by != *acting {
-                *by = None;
+            let all = known.changed.entry(key.to_vec()).or_insert(by);
+            if *all != by {
+                *all = None;
             }
         }
     }
@@ -203,11 +203,9 @@ mod tests {
         tracking.add_prefix(b"", 1);
         tracking.add_prefix(b"a:", 2);
         tracking.add_prefix(b"b:", 2);
-        tracking.acting = Some(9);
-        tracking.note_change(b"a:1");
-        tracking.acting = Some(2);
-        tracking.note_change(b"a:1");
-        tracking.note_change(b"c");
+        tracking.note_change(b"a:1", Some(9));
+        tracking.note_change(b"a:1", Some(2));
+        tracking.note_change(b"c", Some(2));
         let expected = [
             Broadcast { readers: vec![1], changed: vec![(b"a:1".to_vec(), None), (b"c".to_vec(), Some(2))] },
             Broadcast { readers: vec![2], changed: vec![(b"a:1".to_vec(), None)] },
@@ -215,7 +213,7 @@ mod tests {
         assert_eq!(tracking.take_broadcasts(), expected);
         assert!(tracking.take_broadcasts().is_empty());
         tracking.remove_prefix(b"a:", 2);
-        tracking.note_change(b"a:2");
+        tracking.note_change(b"a:2", None);
         assert_eq!(tracking.take_broadcasts().len(), 1);
         assert_eq!(tracking.counts(), (0, 0, 2));
     }
