@@ -56,9 +56,6 @@ pub(super) fn call(
     if server.keyspace.unsynced.is_active() {
         server.keyspace.unsynced.take_seen();
     }
-    if server.tracking.clients > 0 {
-        server.tracking.acting = Some(client_id.0);
-    }
     let dirty_before = server.keyspace.dirty;
     server.keyspace.now = server.now.unix();
     server.keyspace.no_touch = flags.has(ClientFlags::NO_TOUCH) && command.info.name != "touch";
@@ -118,7 +115,7 @@ pub(super) fn call(
         return called;
     }
     if flags.has(ClientFlags::TRACKING) {
-        deliver::tell_trackers(server);
+        deliver::tell_trackers(server, Some(client_id));
         tracking::note_command(server, place, id, request);
     }
     count(server, place, id, argv, us, failed, out_before);

@@ -192,8 +192,6 @@ impl Node {
 
     /// Ends a turn: clients whose waiting ended go on, due keys go, limits are enforced.
     pub fn end_turn(&mut self) {
-        // What happens from here on is nobody's doing.
-        self.server.tracking.acting = None;
         let now = self.server.now.mono;
         unblock::handle_deadlines(&mut self.server, now);
         wake_freed(&mut self.server);
