@@ -5,7 +5,7 @@ use crate::server::blocking::Block;
 use crate::server::commandlog::{self, LogEntry, LogKind};
 use crate::server::context::BigArg;
 use crate::server::wake::{wait_for_freeing, write_timeout};
-use crate::server::{ClientFlags, CommandId, DataContext, Handler, Outcome, Server, ServerContext};
+use crate::server::{ClientFlags, CommandId, DataContext, Handler, Outcome, Server, ServerContext, tracking};
 use crate::spec::Flags;
 
 use super::{appending, deliver, saving, write_error};
@@ -55,6 +55,9 @@ pub(super) fn call(
     let muted = flags.has(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP));
     if server.keyspace.unsynced.is_active() {
         server.keyspace.unsynced.take_seen();
+    }
+    if server.tracking.clients > 0 {
+        server.tracking.acting = Some(client_id.0);
     }
     let dirty_before = server.keyspace.dirty;
     server.keyspace.now = server.now.unix();
@@ -113,6 +116,10 @@ pub(super) fn call(
     }
     if matches!(called, Called::Block(_)) {
         return called;
+    }
+    if flags.has(ClientFlags::TRACKING) {
+        deliver::tell_trackers(server);
+        tracking::note_command(server, place, id, request);
     }
     count(server, place, id, argv, us, failed, out_before);
     let mut wrote = false;

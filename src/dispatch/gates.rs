@@ -2,10 +2,10 @@
 
 use crate::acl::Context;
 use crate::resp::{CommandError, Proto};
-use crate::server::{Client, ClientFlags, CommandId, Server, permission};
+use crate::server::{Client, ClientFlags, CommandId, Server, permission, tracking};
 use crate::spec::{CommandInfo, Flags};
 
-use super::memory;
+use super::{deliver, memory};
 
 /// The gates' answer.
 pub(super) enum Verdict {
@@ -48,6 +48,11 @@ pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8
         if refused && denies_oom(server, info, in_multi, place) {
             return Verdict::Refuse(CommandError::coded("OOM command not allowed when used memory > 'maxmemory'."));
         }
+    }
+    if server.tracking.is_active() {
+        // Who caches a key that was evicted, or is no longer tracked, hears of it before the reply.
+        tracking::forget_beyond_limit(server);
+        deliver::after_command(server);
     }
     let Some(client) = server.clients.at(place) else { return Verdict::Stop };
     if client.flags.has(ClientFlags::CLOSING) {

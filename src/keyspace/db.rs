@@ -211,7 +211,7 @@ impl Db<'_> {
         keyspace.stats.evicted_keys += 1;
         keyspace.events.vanished(self.index, key, Vanished::Evicted);
         keyspace.events.notify(Notify::EVICTED, "evicted", key, self.index);
-        keyspace.events.touched(self.index, key);
+        keyspace.events.touched_by_nobody(self.index, key);
         discard(entry, keyspace.policy.lazyfree_lazy_eviction, &mut keyspace.garbage);
         true
     }
@@ -492,7 +492,7 @@ fn announce_expired(stats: &mut KeyspaceStats, events: &mut super::Events, index
     stats.expired_keys += 1;
     events.vanished(index, key, Vanished::Expired);
     events.notify(Notify::EXPIRED, "expired", key, index);
-    events.touched(index, key);
+    events.touched_by_nobody(index, key);
 }
 
 #[allow(clippy::too_many_arguments)]

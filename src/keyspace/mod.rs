@@ -228,9 +228,10 @@ impl Keyspace {
             // A database without keys may still have room for those that it had.
             let old = std::mem::replace(&mut self.dbs[index], DbState::new(self.seed));
             let keys = old.table.len();
+            // Who caches keys is told even if there were none.
+            self.events.flushed(db);
             if keys > 0 {
                 self.changes_announced += 1;
-                self.events.flushed(db);
                 if self.unsynced.is_active() {
                     self.unsynced.note_all();
                 }

@@ -2,7 +2,7 @@
 
 use crate::base::time::{MonoTime, Now};
 use crate::dispatch::{appending, memory, saving};
-use crate::server::{ClientFlags, ClientId};
+use crate::server::{ClientFlags, ClientId, tracking};
 
 use super::{Node, settle};
 
@@ -145,6 +145,7 @@ impl Node {
             settle(server);
         }
         self.clients_cron();
+        tracking::forget_beyond_limit(&mut self.server);
         saving::cron(&mut self.server);
         appending::cron(&mut self.server);
         let server = &mut self.server;

@@ -15,6 +15,7 @@ pub mod permission;
 pub mod propagation;
 pub mod stats;
 pub mod table;
+pub mod tracking;
 pub mod transaction;
 pub mod wake;
 pub mod watch;
@@ -38,6 +39,7 @@ use crate::keyspace::{Keyspace, OnDue};
 use crate::persistence::Persistence;
 use crate::pubsub::Pubsub;
 use crate::resp::Output;
+use crate::tracking::Tracking;
 
 /// The Redis whose replies, files and protocol this server speaks.
 pub const REDIS_VERSION: &str = "7.4.0";
@@ -143,6 +145,7 @@ pub struct Server {
     pub clients: Clients,
     pub pubsub: Pubsub,
     pub acl: Acl,
+    pub tracking: Tracking,
     pub blocking: Blocking,
     pub watches: watch::Watches,
     pub propagation: Propagation,

@@ -8,6 +8,7 @@ use crate::server::{ClientFlags, ClientId, Command, CommandResult, Handler, Outc
 use crate::spec::*;
 
 use super::filter::{Filter, Skip};
+use super::tracking;
 use crate::commands::help;
 
 pub(super) const CLIENT: Command = Command {
@@ -23,7 +24,8 @@ pub(super) const CLIENT: Command = Command {
     },
     handler: Handler::Container(&[
         CLIENT_GETNAME,
-        CLIENT_GETREDIR,
+        tracking::CLIENT_CACHING,
+        tracking::CLIENT_GETREDIR,
         CLIENT_HELP,
         CLIENT_ID,
         CLIENT_INFO,
@@ -35,6 +37,8 @@ pub(super) const CLIENT: Command = Command {
         CLIENT_REPLY,
         CLIENT_SETINFO,
         CLIENT_SETNAME,
+        tracking::CLIENT_TRACKING,
+        tracking::CLIENT_TRACKINGINFO,
         CLIENT_UNBLOCK,
         CLIENT_UNPAUSE,
     ]),
@@ -65,25 +69,6 @@ fn client_getname(cx: &mut ServerContext<'_>) -> CommandResult {
     Ok(Outcome::Done)
 }
 
-const CLIENT_GETREDIR: Command = Command {
-    info: CommandInfo {
-        name: "getredir",
-        arity: Arity::Exactly(2),
-        since: "6.0.0",
-        group: Group::Connection,
-        complexity: "O(1)",
-        summary: "Tells which client gets the invalidation messages of this one.",
-        flags: Flags::LOADING.or(Flags::NOSCRIPT).or(Flags::STALE),
-        categories: Categories::CONNECTION,
-        ..INFO
-    },
-    handler: Handler::Server(client_getredir),
-};
-fn client_getredir(cx: &mut ServerContext<'_>) -> CommandResult {
-    cx.reply.int(-1);
-    Ok(Outcome::Done)
-}
-
 const CLIENT_HELP: Command = Command {
     info: CommandInfo {
         name: "help",
@@ -104,6 +89,7 @@ fn client_help(cx: &mut ServerContext<'_>) -> CommandResult {
         "CLIENT",
         &[
             ("GETNAME", &["The name of this connection."]),
+            ("CACHING (YES|NO)", &["Says whether what the next command reads is tracked."]),
             ("GETREDIR", &["The client to which invalidation messages go, if any."]),
             ("ID", &["The number of this connection."]),
             ("INFO", &["The line of CLIENT LIST about this connection."]),
@@ -127,6 +113,11 @@ fn client_help(cx: &mut ServerContext<'_>) -> CommandResult {
             ("REPLY (ON|OFF|SKIP)", &["Turns replies to this connection on or off."]),
             ("SETINFO <option> <value>", &["Tells about the client's library: LIB-NAME or LIB-VER."]),
             ("SETNAME <name>", &["Names this connection."]),
+            (
+                "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]] [OPTIN] [OPTOUT] [NOLOOP]",
+                &["Lets the server tell of changes of the keys that this client caches."],
+            ),
+            ("TRACKINGINFO", &["What this client asked for by TRACKING."]),
             ("UNBLOCK <client-id> [TIMEOUT|ERROR]", &["Ends the waiting of a blocked connection."]),
             ("UNPAUSE", &["Ends a pause."]),
         ],
