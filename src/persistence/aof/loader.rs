@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::disk::{Disk, reason};
@@ -12,6 +12,7 @@ use crate::persistence::load::{LoadSource, Loaded, RdbSource};
 use crate::persistence::rdb::load::{LoadError, LoadOptions, LoadReport, RdbLoader};
 use crate::persistence::rdb::reader::Reader;
 
+use super::manifest::Manifest;
 use super::reader::{CommandReader, Stop};
 
 /// A file to load.
@@ -23,6 +24,40 @@ pub struct FileToLoad {
     pub path: PathBuf,
     /// Is it the base?
     pub is_base: bool,
+}
+
+impl FileToLoad {
+    /// A file of this name; and how many bytes it is.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn find(disk: &dyn Disk, name: &[u8], path: &Path, is_base: bool) -> Result<(FileToLoad, u64), LoadError> {
+        let name = String::from_utf8_lossy(name).into_owned();
+        let bytes = disk.size(path).map_err(|error| {
+            LoadError::Aof(format!("Unable to obtain the AOF file {name} length. stat: {}", reason(&error)))
+        })?;
+        Ok((FileToLoad { name: name.into(), path: path.to_owned(), is_base }, bytes))
+    }
+
+    /// The files of a manifest in the order in which they are loaded, and how many bytes they are. `path` tells where a file
+    /// of a name is.
+    ///
+    /// # Errors
+    /// If one of them is not there.
+    pub fn all(
+        disk: &dyn Disk,
+        manifest: &Manifest,
+        path: impl Fn(&[u8]) -> PathBuf,
+    ) -> Result<(Vec<FileToLoad>, u64), LoadError> {
+        let (mut files, mut total) = (Vec::new(), 0);
+        for file in manifest.files() {
+            let is_base = manifest.base.as_ref() == Some(file);
+            let (file, bytes) = FileToLoad::find(disk, &file.name, &path(&file.name), is_base)?;
+            files.push(file);
+            total += bytes;
+        }
+        Ok((files, total))
+    }
 }
 
 /// What is done about an end that is not whole.
@@ -97,6 +132,8 @@ impl AofSource {
                     self.report.keys_loaded += report.keys_loaded;
                     self.report.keys_expired += report.keys_expired;
                     self.report.empty_keys_skipped += report.empty_keys_skipped;
+                    self.report.notes_idle |= report.notes_idle;
+                    self.report.notes_frequency |= report.notes_frequency;
                     let (loaded, expired) = (report.keys_loaded, report.keys_expired);
                     log::notice(&format!("Done loading RDB, keys loaded: {loaded}, keys expired: {expired}."));
                     let loader = source.into_loader();
