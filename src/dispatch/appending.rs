@@ -18,8 +18,8 @@ use crate::persistence::aof::{AofState, Trust};
 use crate::persistence::rdb::save::FileSink;
 use crate::persistence::rdb::writer::RdbWriter;
 use crate::persistence::snapshot::PieceSink;
-use crate::server::wake::unblock_client;
-use crate::server::{ClientId, Server, TimeoutReply};
+use crate::server::Server;
+use crate::server::wake::{wake_carried_out, wake_synced};
 use crate::spec::{CommandInfo, Flags};
 
 use super::{rewriting, saving};
@@ -108,7 +108,8 @@ pub fn follow(server: &mut Server) {
     let enabled = aof.writer.is_some();
     server.propagation.enabled = enabled;
     server.keyspace.events.propagate_vanished = enabled;
-    let always = aof.state == AofState::On && server.config.appendfsync == AppendFsync::Always;
+    let holds_back = aof.state == AofState::On || aof.turning_off.is_some();
+    let always = holds_back && server.config.appendfsync == AppendFsync::Always;
     let is_clean = !aof.unsynced && aof.syncing_since.is_none() && aof.trust == Trust::Good;
     if is_clean || !always {
         aof.released = aof.epoch - 1;
@@ -261,10 +262,13 @@ fn order_sync(server: &mut Server) {
 /// Looks at what the background did.
 pub fn settle(server: &mut Server) {
     let Some(background) = &server.persistence.aof.background else { return };
-    let (waiting, (epoch, offset)) = (background.waiting(), background.synced());
+    let (waiting, done, (epoch, offset)) = (background.waiting(), background.done(), background.synced());
     let failure = background.take_failure();
     let commit = background.take_commit();
     if let Some(why) = failure {
+        if server.persistence.aof.turning_off.is_some() {
+            drop_unacknowledged(server);
+        }
         lose(server, why);
     }
     if let Some(result) = commit {
@@ -282,8 +286,15 @@ pub fn settle(server: &mut Server) {
     }
     if aof.state == AofState::On {
         aof.synced_offset = aof.synced_offset.max(offset);
+    }
+    if aof.state == AofState::On || aof.turning_off.is_some() {
         aof.released = aof.released.max(epoch);
     }
+    if aof.turning_off.is_some_and(|orders| done >= orders) {
+        aof.turning_off = None;
+        follow(server);
+    }
+    wake_carried_out(server, done);
 }
 
 /// Lets go of what is safe: replies, keys, and clients that wait for it. What the turn wrote must have been gathered: a reply
@@ -313,18 +324,7 @@ fn release(server: &mut Server) {
         let (done, rest): (Vec<_>, Vec<_>) =
             std::mem::take(&mut server.awaiting_sync).into_iter().partition(|&(offset, _)| served(offset));
         server.awaiting_sync = rest;
-        done.into_iter().for_each(|(offset, id)| wake_waiting(server, offset, id, None));
-    }
-}
-
-/// Answers a client in WAITAOF, if it still is.
-fn wake_waiting(server: &mut Server, offset: u64, id: ClientId, error: Option<&str>) {
-    let waits = server.clients.get(id).is_some_and(|client| {
-        let reply = client.blocked.as_ref().map(|blocked| blocked.block.timeout_reply);
-        reply == Some(TimeoutReply::Synced { offset })
-    });
-    if waits {
-        unblock_client(server, id, error);
+        done.into_iter().for_each(|(offset, id)| wake_synced(server, offset, id, None));
     }
 }
 
@@ -369,19 +369,24 @@ pub fn cron(server: &mut Server) {
     }
 }
 
-/// Writes and syncs everything, and returns when that is done (SHUTDOWN, CONFIG SET appendonly no).
-pub(super) fn sync_now(server: &mut Server) {
+/// Writes everything and asks for a sync of it.
+fn write_and_sync(server: &mut Server) {
     write_now(server);
     let aof = &server.persistence.aof;
     if aof.state == AofState::On && aof.trust == Trust::Good && aof.writer.is_some() {
         order_sync(server);
     }
+}
+
+/// Writes and syncs everything, and returns when that is done (SHUTDOWN).
+pub(super) fn sync_now(server: &mut Server) {
+    write_and_sync(server);
     wait_for_background(server);
     release(server);
 }
 
 /// Returns when everything that was asked of the background is done.
-pub fn wait_for_background(server: &mut Server) {
+fn wait_for_background(server: &mut Server) {
     while server.persistence.aof.background.as_ref().is_some_and(|background| background.waiting() > 0) {
         server.host.wait_for_jobs();
     }
@@ -400,28 +405,25 @@ pub fn settle_files(server: &mut Server) {
     wait_for_background(server);
 }
 
-/// CONFIG SET appendonly.
+/// CONFIG SET appendonly. What is written is safe once the background has carried out the orders that are returned.
 ///
 /// # Errors
 /// What the client reads if it cannot be turned on.
-pub fn set_enabled(server: &mut Server, on: bool) -> Result<(), String> {
+pub fn set_enabled(server: &mut Server, on: bool) -> Result<Option<u64>, String> {
     if server.persistence.loading.is_some() {
         // The end of loading looks at the configuration again.
-        return Ok(());
+        return Ok(None);
     }
     match (server.persistence.aof.state, on) {
-        (AofState::Off, true) => rewriting::turn_on(server),
-        (AofState::On | AofState::WaitRewrite, false) => {
-            turn_off(server);
-            Ok(())
-        }
-        _ => Ok(()),
+        (AofState::Off, true) => rewriting::turn_on(server).map(|()| None),
+        (AofState::On | AofState::WaitRewrite, false) => Ok(turn_off(server)),
+        _ => Ok(None),
     }
 }
 
-fn turn_off(server: &mut Server) {
-    let waiting = std::mem::take(&mut server.awaiting_sync);
-    sync_now(server);
+/// From here on no command is written. Replies that wait for a sync go on waiting for the last one.
+fn turn_off(server: &mut Server) -> Option<u64> {
+    write_and_sync(server);
     rewriting::cancel(server);
     let aof = &mut server.persistence.aof;
     if aof.writer.take().is_some() {
@@ -431,10 +433,13 @@ fn turn_off(server: &mut Server) {
     aof.trust = Trust::Good;
     aof.rewrite_scheduled = false;
     aof.unsynced = false;
+    let orders = aof.background.as_ref().filter(|background| background.waiting() > 0).map(Background::sent);
+    aof.turning_off = orders;
     follow(server);
-    for (offset, id) in waiting {
-        wake_waiting(server, offset, id, Some(WAITAOF_OFF));
+    for (offset, id) in std::mem::take(&mut server.awaiting_sync) {
+        wake_synced(server, offset, id, Some(WAITAOF_OFF));
     }
+    orders
 }
 
 /// What WAITAOF answers without an append-only file.

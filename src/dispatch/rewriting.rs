@@ -197,7 +197,8 @@ pub(super) fn committed(server: &mut Server, result: Result<(), String>) {
     aof.last_rewrite_ok = true;
     aof.rewrites += 1;
     aof.limit.consecutive_failures = 0;
-    if aof.state != AofState::Off {
+    // It may have been turned off meanwhile, and on again: that begins with a rewrite of its own.
+    if aof.state != AofState::Off && aof.writer.is_some() {
         let was_waiting = aof.state == AofState::WaitRewrite;
         aof.state = AofState::On;
         // What was lost may be part of an incremental file that counts beside the new base: only one that was not written to
@@ -264,9 +265,6 @@ pub(super) fn cancel(server: &mut Server) {
         log::notice(&format!("Killing running AOF rewrite child: {}", server.identity.process_id));
         abandon(server);
     }
-    while server.persistence.aof.committing.is_some() {
-        appending::wait_for_background(server);
-    }
 }
 
 /// Turns the file on: a rewrite makes it.
@@ -275,6 +273,8 @@ pub(super) fn cancel(server: &mut Server) {
 /// What the client reads if it cannot.
 pub(super) fn turn_on(server: &mut Server) -> Result<(), String> {
     server.persistence.aof.state = AofState::WaitRewrite;
+    // What failed before it was turned off was about other files.
+    server.persistence.aof.send(Order::Trust);
     match request(server) {
         Ok(()) => Ok(()),
         Err(RewriteRefusal::Scheduled | RewriteRefusal::Busy) => {
@@ -340,13 +340,14 @@ pub(super) fn cron(server: &mut Server) {
     }
 }
 
-/// Removes files that are not needed, unless the operator wants to keep them.
-pub fn remove_history(server: &mut Server) {
+/// Removes files that are not needed, unless the operator wants to keep them. It is done once the background has carried out
+/// the orders that are returned.
+pub fn remove_history(server: &mut Server) -> Option<u64> {
     let disk = server.host.disk();
     let keeps = server.config.aof_disable_auto_gc;
     let aof = &mut server.persistence.aof;
-    if keeps || aof.manifest.history.is_empty() || aof.is_rewriting() {
-        return;
+    if keeps || aof.manifest.history.is_empty() || aof.is_rewriting() || aof.background.is_none() {
+        return None;
     }
     let mut paths = Vec::new();
     for file in std::mem::take(&mut aof.manifest.history) {
@@ -356,4 +357,5 @@ pub fn remove_history(server: &mut Server) {
     let manifest = aof.new_manifest(&aof.manifest, |path| disk.absolute(path));
     aof.send(Order::Remove(paths));
     aof.send(Order::Persist(manifest));
+    Some(aof.orders())
 }

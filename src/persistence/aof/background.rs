@@ -108,9 +108,19 @@ impl Background {
         }
     }
 
+    /// Orders that were given.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Orders that are carried out.
+    pub fn done(&self) -> u64 {
+        self.shared.done.load(Ordering::Acquire)
+    }
+
     /// Orders that are not carried out yet.
     pub fn waiting(&self) -> u64 {
-        self.sent - self.shared.done.load(Ordering::Acquire)
+        self.sent - self.done()
     }
 
     /// The last epoch, and the offset, up to which everything is on the disk.

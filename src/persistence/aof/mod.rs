@@ -138,6 +138,8 @@ pub struct Aof {
     pub last_retry: MonoTime,
     /// Is a rewrite to begin when it can?
     pub rewrite_scheduled: bool,
+    /// The file is off, and all that was written to it is safe once the background has carried out so many orders.
+    pub turning_off: Option<u64>,
     /// The rewrite that goes on.
     pub rewrite: Option<Rewrite>,
     /// The rewrite that is being committed.
@@ -178,6 +180,7 @@ impl Default for Aof {
             last_sync: MonoTime(0),
             last_retry: MonoTime(0),
             rewrite_scheduled: false,
+            turning_off: None,
             rewrite: None,
             committing: None,
             limit: Limit::default(),
@@ -240,5 +243,10 @@ impl Aof {
         if let Some(background) = &mut self.background {
             background.send(order);
         }
+    }
+
+    /// Orders that the background was given so far.
+    pub fn orders(&self) -> u64 {
+        self.background.as_ref().map_or(0, Background::sent)
     }
 }
