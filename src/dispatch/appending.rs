@@ -22,7 +22,7 @@ use crate::server::Server;
 use crate::server::wake::{wake_carried_out, wake_synced};
 use crate::spec::{CommandInfo, Flags};
 
-use super::{rewriting, saving};
+use super::{backup, rewriting, saving};
 
 /// A second: what `everysec` means, and between two attempts after a failure.
 const SECOND_US: u64 = 1_000_000;
@@ -39,6 +39,11 @@ pub fn names(server: &Server) -> Names {
 pub(super) fn prepare(server: &mut Server) -> io::Result<()> {
     server.persistence.aof.names = names(server);
     server.host.disk().create_dir(server.persistence.aof.names.dir())?;
+    start_background(server)
+}
+
+/// Starts the job that does what may take long, if it is not there.
+pub(super) fn start_background(server: &mut Server) -> io::Result<()> {
     if server.persistence.aof.background.is_none() {
         let (background, job) = Background::new(server.host.disk(), server.host.wake());
         server.host.spawn("aof", job)?;
@@ -75,10 +80,12 @@ pub fn open_at_start(server: &mut Server) -> io::Result<()> {
         Some(last) => {
             log::notice(&format!("Opening AOF incr file {} on server start", String::from_utf8_lossy(&last.name)));
             let path = names.path(&last.name);
-            (disk.open_append(&path)?, disk.size(&path)?)
+            let (file, len) = (disk.open_append(&path)?, disk.size(&path)?);
+            server.propagation.resume(manifest.reopen_last_incremental(len));
+            (file, len)
         }
         None => {
-            let name = manifest.new_incremental(&names);
+            let name = manifest.new_incremental(&names, server.propagation.offset());
             log::notice(&format!("Creating AOF incr file {} on server start", String::from_utf8_lossy(&name)));
             (disk.create(&names.path(&name))?, 0)
         }
@@ -136,6 +143,7 @@ pub fn write_turn(server: &mut Server) {
     settle(server);
     gather(server);
     flush(server, Postpone::Allowed);
+    backup::seal_after_turn(server);
     release(server);
 }
 
@@ -264,7 +272,7 @@ pub fn settle(server: &mut Server) {
     let Some(background) = &server.persistence.aof.background else { return };
     let (waiting, done, (epoch, offset)) = (background.waiting(), background.done(), background.synced());
     let failure = background.take_failure();
-    let commit = background.take_commit();
+    let (commit, pin) = (background.take_commit(), background.take_pin());
     if let Some(why) = failure {
         if server.persistence.aof.turning_off.is_some() {
             drop_unacknowledged(server);
@@ -273,6 +281,9 @@ pub fn settle(server: &mut Server) {
     }
     if let Some(result) = commit {
         rewriting::committed(server, result);
+    }
+    if let Some((number, result)) = pin {
+        backup::pinned(server, number, result);
     }
     let always = server.config.appendfsync == AppendFsync::Always;
     let aof = &mut server.persistence.aof;
@@ -360,6 +371,7 @@ fn lose(server: &mut Server, why: String) {
         writer.forget_pending();
     }
     drop_unacknowledged(server);
+    backup::lost(server);
 }
 
 /// What is due from time to time: rewrites that grew due, or that must mend a loss.
@@ -370,7 +382,7 @@ pub fn cron(server: &mut Server) {
 }
 
 /// Writes everything and asks for a sync of it.
-fn write_and_sync(server: &mut Server) {
+pub(super) fn write_and_sync(server: &mut Server) {
     write_now(server);
     let aof = &server.persistence.aof;
     if aof.state == AofState::On && aof.trust == Trust::Good && aof.writer.is_some() {
@@ -386,7 +398,7 @@ pub(super) fn sync_now(server: &mut Server) {
 }
 
 /// Returns when everything that was asked of the background is done.
-fn wait_for_background(server: &mut Server) {
+pub(super) fn wait_for_background(server: &mut Server) {
     while server.persistence.aof.background.as_ref().is_some_and(|background| background.waiting() > 0) {
         server.host.wait_for_jobs();
     }
@@ -416,15 +428,35 @@ pub fn set_enabled(server: &mut Server, on: bool) -> Result<Option<u64>, String>
     }
     match (server.persistence.aof.state, on) {
         (AofState::Off, true) => rewriting::turn_on(server).map(|()| None),
-        (AofState::On | AofState::WaitRewrite, false) => Ok(turn_off(server)),
+        (AofState::On | AofState::WaitRewrite, false) => {
+            backup::fail(server, "appendonly is stopped");
+            Ok(turn_off(server))
+        }
         _ => Ok(None),
     }
 }
 
+/// Notes where the file ends, as nothing more comes (SHUTDOWN).
+pub(super) fn note_end(server: &mut Server) {
+    order_end(server);
+    wait_for_background(server);
+}
+
+/// Asks for the offset at which the file ends to be noted, where offsets are.
+fn order_end(server: &mut Server) {
+    let (disk, offset) = (server.host.disk(), server.propagation.offset());
+    let aof = &mut server.persistence.aof;
+    if aof.state == AofState::On && aof.trust == Trust::Good && aof.manifest.end_last_incremental(offset) {
+        let manifest = aof.new_manifest(&aof.manifest, |path| disk.absolute(path));
+        aof.send(Order::Persist(manifest));
+    }
+}
+
 /// From here on no command is written. Replies that wait for a sync go on waiting for the last one.
-fn turn_off(server: &mut Server) -> Option<u64> {
+pub(super) fn turn_off(server: &mut Server) -> Option<u64> {
     write_and_sync(server);
     rewriting::cancel(server);
+    order_end(server);
     let aof = &mut server.persistence.aof;
     if aof.writer.take().is_some() {
         log::notice("The append only file is closed");

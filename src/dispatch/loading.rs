@@ -19,7 +19,7 @@ use crate::persistence::rdb::reader::Reader;
 use crate::persistence::state::{LoadedFrom, LoadingState};
 use crate::server::{Action, Client, ClientFlags, Server};
 
-use super::{appending, call, rewriting};
+use super::{appending, backup, call, rewriting};
 
 /// Microseconds of inserting in one turn.
 const SLICE_US: u64 = 500;
@@ -284,11 +284,11 @@ pub fn reload_aof(server: &mut Server) -> Result<(), LoadError> {
     }
     server.keyspace.flush(None, false);
     server.keyspace.events.forget();
-    if begin_aof(server)? {
-        run_to_end(server)?;
-    }
+    let result = begin_aof(server).and_then(|begun| if begun { run_to_end(server).map(drop) } else { Ok(()) });
+    // Only now, since the file may be there for the backup alone.
+    backup::fail(server, "debug loadaof executed");
     server.persistence.dirty_saved = server.keyspace.dirty;
-    Ok(())
+    result
 }
 
 fn note_loaded(server: &mut Server, report: &LoadReport) {

@@ -1,7 +1,7 @@
 //! What a server does by itself: due keys, idle clients, samples of rates, memory limits.
 
 use crate::base::time::{MonoTime, Now};
-use crate::dispatch::{appending, memory, saving};
+use crate::dispatch::{appending, backup, memory, saving};
 use crate::server::{ClientFlags, ClientId};
 
 use super::{Node, settle};
@@ -140,6 +140,7 @@ impl Node {
         self.clients_cron();
         saving::cron(&mut self.server);
         appending::cron(&mut self.server);
+        backup::cron(&mut self.server);
         let server = &mut self.server;
         server.stats.eventloop_duration_cron_sum_us += server.host.mono_us().saturating_sub(start);
     }

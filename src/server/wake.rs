@@ -107,6 +107,15 @@ pub fn wake_carried_out(server: &mut Server, done: u64) {
     }
 }
 
+/// Tells the client that waits for exactly these orders that they came to nothing.
+pub fn refuse_carried_out(server: &mut Server, orders: u64, error: &str) {
+    if let Some(at) = server.awaiting_orders.iter().position(|&(awaited, _)| awaited == orders)
+        && let Some((_, id)) = server.awaiting_orders.remove(at)
+    {
+        answer(server, id, TimeoutReply::CarriedOut, Some(error));
+    }
+}
+
 /// Answers a client in WAITAOF.
 pub fn wake_synced(server: &mut Server, offset: u64, id: ClientId, error: Option<&str>) {
     answer(server, id, TimeoutReply::Synced { offset }, error);

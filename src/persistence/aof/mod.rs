@@ -67,6 +67,8 @@ pub struct Committing {
     pub manifest: Manifest,
     /// Bytes of the new base.
     pub base_bytes: u64,
+    /// Are its files on their way out again?
+    pub is_unwanted: bool,
 }
 
 /// Bounds automatic rewrites after failures.

@@ -94,9 +94,8 @@ const GROUPS: [&str; 13] = [
 ];
 
 /// Commands of these groups that are not there, subcommands with their container, and what they wait for.
-const MISSING: [(&str, &str); 18] = [
+const MISSING: [(&str, &str); 17] = [
     ("acl", "access control lists"),
-    ("backup", "persistence"),
     ("client|caching", "tracking of what clients have read"),
     ("client|capa", "redirections to the master"),
     ("client|import-source", "import mode"),
