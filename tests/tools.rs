@@ -114,6 +114,48 @@ fn check_rdb_says_what_the_real_one_says() {
 }
 
 #[test]
+fn check_aof_tells_of_an_rdb_file_what_check_rdb_tells() {
+    let folder = Folder::new("preamble");
+    let whole = file(b"REDIS0010", &[HEAD, STRING, LIST, ZSET]);
+    let set = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n";
+    let good = [whole.as_slice(), set].concat();
+    folder.put("t.aof", &good);
+    let (_, rdb) = {
+        folder.put("t.rdb", &whole);
+        folder.russet(&["check-rdb", "t.rdb"])
+    };
+    let rest = "RDB preamble is OK, proceeding with AOF tail...\n\
+                AOF analyzed: filename=t.aof, size=127, ok_up_to=127, ok_up_to_line=8, diff=0\nAOF t.aof is valid\n";
+    let expected = format!("Start checking Old-Style AOF\n{}{rest}", rdb.replace("t.rdb", "t.aof"));
+    assert_eq!(folder.russet(&["check-aof", "t.aof"]), (Some(0), expected));
+    let Some(real) =
+        std::env::var_os("RUSSET_TEST_REDIS_7").map(|path| Path::new(&path).with_file_name("redis-check-aof"))
+    else {
+        return;
+    };
+    let manifest = b"file t.aof seq 1 type b\nfile i.aof seq 1 type i\n";
+    folder.put("m", manifest);
+    folder.put("i.aof", set);
+    let unknown_version = file(b"REDIS0099", &[HEAD]);
+    let cuts = (9..whole.len()).step_by(7).map(|len| whole[..len].to_vec());
+    let files = cuts.chain([good, unknown_version, [&whole[..whole.len() - 8], &[7; 8]].concat()]);
+    for content in files {
+        folder.put("t.aof", &content);
+        for name in ["t.aof", "m"] {
+            let (code, text) = folder.russet(&["check-aof", name]);
+            let (wanted_code, wanted) = folder.run(&real, &[name]);
+            // Newer ones count expiring fields too; which of its layers met the end differs.
+            let same = |line: &&str| {
+                !line.ends_with("subexpires") && !line.contains("Internal error") && !line.contains("Unexpected EOF")
+            };
+            let (ours, theirs): (Vec<&str>, Vec<&str>) =
+                (text.lines().filter(same).collect(), wanted.lines().filter(same).collect());
+            assert_eq!((code, ours), (wanted_code, theirs), "{name} with {} bytes", content.len());
+        }
+    }
+}
+
+#[test]
 fn convert_keeps_what_the_other_dialect_can_hold() {
     let folder = Folder::new("convert");
     // A hash with an expiring field, as Redis 7.4 writes it, and keys with notes of their use.

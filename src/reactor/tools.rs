@@ -58,7 +58,7 @@ pub(super) fn check_rdb(called: &str, arguments: &[String]) -> ExitCode {
     let now = Clock::new().now().unix();
     let options = convert::load_options(HashSeed::new(now.0 as u64), usize::from(u16::MAX), now);
     let is_ok = match open(Path::new(name), options) {
-        Ok((loader, _)) => check::check(loader, name, now, &mut |line| println!("{line}")),
+        Ok((mut loader, _)) => check::check(&mut loader, name, now, &mut |line| println!("{line}")),
         Err(error) => {
             println!("[offset 0] Checking RDB file {name}");
             eprintln!("Cannot open {name}: {error}");

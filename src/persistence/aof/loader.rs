@@ -39,6 +39,12 @@ impl FileToLoad {
         Ok((FileToLoad { name: name.into(), path: path.to_owned(), is_base }, bytes))
     }
 
+    /// Its name and that of its directory.
+    fn in_directory(&self) -> String {
+        let dir = self.path.parent().and_then(Path::file_name).unwrap_or_default();
+        format!("{}/{}", dir.display(), self.name)
+    }
+
     /// The files of a manifest in the order in which they are loaded, and how many bytes they are. `path` tells where a file
     /// of a name is.
     ///
@@ -164,7 +170,7 @@ impl AofSource {
 
     /// What the end of a file means: None if it is a good one, or made so.
     fn end_of(&self, file: &FileToLoad, stop: Stop) -> Option<LoadError> {
-        let (name, is_last) = (&file.name, self.files.is_empty());
+        let (name, shown, is_last) = (&file.name, file.in_directory(), self.files.is_empty());
         match stop {
             Stop::End => None,
             Stop::Io(error) => Some(LoadError::Aof(format!(
@@ -186,30 +192,40 @@ impl AofSource {
                 if !is_last {
                     return Some(LoadError::Aof("Fatal error: the truncated file is not the last file".to_owned()));
                 }
-                self.cut_off(file, valid, "aof-load-truncated is enabled")
+                log::warning(&format!("!!! Truncating the AOF {name} at offset {valid} !!!"));
+                self.cut_off(file, valid, "aof-load-truncated")
             }
             Stop::Format { valid } => {
                 let size = self.disk.size(&file.path).unwrap_or(u64::MAX);
-                if is_last && size.saturating_sub(valid) <= self.torn_end.corrupt_max {
-                    log::warning(&format!("!!! Warning: corrupt tail while loading the AOF file {name}!!!"));
-                    return self.cut_off(file, valid, "aof-load-corrupt-tail-max-size allows for it");
+                let rest = size.saturating_sub(valid);
+                if is_last && rest <= self.torn_end.corrupt_max {
+                    log::warning("!!! Warning: corrupt AOF file tail!!!");
+                    log::warning(&format!("!!! Truncating the AOF {shown} at offset {valid} (remaining {rest}) !!!"));
+                    return self.cut_off(file, valid, "aof-load-corrupt-tail-max-size");
                 }
-                log::warning(&format!("The append only file {name} is in order up to offset {valid}"));
+                // Only in the last file may something be cut off.
+                let other = match is_last {
+                    true => format!(
+                        " Alternatively you can set the 'aof-load-corrupt-tail-max-size' configuration option to {rest} and \
+                         restart the server."
+                    ),
+                    false => String::new(),
+                };
                 Some(LoadError::Aof(format!(
-                    "Bad file format reading the append only file {name}: make a backup of your AOF file, then use \
-                     ./redis-check-aof --fix <filename.manifest>"
+                    "Bad file format reading the append only file {shown} at offset {valid}. make a backup of your AOF file, \
+                     then use ./redis-check-aof --fix <filename.manifest>.{other}"
                 )))
             }
         }
     }
 
-    fn cut_off(&self, file: &FileToLoad, valid: u64, why: &str) -> Option<LoadError> {
+    /// Cuts the file, as this directive allows.
+    fn cut_off(&self, file: &FileToLoad, valid: u64, directive: &str) -> Option<LoadError> {
         let name = &file.name;
-        log::warning(&format!("!!! Truncating the AOF {name} at offset {valid} !!!"));
         if let Err(error) = self.disk.truncate(&file.path, valid) {
             return Some(LoadError::Aof(format!("Error truncating the AOF file {name}: {}", reason(&error))));
         }
-        log::warning(&format!("AOF {name} loaded anyway because {why}"));
+        log::warning(&format!("AOF {} loaded anyway because {directive} is enabled", file.in_directory()));
         None
     }
 }
