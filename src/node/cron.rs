@@ -9,6 +9,8 @@ use super::{Node, settle};
 /// Microseconds of expiry in one turn.
 const EXPIRE_SLICE_US: u64 = 500;
 const EXPIRE_SLICE_KEYS: usize = 64;
+/// The owner's sleep ends at full milliseconds: for less than this it is not worth it, where clients wait meanwhile.
+const LEAST_SLEEP_US: u64 = 500;
 /// Microseconds until it is looked again whether what clients wait for is freed.
 const FREED_LOOK_US: u64 = 200;
 /// So long after a turn without requests a cut that gave way to them looks again.
@@ -58,6 +60,10 @@ impl Node {
                 return 0;
             }
             wait = wait.min(HELD_BACK_US);
+        }
+        if let Some(until) = server.persistence.aof.gathers_until(server.held.len()).filter(|&until| until > now) {
+            let left = until.since(now);
+            wait = wait.min(if left < LEAST_SLEEP_US { 0 } else { left });
         }
         if !server.awaiting_freed.is_empty() {
             wait = wait.min(FREED_LOOK_US);

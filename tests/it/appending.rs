@@ -495,6 +495,30 @@ fn who_lets_history_go_waits_for_the_disk_and_nobody_else_does() {
 }
 
 #[test]
+fn a_sync_waits_a_moment_for_those_who_were_just_answered() {
+    let mut node = start(&ALWAYS);
+    let request = |text: &str| encode(&split_args(text.as_bytes()).expect("a request"));
+    for comes_back in [true, false] {
+        node.host.holds_jobs.set(true);
+        node.send("a", &request("SET a 1"));
+        node.send("b", &request("SET b 1"));
+        // The first sync takes four milliseconds.
+        node.advance_ms(4);
+        node.host.holds_jobs.set(false);
+        node.turn();
+        assert_eq!((node.read("a").as_deref(), node.read("b")), (Some("OK"), None));
+        if comes_back {
+            node.send("a", &request("SET a 2"));
+            assert_eq!((node.read("a").as_deref(), node.read("b").as_deref()), (Some("OK"), Some("OK")));
+        } else {
+            node.advance_ms(1);
+            assert_eq!(node.read("b").as_deref(), Some("OK"), "nobody else comes");
+        }
+        node.advance_ms(2);
+    }
+}
+
+#[test]
 fn waitaof_tells_when_the_writes_of_a_client_are_on_the_disk() {
     let mut node = start(&[YES]);
     run(

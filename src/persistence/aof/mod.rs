@@ -132,6 +132,9 @@ pub struct Aof {
     pub synced_offset: u64,
     /// When the sync that goes on began; None if none does.
     pub syncing_since: Option<MonoTime>,
+    /// With appendfsync `always`, the next sync waits until so many clients wait for it, or until this time: whoever was just
+    /// answered is about to write again.
+    pub gathering: (usize, MonoTime),
     /// Was something written since the last sync was asked for?
     pub unsynced: bool,
     /// When the last sync was asked for.
@@ -178,6 +181,7 @@ impl Default for Aof {
             written_offset: 0,
             synced_offset: 0,
             syncing_since: None,
+            gathering: (0, MonoTime(0)),
             unsynced: false,
             last_sync: MonoTime(0),
             last_retry: MonoTime(0),
@@ -219,6 +223,12 @@ impl Aof {
     /// Is a rewrite going on, or not yet in force?
     pub fn is_rewriting(&self) -> bool {
         self.rewrite.is_some() || self.committing.is_some()
+    }
+
+    /// Until when a sync that is due waits for more clients to wait for it.
+    pub fn gathers_until(&self, waiting: usize) -> Option<MonoTime> {
+        let (wanted, until) = self.gathering;
+        (self.unsynced && self.syncing_since.is_none() && waiting < wanted).then_some(until)
     }
 
     /// May replies of this epoch be seen? One that wrote nothing depends on those before it.
