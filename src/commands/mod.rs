@@ -1,6 +1,7 @@
 //! The commands: one file per family; each command declared beside its handler. Deliberately absent: when a command may run
 //! and what follows it (`dispatch`), how values are stored (`types`, `keyspace`). Called by `dispatch` through the table.
 
+pub mod acl;
 pub mod bitmap;
 pub mod connection;
 pub mod dump;
@@ -18,10 +19,12 @@ pub mod string;
 pub mod transactions;
 pub mod zset;
 
-use crate::server::Command;
+use crate::keyspace::Notify;
+use crate::server::{Command, DataContext};
 
 /// Every command of the server, by family.
 pub const FAMILIES: &[&[Command]] = &[
+    acl::COMMANDS,
     bitmap::COMMANDS,
     connection::COMMANDS,
     dump::COMMANDS,
@@ -37,3 +40,11 @@ pub const FAMILIES: &[&[Command]] = &[
     transactions::COMMANDS,
     zset::COMMANDS,
 ];
+
+/// Deletes the key that was to hold a result where there is none.
+fn store_nothing(cx: &mut DataContext<'_>, destination: &[u8]) {
+    if cx.db.exists(destination) && cx.db.delete(destination) {
+        cx.db.modified(destination);
+        cx.db.notify(Notify::GENERIC, "del", destination);
+    }
+}

@@ -42,7 +42,11 @@ pub fn names(server: &Server) -> Names {
 /// Makes the directory of the files, and the job that syncs them, if they are not there.
 pub(super) fn prepare(server: &mut Server) -> io::Result<()> {
     server.persistence.aof.names = names(server);
-    server.host.disk().create_dir(server.persistence.aof.names.dir())?;
+    let dir = server.persistence.aof.names.dir();
+    if let Err(error) = server.host.disk().create_dir(dir) {
+        log::warning(&format!("Can't open or create append-only dir {}: {}", dir.display(), reason(&error)));
+        return Err(error);
+    }
     start_background(server)
 }
 

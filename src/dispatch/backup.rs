@@ -121,7 +121,7 @@ fn pin(server: &mut Server, mut names: Vec<Vec<u8>>, manifest: Option<&Manifest>
 
 /// Files got their names, or did not.
 pub(super) fn pinned(server: &mut Server, number: u64, result: Result<(), PinFailure>) {
-    let now = server.now.unix().seconds();
+    let now = server.now;
     let backup = &mut server.persistence.backup;
     if number != backup.pin {
         return;
@@ -136,7 +136,8 @@ pub(super) fn pinned(server: &mut Server, number: u64, result: Result<(), PinFai
         (BackupState::Snapshotting, Err(_)) => fail(server, "failed to pin snapshot file"),
         (BackupState::Sealing, Ok(())) => {
             backup.files.append(&mut backup.pinning);
-            (backup.state, backup.end_time) = (BackupState::Sealed, now);
+            backup.state = BackupState::Sealed;
+            (backup.end_time, backup.sealed) = (now.unix().seconds(), now.mono);
             log::notice(&format!("BACKUP: sealed backup in {}", server.config.backupdirname.display()));
         }
         (BackupState::Sealing, Err(failure)) => {
@@ -313,8 +314,8 @@ pub fn clean_up(server: &mut Server) -> Result<Option<u64>, CommandError> {
 /// Removes a backup that is older than the operator wants.
 pub fn cron(server: &mut Server) {
     let (ttl, backup) = (server.config.backup_sealed_ttl, &server.persistence.backup);
-    let age = server.now.unix().seconds() - backup.end_time;
-    if backup.state != BackupState::Sealed || ttl <= 0 || age < ttl {
+    let age = server.now.mono.since(backup.sealed) / 1_000_000;
+    if backup.state != BackupState::Sealed || ttl <= 0 || age < ttl.unsigned_abs() {
         return;
     }
     log::notice(&format!("BACKUP: auto cleaning sealed backup after {ttl} seconds"));

@@ -10,6 +10,7 @@ mod input;
 
 use std::collections::VecDeque;
 
+use crate::acl::{Acl, DEFAULT_USER};
 use crate::base::host::Host;
 use crate::base::log;
 use crate::base::rng::Rng;
@@ -25,8 +26,9 @@ use crate::server::apply::apply_config;
 use crate::server::wake::wake_freed;
 use crate::server::{
     Action, Blocking, Client, ClientFlags, ClientId, Clients, CommandTable, DebugSwitches, Eviction, Identity, Pause,
-    Propagation, Server, ShutdownRequest, Stats,
+    Propagation, Server, ShutdownRequest, Stats, permission, tracking,
 };
+use crate::tracking::Tracking;
 
 /// A new connection, as the reactor accepted it.
 #[derive(Clone, Debug, Default)]
@@ -67,15 +69,18 @@ impl Node {
     /// A server with an empty keyspace.
     pub fn new(config: Config, seed: u64, now: Now, identity: Identity, host: Box<dyn Host>) -> Node {
         let keyspace = Keyspace::new(config.databases as usize, seed);
+        let commands = CommandTable::new(commands::FAMILIES);
         let mut server = Server {
             keyspace,
-            commands: CommandTable::new(commands::FAMILIES),
+            tracking: Tracking::new(seed ^ 0x7ac4),
+            acl: Acl::new(permission::catalog(&commands)),
+            commands,
             clients: Clients::default(),
             pubsub: Default::default(),
             blocking: Blocking::default(),
             watches: Default::default(),
             propagation: Propagation::default(),
-            persistence: Persistence::new(now.unix()),
+            persistence: Persistence::new(now),
             stats: Stats::default(),
             commandlog: Default::default(),
             latency: Default::default(),
@@ -108,6 +113,8 @@ impl Node {
         server.replid = server.rng.hex_digits(40);
         server.startup_memory = server.used_memory();
         apply_config(&mut server);
+        let password = server.config.requirepass.to_vec();
+        server.acl.set_default_password(&password);
         Node {
             server,
             batch: input::Batch::default(),
@@ -127,25 +134,22 @@ impl Node {
             server.stats.rejected_connections += 1;
             return Err("-ERR max number of clients reached\r\n".to_owned());
         }
-        let has_password = !server.config.requirepass.is_empty();
+        let has_password = !server.acl.default_user().no_password;
         if server.config.protected_mode && !has_password && !connection.is_unix && !connection.is_loopback {
             server.stats.rejected_connections += 1;
             return Err(format!("-{PROTECTED_MODE}\r\n"));
         }
         server.stats.total_connections_received += 1;
-        let mut flags = ClientFlags::NONE;
+        let mut flags = permission::initial_flags(&server.acl);
         if connection.is_unix {
             flags = flags.or(ClientFlags::UNIX_SOCKET);
-        }
-        if !has_password {
-            flags = flags.or(ClientFlags::AUTHENTICATED);
         }
         let proto =
             if server.config.client_default_resp == 3 { crate::resp::Proto::Resp3 } else { crate::resp::Proto::Resp2 };
         Ok(server.clients.add(Client {
             flags,
             proto,
-            user: b"default".to_vec(),
+            user: DEFAULT_USER.to_vec(),
             addr: connection.addr,
             laddr: connection.laddr,
             fd: connection.fd,
@@ -161,6 +165,7 @@ impl Node {
         let Some(place) = server.clients.place(id) else { return };
         unblock::forget_blocked(server, id);
         transaction::discard(server, place);
+        tracking::disable(server, id);
         memory::forget_memory(server, id);
         server.monitors.retain(|&monitor| monitor != id);
         let Some(client) = server.clients.remove(id) else { return };
@@ -188,6 +193,8 @@ impl Node {
 
     /// Ends a turn: clients whose waiting ended go on, due keys go, limits are enforced.
     pub fn end_turn(&mut self) {
+        // What happens from here on is nobody's doing.
+        self.server.tracking.acting = None;
         let now = self.server.now.mono;
         unblock::handle_deadlines(&mut self.server, now);
         wake_freed(&mut self.server);
@@ -206,6 +213,7 @@ impl Node {
                 }
             }
         }
+        tracking::broadcast(&mut self.server);
         memory::evict_clients(&mut self.server);
         let stats = &mut self.server.stats;
         let commands = stats.total_commands_processed.saturating_sub(self.commands_before_turn);
@@ -252,7 +260,7 @@ impl Node {
     /// Lets clients that a pause held back go on once it is over.
     fn end_pause(&mut self) {
         let server = &mut self.server;
-        if server.pause.until_ms == 0 || server.now.unix().0 < server.pause.until_ms {
+        if server.pause.until.is_none_or(|until| server.now.mono < until) {
             return;
         }
         server.pause = Pause::default();

@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use crate::base::time::MonoTime;
+
 /// How far a backup is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BackupState {
@@ -61,6 +63,8 @@ pub struct Backup {
     pub start_time: i64,
     /// See `start_time`.
     pub end_time: i64,
+    /// When it was whole by the clock that no one sets: its age is counted from there.
+    pub sealed: MonoTime,
     /// Its directory, wherever one is.
     pub dir: PathBuf,
     /// The names that it has there, in the order in which they came.

@@ -3,13 +3,13 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::base::disk::Disk;
+use crate::base::disk::{Disk, reason};
 use crate::base::host::{Host, ProcessFacts};
 use crate::base::job::{Breathe, Job, Sleep, Wake};
 use crate::base::log;
@@ -131,6 +131,10 @@ impl Host for RealHost {
         result
     }
 
+    fn fill_secret(&mut self, into: &mut [u8]) -> io::Result<()> {
+        File::open("/dev/urandom")?.read_exact(into)
+    }
+
     fn apply(&mut self, directives: &[&str], config: &dyn Any) -> Result<(), String> {
         let Some(config) = config.downcast_ref::<Config>() else { return Ok(()) };
         for &name in directives {
@@ -156,7 +160,7 @@ impl Host for RealHost {
                 "proc-title-template" => self.title.iter().for_each(|title| title.show(config)),
                 "bind-source-addr" => listener::warn_of_source_address(config),
                 "oom-score-adj" | "oom-score-adj-values" => set_oom_score(config)?,
-                "dir" => std::env::set_current_dir(config.dir.display().as_ref()).map_err(|e| os_text(&e))?,
+                "dir" => std::env::set_current_dir(config.dir.display().as_ref()).map_err(|e| reason(&e))?,
                 _ => {}
             }
         }
@@ -213,12 +217,6 @@ impl Host for RealHost {
     }
 }
 
-/// An error as the C library words it, without std's number.
-pub(super) fn os_text(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
-}
-
 /// The process's own score before this server changed it, while it has.
 static OOM_SCORE_BEFORE: Mutex<Option<i32>> = Mutex::new(None);
 
@@ -240,7 +238,7 @@ pub(super) fn set_oom_score(config: &Config) -> Result<(), String> {
         OomScoreAdj::Relative | OomScoreAdj::Yes => *before.get_or_insert_with(read) + ours,
     };
     fs::write(path, score.clamp(-1000, 1000).to_string()).map_err(|error| {
-        log::warning(&format!("Unable to write oom_score_adj: {}", os_text(&error)));
+        log::warning(&format!("Unable to write oom_score_adj: {}", reason(&error)));
         "Failed to set current oom_score_adj. Check server logs.".to_owned()
     })
 }

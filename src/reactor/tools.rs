@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::base::disk::Disk;
+use crate::base::disk::{Disk, reason};
 use crate::base::hash::HashSeed;
 use crate::base::log::{self, Level};
 use crate::config::Config;
@@ -29,7 +29,7 @@ use crate::persistence::state::LoadedFrom;
 use crate::server::{Identity, REDIS_VERSION, VALKEY_VERSION};
 
 use super::disk::RealDisk;
-use super::host::{Clock, RealHost, os_text};
+use super::host::{Clock, RealHost};
 use super::jobs::Jobs;
 use super::main_loop::JOBS;
 
@@ -149,11 +149,11 @@ fn load(node: &mut Node, files: Vec<FileToLoad>, bytes: u64) -> Result<LoadRepor
 
 fn convert_files(input: &Path, output: &Path, form: Option<Form>, seed: u64) -> Result<usize, String> {
     let failed = |error: LoadError| match error {
-        LoadError::Io(error) => format!("Cannot read {}: {}", input.display(), os_text(&error)),
+        LoadError::Io(error) => format!("Cannot read {}: {}", input.display(), reason(&error)),
         other => format!("{}: {other}", input.display()),
     };
     let (files, bytes) = convert::files_of(&RealDisk, input).map_err(failed)?;
-    let mut node = node(seed).map_err(|error| os_text(&error))?;
+    let mut node = node(seed).map_err(|error| reason(&error))?;
     let report = load(&mut node, files, bytes).map_err(failed)?;
     let (keyspace, now) = (&mut node.server.keyspace, node.server.now.unix());
     let size = keyspace.begin_cut();
@@ -182,7 +182,7 @@ fn convert_files(input: &Path, output: &Path, form: Option<Form>, seed: u64) -> 
     };
     let written = convert::write(keyspace, &mut *writer, &mut |keys| bar.set_position(keys));
     bar.finish_and_clear();
-    written.map_err(|error| format!("Cannot write {}: {}", output.display(), os_text(&error)))?;
+    written.map_err(|error| format!("Cannot write {}: {}", output.display(), reason(&error)))?;
     Ok(keys)
 }
 

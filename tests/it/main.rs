@@ -2,6 +2,7 @@
 
 mod appending;
 mod backup;
+mod clock;
 mod commands;
 mod keyspace;
 #[path = "../support/node.rs"]
@@ -9,6 +10,7 @@ mod node;
 mod remote;
 mod resp;
 mod runner;
+mod scan;
 #[path = "../support/server.rs"]
 mod server;
 mod turns;

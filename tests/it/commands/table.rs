@@ -94,13 +94,9 @@ const GROUPS: [&str; 13] = [
 ];
 
 /// Commands of these groups that are not there, subcommands with their container, and what they wait for.
-const MISSING: [(&str, &str); 17] = [
-    ("acl", "access control lists"),
-    ("client|caching", "tracking of what clients have read"),
+const MISSING: [(&str, &str); 13] = [
     ("client|capa", "redirections to the master"),
     ("client|import-source", "import mode"),
-    ("client|tracking", "tracking of what clients have read"),
-    ("client|trackinginfo", "tracking of what clients have read"),
     ("failover", "replication"),
     ("himport", "hashes that share their field names"),
     ("hotkeys", "counting of keys in use"),
