@@ -97,6 +97,7 @@ impl Node {
             pending_writes: Vec::new(),
             unblocked: Vec::new(),
             awaiting_freed: Default::default(),
+            awaiting_orders: Default::default(),
             awaiting_sync: Vec::new(),
             held: Vec::new(),
             pooled_bytes: 0,
