@@ -359,6 +359,7 @@ impl Db<'_> {
     /// Puts an entry under `key`, which must not exist.
     pub fn put_back(&mut self, key: &[u8], entry: OwnedEntry) {
         self.drop_hidden(key);
+        self.keyspace.note_stream(&entry);
         let hash = self.state().table.hash(key);
         self.keyspace.before_change(self.index, hash);
         let entry = if entry.read().key() == key { entry } else { entry.with_key(key) };

@@ -1,5 +1,6 @@
 //! Ending a transaction that does not run, and letting go of watched keys.
 
+use super::wake::note_listeners;
 use super::{ClientFlags, Server};
 
 /// Lets go of everything a client watches.
@@ -9,7 +10,7 @@ pub fn unwatch(server: &mut Server, place: u32) {
     for place in std::mem::take(&mut client.watched) {
         server.watches.remove(&place, id);
     }
-    server.keyspace.events.track_touched = !server.watches.is_empty();
+    note_listeners(server);
 }
 
 /// Ends a transaction without running it.

@@ -28,7 +28,7 @@ pub fn write_timeout(server: &mut Server, place: u32, reply: TimeoutReply) {
 
 /// What follows when a client no longer waits: its output is sent, its further requests are executed.
 pub fn woken(server: &mut Server, id: ClientId) {
-    server.keyspace.events.blocked_keys = server.blocking.key_count();
+    note_listeners(server);
     note_output(server, id);
     server.unblocked.push(id);
 }
@@ -64,8 +64,10 @@ pub fn wait_for_freeing(server: &mut Server, place: u32) {
         timeout_ms: 0,
         timeout_reply: TimeoutReply::Freed,
         unblock_on_nokey: false,
+        request: None,
+        retry_ms: None,
     };
-    let blocked = Blocked { block, db: client.db, argv: Vec::new(), deadline: None };
+    let blocked = Blocked { block, db: client.db, argv: Vec::new(), deadline: None, retry_at: None };
     client.flags = client.flags.or(ClientFlags::BLOCKED);
     client.blocked = Some(Box::new(blocked));
     server.awaiting_freed.push_back((server.keyspace.garbage.thrown(), client.id));
@@ -102,6 +104,13 @@ pub fn forget_blocked(server: &mut Server, id: ClientId) {
     let blocked = server.clients.get_mut(id).and_then(|client| client.blocked.take());
     if let Some(blocked) = blocked {
         server.blocking.remove(id, &blocked);
-        server.keyspace.events.blocked_keys = server.blocking.key_count();
+        note_listeners(server);
     }
+}
+
+/// Tells the keyspace who listens to its changes: clients that wait for keys, transactions that watch them.
+pub fn note_listeners(server: &mut Server) {
+    let events = &mut server.keyspace.events;
+    events.blocked_keys = server.blocking.key_count();
+    events.track_touched = !server.watches.is_empty() || server.blocking.nokey_count() > 0;
 }

@@ -18,6 +18,7 @@ pub mod large;
 pub mod listpack;
 pub mod malformed;
 pub mod object;
+pub mod ordered;
 pub mod owned;
 pub mod packed;
 pub mod quicklist;
@@ -26,6 +27,7 @@ pub mod score_index;
 pub mod score_leaf;
 pub mod score_tree;
 pub mod shared;
+pub mod stream;
 pub mod table;
 pub mod zset;
 
