@@ -525,7 +525,7 @@ mod tests {
     #[test]
     fn keys_in_order_fill_their_leaves() {
         let mut map = OrderedMap::<u64, ()>::default();
-        (0..800).for_each(|key| drop(map.insert(key, ())));
+        (0..800).for_each(|key| assert_eq!(map.insert(key, ()), None));
         let least = 800 / FANOUT * (FANOUT * size_of::<(u64, ())>());
         assert!((least..least * 5).contains(&map.memory_bytes()));
         assert!(map.last_mut().is_some_and(|(key, ())| *key == 799));

@@ -218,10 +218,6 @@ fn xclaim(cx: &mut DataContext<'_>) -> CommandResult {
     let [_, key, group, consumer, ..] = *cx.argv else { return Err(CommandError::Syntax) };
     group_exists(cx, key, group)?;
     let now = cx.now.0;
-    if parse_id(cx.argv[5], 0).is_none() {
-        min_idle(cx.argv[4], "XCLAIM")?;
-        id(cx.argv[5], 0)?;
-    }
     let options = ClaimOptions::parse(cx.argv, now)?;
     let Some(mut entry) = write_entry(&mut cx.db, key)? else { return Err(no_group(key, group)) };
     let Some(stream) = stream::write(&mut entry) else { return Err(CommandError::WrongType) };
