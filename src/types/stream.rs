@@ -124,10 +124,15 @@ pub fn lag(stream: &Stream, group: &ConsumerGroup) -> Option<i64> {
     read.map(|read| added.wrapping_sub(read) as i64)
 }
 
-/// What a group that was given `last` and has read so many is to have read when it is given this entry, the next one.
+/// What a group that was given `last` and has read so many is to have read when it is given this entry, the next one. It can
+/// only be counted on from an entry that is there.
 pub fn count_read(stream: &Stream, last: StreamId, entries_read: Option<u64>, id: StreamId) -> Option<u64> {
     match entries_read {
-        Some(read) if !has_tombstones(stream, last, StreamId::MAX) => Some(read.wrapping_add(1)),
+        Some(read)
+            if !has_tombstones(stream, last, StreamId::MAX) && stream.first_id().is_none_or(|first| last >= first) =>
+        {
+            Some(read.wrapping_add(1))
+        }
         _ if stream.entries_added > 0 => entries_before(stream, id),
         read => read,
     }

@@ -195,8 +195,8 @@ const STREAMS: &[Line] = &[
     (Exact, "XADD {stream} [{sid}|7-*|x] f {val}"),
     (Exact, "XADD {stream} MAXLEN {small} {nextid} f"),
     (Exact, "XLEN {stream}"),
-    (Exact, "XRANGE {stream} [-|{sid}|({sid}] [+|{sid}|({sid}] [|COUNT {index}]"),
-    (Exact, "XREVRANGE {stream} [+|{sid}|({sid}] [-|{sid}|({sid}] [|COUNT {index}]"),
+    (Exact, "XRANGE {stream} [-|{sid}|{openid}] [+|{sid}|{openid}] [|COUNT {index}]"),
+    (Exact, "XREVRANGE {stream} [+|{sid}|{openid}] [-|{sid}|{openid}] [|COUNT {index}]"),
     (Exact, "XDEL {stream} ({sid})*"),
     (Exact, "XDELEX {stream} [|KEEPREF|DELREF|ACKED] IDS 2 {sid} {sid}"),
     (Exact, "XTRIM {stream} [MAXLEN|MAXLEN ~|MAXLEN =] {trimlen} [||LIMIT {small}|KEEPREF|DELREF|ACKED]"),
@@ -215,7 +215,7 @@ const STREAMS: &[Line] = &[
         Exact,
         "XCLAIM {stream} [g|h] [c|d] 0 {sid} {sid} [||RETRYCOUNT {small}|TIME 1000] [|FORCE] [|JUSTID] [||LASTID {sid}]",
     ),
-    (Exact, "XAUTOCLAIM {stream} [g|h] [c|d] 0 [-|{sid}|({sid}] [|COUNT {small}] [|JUSTID]"),
+    (Exact, "XAUTOCLAIM {stream} [g|h] [c|d] 0 [-|{sid}|{openid}] [|COUNT {small}] [|JUSTID]"),
     (Exact, "XPENDING {stream} [g|h]"),
     (Shape, "XPENDING {stream} [g|h] - + {small} [|c]"),
     (Exact, "XINFO GROUPS {stream}"),
@@ -404,6 +404,7 @@ impl Generator {
                 let id = self.next_id.saturating_sub(n % 150);
                 format!("{}-{}", id / 3, id % 3 + 1).into_bytes()
             }
+            "openid" => [b"(".to_vec(), self.random("sid")].concat(),
             "trimlen" => (n % 40).to_string().into_bytes(),
             "nokey" => b"absent".to_vec(),
             "any" => {

@@ -437,7 +437,7 @@ fn xsetid(cx: &mut DataContext<'_>) -> CommandResult {
         }
     }
     let stream = read_stream(&mut cx.db, key)?.ok_or(CommandError::NoSuchKey)?;
-    if max_deleted.is_none() && last < stream.max_deleted_id {
+    if last < stream.max_deleted_id {
         return Err(CommandError::err("The ID specified in XSETID is smaller than current max_deleted_entry_id"));
     }
     if stream.range_back(StreamId::MIN, StreamId::MAX).next().is_some_and(|entry| last < entry.id) {

@@ -146,8 +146,9 @@ pub(super) fn code(deletion: Deletion) -> i64 {
 
 fn xdelex(cx: &mut DataContext<'_>) -> CommandResult {
     let key = cx.argv[1];
+    let is_there = read_stream(&mut cx.db, key)?.is_some();
     let options = IdsOptions::parse(cx.argv, 2)?;
-    if read_stream(&mut cx.db, key)?.is_none() {
+    if !is_there {
         cx.reply.array(options.ids.len());
         options.ids.iter().for_each(|_| cx.reply.int(-1));
         return Ok(Outcome::Done);

@@ -121,21 +121,10 @@ fn labelled_id(reply: &mut Reply<'_>, label: &str, id: StreamId) {
 }
 
 fn xinfo_stream(cx: &mut DataContext<'_>) -> CommandResult {
-    let full = match *cx.argv {
-        [_, _, _] => None,
-        [_, _, _, word, ref rest @ ..] if word.eq_ignore_ascii_case(b"FULL") => match *rest {
-            [] => Some(COUNT),
-            [word, count] if word.eq_ignore_ascii_case(b"COUNT") => match parse_integer(count)? {
-                0 => Some(usize::MAX),
-                count => Some(usize::try_from(count).unwrap_or(COUNT)),
-            },
-            _ => return Err(CommandError::subcommand_syntax("XINFO", cx.argv[1])),
-        },
-        _ => return Err(CommandError::subcommand_syntax("XINFO", cx.argv[1])),
-    };
     let now = cx.now.0;
     let DataContext { db, reply, .. } = cx;
     let stream = read_stream(db, cx.argv[2])?.ok_or(CommandError::NoSuchKey)?;
+    let full = parse_full(cx.argv)?;
     reply.map(if full.is_some() { 15 } else { 16 });
     number(reply, "length", stream.len() as i64);
     number(reply, "radix-tree-keys", stream.node_count() as i64);
@@ -167,6 +156,22 @@ fn xinfo_stream(cx: &mut DataContext<'_>) -> CommandResult {
         }
     }
     Ok(Outcome::Done)
+}
+
+/// FULL, and how much of each kind is shown then.
+fn parse_full(argv: &[&[u8]]) -> Result<Option<usize>, CommandError> {
+    match *argv {
+        [_, _, _] => Ok(None),
+        [_, _, _, word, ref rest @ ..] if word.eq_ignore_ascii_case(b"FULL") => match *rest {
+            [] => Ok(Some(COUNT)),
+            [word, count] if word.eq_ignore_ascii_case(b"COUNT") => match parse_integer(count)? {
+                0 => Ok(Some(usize::MAX)),
+                count => Ok(Some(usize::try_from(count).unwrap_or(COUNT))),
+            },
+            _ => Err(CommandError::subcommand_syntax("XINFO", argv[1])),
+        },
+        _ => Err(CommandError::subcommand_syntax("XINFO", argv[1])),
+    }
 }
 
 /// What is remembered of additions.

@@ -135,8 +135,8 @@ fn xack(cx: &mut DataContext<'_>) -> CommandResult {
 
 fn xackdel(cx: &mut DataContext<'_>) -> CommandResult {
     let (key, group) = (cx.argv[1], cx.argv[2]);
-    let options = IdsOptions::parse(cx.argv, 3)?;
     let is_there = read_stream(&mut cx.db, key)?.is_some_and(|stream| stream.group(group).is_some());
+    let options = IdsOptions::parse(cx.argv, 3)?;
     if !is_there {
         cx.reply.array(options.ids.len());
         options.ids.iter().for_each(|_| cx.reply.int(-1));
@@ -238,11 +238,11 @@ impl<'a> NackOptions<'a> {
 
 fn xnack(cx: &mut DataContext<'_>) -> CommandResult {
     let (key, group) = (cx.argv[1], cx.argv[2]);
-    let options = NackOptions::parse(cx.argv)?;
     let is_there = read_stream(&mut cx.db, key)?.is_some_and(|stream| stream.group(group).is_some());
     if !is_there {
         return Err(no_group(key, group));
     }
+    let options = NackOptions::parse(cx.argv)?;
     let ids = ids(options.ids)?;
     let given_back = change(&mut cx.db, key, |stream| {
         let mut count = 0;

@@ -428,7 +428,7 @@ fn serve_group(
             None => (Given::default(), false),
         },
     };
-    note(stream, group, &owner, &given, from, options.noack, now);
+    note(stream, group, &owner, &given, from, now);
     if made_consumer {
         announce_consumer(cx, key);
     }
@@ -563,7 +563,7 @@ fn write_delivery(reply: &mut Reply<'_>, entry: Entry<'_>, before: Option<(i64, 
 }
 
 /// Notes in the group what its consumer was given.
-fn note(stream: &mut Stream, name: &[u8], owner: &Name, given: &Given, from: From, noack: bool, now: i64) {
+fn note(stream: &mut Stream, name: &[u8], owner: &Name, given: &Given, from: From, now: i64) {
     let Some(group) = stream.group_mut(name) else { return };
     for claimed in &given.assigned {
         group.assign(claimed.id, owner.clone(), claimed.time, claimed.deliveries);
@@ -571,7 +571,7 @@ fn note(stream: &mut Stream, name: &[u8], owner: &Name, given: &Given, from: Fro
     if given.is_new {
         (group.last_id, group.entries_read) = (given.last, given.entries_read);
     }
-    let is_active = from == From::New && !given.assigned.is_empty() && !noack;
+    let is_active = from == From::New && !given.assigned.is_empty();
     if is_active && let Some(consumer) = group.consumer_mut(owner.bytes()) {
         consumer.active_time = Some(now);
     }

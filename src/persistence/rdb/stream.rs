@@ -23,7 +23,7 @@ pub fn read(reader: &mut Reader<'_>, kind: u8, defaults: (u32, u32), blob: &mut 
         reader.string_to(blob)?;
         let (node, count) = Node::from_listpack(id, blob).map_err(|bad| reader.bad(bad.what))?;
         if !stream.push_node(id, node, count) {
-            return Err(reader.bad("a stream node that is empty or out of order"));
+            return Err(reader.bad("a stream node out of order"));
         }
     }
     if reader.number()? != stream.len() {

@@ -145,13 +145,15 @@ impl Stream {
     }
 
     /// Adds a node that was checked, of so many entries, behind all others. False, and nothing is added, if it does not
-    /// belong there or is empty.
+    /// belong there. One whose entries are all deleted is left out.
     pub fn push_node(&mut self, id: StreamId, node: Node, count: u64) -> bool {
         let before = self.nodes.last().and_then(|(first, node)| node.entries(*first).next_back());
-        if count == 0 || before.is_some_and(|before| before.id >= id) {
+        if before.is_some_and(|before| before.id >= id) {
             return false;
         }
-        self.nodes.insert(id, node);
+        if count > 0 {
+            self.nodes.insert(id, node);
+        }
         self.len += count;
         true
     }
@@ -214,8 +216,9 @@ impl Stream {
                 Threshold::MinId(id) if first >= id => break,
                 Threshold::MinId(id) => last < id,
             };
+            // Where pending entries matter each entry is looked at anyway: only the limit tells this from an exact trimming.
             if let Some(limit) = trim.approximate
-                && (!goes_whole || (limit > 0 && trimmed + count > limit))
+                && ((!goes_whole && trim.references == References::Keep) || (limit > 0 && trimmed + count > limit))
             {
                 break;
             }
