@@ -2,6 +2,7 @@
 //! the modules below stand in reading order, and a room imports only rooms of lower lines (tests/tidy.rs).
 #![deny(unsafe_code)]
 
+pub mod acl;
 pub mod base;
 pub mod commands;
 pub mod config;

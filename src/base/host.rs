@@ -39,6 +39,12 @@ pub trait Host {
     /// What CONFIG SET answers; nothing has changed then.
     fn apply(&mut self, directives: &[&str], config: &dyn std::any::Any) -> Result<(), String>;
 
+    /// Fills these bytes so that nobody can guess them.
+    ///
+    /// # Errors
+    /// If the system has no source of such.
+    fn fill_secret(&mut self, into: &mut [u8]) -> io::Result<()>;
+
     /// Facts about the process.
     fn process_facts(&mut self) -> ProcessFacts;
 

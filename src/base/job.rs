@@ -27,6 +27,11 @@ pub enum Progress {
 pub trait Job: Send {
     /// Does what there is to do. With `Wait::Block` it returns only when it is done.
     fn run(&mut self, wait: Wait) -> Progress;
+
+    /// Does anybody wait for it? Otherwise it leaves a processor that is wanted to commands.
+    fn is_urgent(&self) -> bool {
+        true
+    }
 }
 
 /// Wakes the node's owner, so that a turn begins.

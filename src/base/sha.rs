@@ -1,10 +1,16 @@
-//! Digests as the lower-case hex that users see: SHA-1 names datasets and runs.
+//! Digests as the lower-case hex that users see: SHA-1 names datasets and runs, SHA-256 stands for passwords.
 
 use sha1::{Digest, Sha1};
+use sha2::Sha256;
 
 /// The 40 hex digits of the SHA-1 of `bytes`.
 pub fn sha1_hex(bytes: &[u8]) -> String {
     hex(&Sha1::digest(bytes))
+}
+
+/// The 64 hex digits of the SHA-256 of `bytes`.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 /// Two lower-case hex digits for each byte.

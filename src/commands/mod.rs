@@ -1,6 +1,7 @@
 //! The commands: one file per family; each command declared beside its handler. Deliberately absent: when a command may run
 //! and what follows it (`dispatch`), how values are stored (`types`, `keyspace`). Called by `dispatch` through the table.
 
+pub mod acl;
 pub mod bitmap;
 pub mod connection;
 pub mod dump;
@@ -23,6 +24,7 @@ use crate::server::Command;
 
 /// Every command of the server, by family.
 pub const FAMILIES: &[&[Command]] = &[
+    acl::COMMANDS,
     bitmap::COMMANDS,
     connection::COMMANDS,
     dump::COMMANDS,

@@ -50,6 +50,8 @@ pub(super) fn call(
     let (client_id, db, proto, flags) = (client.id, client.db, client.proto, client.flags);
     let (out_before, position) = (client.out.len(), client.out.position());
     let deny_blocking = mode == Mode::Transaction || flags.has(ClientFlags::DENY_BLOCKING);
+    let reads_every_key = !flags.has(ClientFlags::RESTRICTED)
+        || server.acl.user(&client.user).is_some_and(crate::acl::User::reads_every_key);
     let muted = flags.has(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP));
     if server.keyspace.unsynced.is_active() {
         server.keyspace.unsynced.take_seen();
@@ -69,6 +71,7 @@ pub(super) fn call(
                 now: server.now.unix(),
                 config: &server.config,
                 deny_blocking,
+                reads_every_key,
                 debug: &server.debug,
                 propagation: &mut server.propagation,
                 bigs,
@@ -145,6 +148,7 @@ pub(super) fn replay(server: &mut Server, place: u32, id: CommandId, argv: &[&[u
             now: server.now.unix(),
             config: &server.config,
             deny_blocking: true,
+            reads_every_key: true,
             debug: &server.debug,
             propagation: &mut server.propagation,
             bigs: &[],

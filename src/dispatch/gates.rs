@@ -1,7 +1,8 @@
 //! What stands between a request and its command: one function per refusal, in Redis's order.
 
+use crate::acl::Context;
 use crate::resp::{CommandError, Proto};
-use crate::server::{Client, ClientFlags, CommandId, Server};
+use crate::server::{Client, ClientFlags, CommandId, Server, permission};
 use crate::spec::{CommandInfo, Flags};
 
 use super::memory;
@@ -25,15 +26,22 @@ const NEVER_QUEUED: [&str; 6] = ["exec", "discard", "multi", "watch", "quit", "r
 
 /// Passes a request through all gates.
 #[inline]
-pub(super) fn check(server: &mut Server, place: u32, id: CommandId) -> Verdict {
+pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> Verdict {
     let info = server.commands.entry(id).info();
     let Some(client) = server.clients.at(place) else { return Verdict::Stop };
     let in_multi = client.flags.has(ClientFlags::MULTI);
+    let is_restricted = client.flags.has(ClientFlags::RESTRICTED);
     let needs_authentication = needs_authentication(client, info);
     if let Some(error) =
         protected_command(server, place, id).or(needs_authentication).or_else(|| not_in_transaction(info, in_multi))
     {
         return Verdict::Refuse(error);
+    }
+    if is_restricted {
+        let context = if in_multi { Context::Multi } else { Context::Toplevel };
+        if let Some(error) = not_permitted(server, place, id, argv, context) {
+            return Verdict::Refuse(error);
+        }
     }
     if server.config.maxmemory > 0 {
         let refused = memory::make_room(server) == memory::Room::None;
@@ -70,6 +78,28 @@ pub(super) fn check(server: &mut Server, place: u32, id: CommandId) -> Verdict {
 fn needs_authentication(client: &Client, info: &CommandInfo) -> Option<CommandError> {
     (!client.is_authenticated() && !info.flags.has(Flags::NO_AUTH))
         .then(|| CommandError::coded("NOAUTH Authentication required."))
+}
+
+/// As `not_permitted`, for a request that was permitted once and waited.
+#[inline]
+pub(super) fn still_permitted(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> Option<CommandError> {
+    let is_restricted = server.clients.at(place).is_some_and(|client| client.flags.has(ClientFlags::RESTRICTED));
+    if is_restricted { not_permitted(server, place, id, argv, Context::Toplevel) } else { None }
+}
+
+/// What the rules of the client's user keep it from.
+#[cold]
+pub(super) fn not_permitted(
+    server: &mut Server,
+    place: u32,
+    id: CommandId,
+    argv: &[&[u8]],
+    context: Context,
+) -> Option<CommandError> {
+    let denied = permission::check(server, place, id, argv).err()?;
+    permission::note_denied(server, place, id, argv, denied, context);
+    let user = server.clients.at(place).map(|client| client.user.clone()).unwrap_or_default();
+    Some(permission::refusal(server, &user, id, denied))
 }
 
 /// DEBUG only where the operator allows it.

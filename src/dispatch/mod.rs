@@ -47,7 +47,7 @@ pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[
         reject(server, place, Some(id), &error);
         return Flow::Next;
     }
-    match gates::check(server, place, id) {
+    match gates::check(server, place, id, argv) {
         gates::Verdict::Pass => {}
         gates::Verdict::Queue => return queue(server, place, id, argv),
         gates::Verdict::Postpone => return Flow::Postpone,

@@ -7,6 +7,7 @@ use crate::base::log;
 use crate::config::RdbDialect;
 use crate::keyspace::{AccessPolicy, CutSize, CutStep};
 use crate::persistence::aof::AofState;
+use crate::persistence::pace::Pace;
 use crate::persistence::rdb::encode::{Compression, Form};
 use crate::persistence::rdb::save::FileSink;
 use crate::persistence::rdb::writer::{AccessNote, RdbOptions, RdbWriter};
@@ -20,13 +21,10 @@ use super::{appending, rewriting};
 const IN_FLIGHT_MAX: usize = 8 << 20;
 /// Bytes at which commands slow down as well, so that a snapshot's memory stays bounded: the pause after a turn, and twice as
 /// many bytes for the long one.
-const FALLING_BEHIND: usize = 32 << 20;
+const FALLING_BEHIND: usize = 16 << 20;
 const PAUSES_US: [u64; 2] = [100, 500];
 /// So long after its last sign the writer waits for the disk rather than for a processor, and commands do not wait for it.
 const SIGN_OF_LIFE_US: u64 = 20_000;
-/// Bounds of one slice of a cut, in microseconds.
-const SLICE_US: std::ops::RangeInclusive<u64> = 50..=500;
-
 /// Why a save did not begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SaveRefusal {
@@ -242,21 +240,29 @@ pub fn wants_slice(server: &Server) -> bool {
     has_cut && server.keyspace.cut_bytes_in_flight() < IN_FLIGHT_MAX
 }
 
-/// Goes on with the cut for a while, in proportion to what the turn took so far: under load it gets a fifth of the time.
+/// Must the next slice wait for a part of the load to pass?
+pub fn is_held_back(server: &Server) -> bool {
+    server.persistence.pace.is_held_back()
+}
+
+/// After a turn of so many microseconds: goes on with the cut for as long as its pace allows.
 pub fn slice(server: &mut Server, turn_us: u64) {
     keep_pace(server);
     if !server.keyspace.is_cutting() {
+        server.persistence.pace = Pace::new();
         return;
     }
     // Also while the walk waits for room: what writers take would pile up.
     send_pieces(server);
-    let idle = turn_us < *SLICE_US.start();
-    let budget = if idle { *SLICE_US.end() } else { (turn_us / 4).clamp(*SLICE_US.start(), *SLICE_US.end()) };
-    let start = server.host.mono_us();
-    while wants_slice(server) {
-        if take_step(server) == CutStep::Done || server.host.mono_us() - start >= budget {
+    let mut before = server.host.mono_us();
+    server.persistence.pace.turn(before, turn_us);
+    while server.persistence.pace.may_go_on() && wants_slice(server) {
+        if take_step(server) == CutStep::Done {
             return;
         }
+        let after = server.host.mono_us();
+        server.persistence.pace.spent(after - before, after);
+        before = after;
     }
 }
 

@@ -1,8 +1,9 @@
 //! EXEC: the queued commands run one after the other, with nothing in between.
 
+use crate::acl::{Context, Denied};
 use crate::resp::Reply;
 pub use crate::server::transaction::discard;
-use crate::server::{ClientFlags, Server};
+use crate::server::{ClientFlags, CommandId, Server, permission};
 
 use super::call::{self, Called};
 use super::{deliver, write_error};
@@ -19,6 +20,10 @@ pub(super) fn run_queued(server: &mut Server, place: u32, argv: &[&[u8]]) {
     }
     for queued in &queue {
         let argv: Vec<&[u8]> = queued.argv.iter().map(Vec::as_slice).collect();
+        if let Some(why) = no_longer_permitted(server, place, queued.id, &argv) {
+            write_error(server, place, &why);
+            continue;
+        }
         match call::call(server, place, queued.id, &argv, &[], call::Mode::Transaction) {
             Called::Done | Called::Block(_) => {}
             Called::RunQueued => write_error(server, place, "ERR Command not allowed inside a transaction"),
@@ -35,4 +40,23 @@ pub(super) fn run_queued(server: &mut Server, place: u32, argv: &[&[u8]]) {
     if !server.monitors.is_empty() {
         deliver::feed_monitors(server, place, db, argv);
     }
+}
+
+/// The answer to a command that the user's rules allowed when it was queued, and do not now.
+fn no_longer_permitted(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> Option<String> {
+    if !server.clients.at(place).is_some_and(|client| client.flags.has(ClientFlags::RESTRICTED)) {
+        return None;
+    }
+    let denied = permission::check(server, place, id, argv).err()?;
+    permission::note_denied(server, place, id, argv, denied, Context::Multi);
+    let why = match denied {
+        Denied::Command => "no permission to execute the command or subcommand",
+        Denied::Key(_) => "no permission to touch the specified keys",
+        Denied::Channel(_) => "no permission to access one of the channels used as argument to the command",
+        Denied::Database(_) => "no permission to access database",
+    };
+    Some(format!(
+        "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no \
+         longer allowed for the following reason: {why}"
+    ))
 }

@@ -15,7 +15,7 @@ use crate::server::{ClientFlags, ClientId, Server};
 
 use super::call::{self, Called};
 use super::deliver::after_command;
-use super::find_command;
+use super::{find_command, gates, reject};
 
 /// Rounds of serving one command's keys may cause, each a chain of moves: a bound against endless circles.
 const ROUNDS_MAX: usize = 1_000_000;
@@ -77,7 +77,14 @@ fn run_again(server: &mut Server, id: ClientId) {
     let argv: Vec<&[u8]> = blocked.argv.iter().map(Vec::as_slice).collect();
     server.propagation.begin_unit();
     let called = match find_command(server, &argv) {
-        Ok(command) => call::call(server, place, command, &argv, &[], call::Mode::Unblocked),
+        // The user's rules may be others by now.
+        Ok(command) => match gates::still_permitted(server, place, command, &argv) {
+            Some(error) => {
+                reject(server, place, Some(command), &error);
+                Called::Done
+            }
+            None => call::call(server, place, command, &argv, &[], call::Mode::Unblocked),
+        },
         Err(_) => Called::Done,
     };
     server.propagation.end_unit();

@@ -1,8 +1,8 @@
 //! The cut: a consistent view of all databases at one instant, for saving, rewriting the append-only file and full
 //! syncs, without a fork.
 //!
-//! Beginning a cut flips the parity of every table; nothing is copied. From then on `step` walks the tables and takes one
-//! segment at a time, and **whoever is about to change an entry takes its bucket first** (`before_change`). Taking an entry
+//! Beginning a cut flips the parity of every table; nothing is copied. From then on `cut_step` walks the tables and takes one
+//! segment at a time, and **whoever is about to change an entry takes it first** (`before_change`). Taking an entry
 //! copies it into the current piece (a large value: the root of its nodes); full pieces are carried off by `take_pieces`
 //! to whoever writes them. A database that is flushed meanwhile is kept until it has been walked; SWAPDB exchanges which
 //! part of the cut a database's number means.
@@ -118,7 +118,7 @@ pub(crate) struct Cut {
     filling: CutPiece,
     full: Vec<CutPiece>,
     in_flight: Arc<AtomicUsize>,
-    /// Nobody wants the rest: buckets are marked, nothing is copied.
+    /// Nobody wants the rest: the walk goes on, nothing is copied.
     discarding: bool,
 }
 
@@ -233,7 +233,7 @@ impl Keyspace {
         pieces
     }
 
-    /// Nobody wants the rest of this cut. The walk goes on until every bucket is marked, but copies nothing; another cut
+    /// Nobody wants the rest of this cut. The walk goes on through every segment, but copies nothing; another cut
     /// can begin after that.
     pub fn discard_cut(&mut self) {
         self.cut_pieces.clear();

@@ -2,7 +2,7 @@
 //!
 //! **Every change of a key goes through one of the functions of `Db`**: `lookup_write`, `add`, `set_value`,
 //! `set_expire`, `delete`, `take`, `put_back`, and through `Keyspace::{flush, swap}`. Each of them first calls
-//! `Keyspace::before_change`, where a cut takes the bucket that is about to change. Storage hands out no other write
+//! `Keyspace::before_change`, where a cut takes the entry that is about to change. Storage hands out no other write
 //! access (`EntryMut` comes from `lookup_write` and `add` only), and a test counts the calls.
 //!
 //! Deliberately absent: what values mean (`types`), commands, clients. Called by `commands` and `dispatch`.
@@ -205,7 +205,7 @@ impl Keyspace {
         self.dbs.iter().map(|db| db.table.len()).sum()
     }
 
-    /// The one place that every change passes before it happens. A cut takes the bucket of `hash` in database `db`
+    /// The one place that every change passes before it happens. A cut takes the entry of `hash` in database `db`
     /// here, if it has not yet.
     #[inline]
     pub(crate) fn before_change(&mut self, db: DbIndex, hash: u64) {

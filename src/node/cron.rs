@@ -11,6 +11,8 @@ const EXPIRE_SLICE_US: u64 = 500;
 const EXPIRE_SLICE_KEYS: usize = 64;
 /// Microseconds until it is looked again whether what clients wait for is freed.
 const FREED_LOOK_US: u64 = 200;
+/// So long after a turn without requests a cut that gave way to them looks again.
+const HELD_BACK_US: u64 = 1000;
 /// Clients looked at in one run of cron, at most.
 const CLIENTS_PER_CRON: usize = 200;
 
@@ -48,8 +50,14 @@ impl Node {
             // The index knows the time of a leaf, not of its first key: look again in a millisecond at the soonest.
             wait = wait.min(us_until(at, server.now).max(1000));
         }
-        if saving::wants_slice(server) || server.persistence.loading.as_ref().is_some_and(|state| state.has_more) {
+        if server.persistence.loading.as_ref().is_some_and(|state| state.has_more) {
             return 0;
+        }
+        if saving::wants_slice(server) {
+            if !saving::is_held_back(server) {
+                return 0;
+            }
+            wait = wait.min(HELD_BACK_US);
         }
         if !server.awaiting_freed.is_empty() {
             wait = wait.min(FREED_LOOK_US);

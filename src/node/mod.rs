@@ -10,6 +10,7 @@ mod input;
 
 use std::collections::VecDeque;
 
+use crate::acl::{Acl, DEFAULT_USER};
 use crate::base::host::Host;
 use crate::base::log;
 use crate::base::rng::Rng;
@@ -25,7 +26,7 @@ use crate::server::apply::apply_config;
 use crate::server::wake::wake_freed;
 use crate::server::{
     Action, Blocking, Client, ClientFlags, ClientId, Clients, CommandTable, DebugSwitches, Eviction, Identity, Pause,
-    Propagation, Server, ShutdownRequest, Stats,
+    Propagation, Server, ShutdownRequest, Stats, permission,
 };
 
 /// A new connection, as the reactor accepted it.
@@ -67,9 +68,11 @@ impl Node {
     /// A server with an empty keyspace.
     pub fn new(config: Config, seed: u64, now: Now, identity: Identity, host: Box<dyn Host>) -> Node {
         let keyspace = Keyspace::new(config.databases as usize, seed);
+        let commands = CommandTable::new(commands::FAMILIES);
         let mut server = Server {
             keyspace,
-            commands: CommandTable::new(commands::FAMILIES),
+            acl: Acl::new(permission::catalog(&commands)),
+            commands,
             clients: Clients::default(),
             pubsub: Default::default(),
             blocking: Blocking::default(),
@@ -107,6 +110,8 @@ impl Node {
         server.replid = server.rng.hex_digits(40);
         server.startup_memory = server.used_memory();
         apply_config(&mut server);
+        let password = server.config.requirepass.to_vec();
+        server.acl.set_default_password(&password);
         Node {
             server,
             batch: input::Batch::default(),
@@ -126,25 +131,22 @@ impl Node {
             server.stats.rejected_connections += 1;
             return Err("-ERR max number of clients reached\r\n".to_owned());
         }
-        let has_password = !server.config.requirepass.is_empty();
+        let has_password = !server.acl.default_user().no_password;
         if server.config.protected_mode && !has_password && !connection.is_unix && !connection.is_loopback {
             server.stats.rejected_connections += 1;
             return Err(format!("-{PROTECTED_MODE}\r\n"));
         }
         server.stats.total_connections_received += 1;
-        let mut flags = ClientFlags::NONE;
+        let mut flags = permission::initial_flags(&server.acl);
         if connection.is_unix {
             flags = flags.or(ClientFlags::UNIX_SOCKET);
-        }
-        if !has_password {
-            flags = flags.or(ClientFlags::AUTHENTICATED);
         }
         let proto =
             if server.config.client_default_resp == 3 { crate::resp::Proto::Resp3 } else { crate::resp::Proto::Resp2 };
         Ok(server.clients.add(Client {
             flags,
             proto,
-            user: b"default".to_vec(),
+            user: DEFAULT_USER.to_vec(),
             addr: connection.addr,
             laddr: connection.laddr,
             fd: connection.fd,

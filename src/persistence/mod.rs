@@ -4,6 +4,7 @@
 pub mod aof;
 pub mod convert;
 pub mod load;
+pub mod pace;
 pub mod rdb;
 pub mod snapshot;
 pub mod state;

@@ -178,6 +178,10 @@ impl SnapshotJob {
 }
 
 impl Job for SnapshotJob {
+    fn is_urgent(&self) -> bool {
+        false
+    }
+
     fn run(&mut self, wait: Wait) -> Progress {
         loop {
             match receive(&self.orders, wait) {

@@ -9,6 +9,7 @@ use crate::keyspace::load::OnExisting;
 
 use super::aof::{Aof, Trust};
 use super::load::Loading;
+use super::pace::Pace;
 use super::snapshot::Snapshot;
 
 /// Seconds after a failed save before a save point tries again.
@@ -74,6 +75,8 @@ pub struct LoadingState {
 
 /// The state of saving and loading.
 pub struct Persistence {
+    /// How much of the time the cut which goes on gets.
+    pub pace: Pace,
     /// The loading that goes on.
     pub loading: Option<LoadingState>,
     /// Keys that the last loading made, and left out because their time had come.
@@ -110,6 +113,7 @@ impl Persistence {
     /// Nothing saved yet.
     pub fn new(now: UnixMillis) -> Persistence {
         Persistence {
+            pace: Pace::new(),
             loading: None,
             last_load: (0, 0),
             aof: Aof::default(),

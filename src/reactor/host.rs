@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -129,6 +129,10 @@ impl Host for RealHost {
             let _ = fs::remove_file(&temp);
         }
         result
+    }
+
+    fn fill_secret(&mut self, into: &mut [u8]) -> io::Result<()> {
+        File::open("/dev/urandom")?.read_exact(into)
     }
 
     fn apply(&mut self, directives: &[&str], config: &dyn Any) -> Result<(), String> {

@@ -13,6 +13,9 @@ use super::sys;
 /// How long a command that waits for a job sleeps at most before it looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
+/// How much a job that is not urgent yields to others, as `nice` counts: a third of a processor that one other thread wants.
+const NICENESS: i32 = 5;
+
 /// What jobs and the loop share.
 pub(super) struct Jobs {
     /// Wakes the loop's poll.
@@ -68,6 +71,9 @@ impl Jobs {
     pub(super) fn spawn(&self, name: &'static str, mut job: Box<dyn Job>) -> io::Result<()> {
         let (wake, places) = (self.wake(), self.places.clone());
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            if !job.is_urgent() {
+                sys::lower_priority(NICENESS);
+            }
             while job.run(Wait::Block) != Progress::Done {}
             drop(job);
             places.job.store(0, Ordering::Relaxed);

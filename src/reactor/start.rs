@@ -12,12 +12,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::net::UnixStream;
 
+use crate::acl;
 use crate::base::log;
 use crate::base::sha;
-use crate::config::file::{self, ConfigFiles, Entry, LoadError, Loaded, Role, Sources};
+use crate::commands;
+use crate::config::file::{self, ConfigFiles, Entry, Loaded, Role, Sources};
 use crate::config::{Config, Directive, Text};
 use crate::node::Node;
-use crate::server::Identity;
+use crate::server::{Identity, permission};
 
 use super::host::{Changes, Clock, RealHost, os_text, set_oom_score};
 use super::jobs::Jobs;
@@ -153,8 +155,7 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
         options: &line.options,
     };
     let loaded = file::load(sources, Role::Server, &mut RealFiles).map_err(|error| error.report(PRODUCT))?;
-    refuse_open_doors(&loaded).map_err(|error| error.report(PRODUCT))?;
-    let Loaded { mut config, rename_commands, load_modules, module_settings, .. } = loaded;
+    let Loaded { mut config, users, rename_commands, load_modules, module_settings, .. } = loaded;
     if config.dir.is_empty() {
         let here = std::env::current_dir().map_err(|error| os_text(&error))?;
         config.dir = Text(here.into_os_string().into_vec());
@@ -231,6 +232,7 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
             return Err(entry.error("No such command in rename-command").report(PRODUCT).into());
         }
     }
+    load_users(&mut node, &users)?;
     let main_loop = MainLoop::new(poll, node, clock, listeners, changes, signals, shutting_down);
     let mut main_loop = main_loop.map_err(|error| os_text(&error))?;
     log::notice("Server initialized");
@@ -243,22 +245,32 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
     Ok(code)
 }
 
-/// Who configures users wants some kept out: a server that cannot do that must not serve all. A file that CONFIG REWRITE
-/// wrote has a line for the default user, who may do everything.
-fn refuse_open_doors(loaded: &Loaded) -> Result<(), LoadError> {
-    const MAY_ALL: [&[u8]; 8] =
-        [b"on", b"nopass", b"sanitize-payload", b"~*", b"&*", b"+@all", b"allkeys", b"allchannels"];
-    let has_password = !loaded.config.requirepass.is_empty();
-    let may_all = |rule: &Vec<u8>| MAY_ALL.contains(&rule.as_slice()) || (has_password && rule.starts_with(b"#"));
-    let keeps_out = |user: &&Entry| match user.words.as_slice() {
-        [_, name, rules @ ..] => name != b"default" || !rules.iter().all(may_all),
-        _ => true,
-    };
-    if let Some(user) = loaded.users.iter().find(keeps_out) {
-        return Err(user.error("ACL users are not available in this version of Russet"));
+/// Makes the users of the configuration, or of the ACL file.
+fn load_users(node: &mut Node, users: &[Entry]) -> Result<(), StartError> {
+    let server = &mut node.server;
+    let path = server.config.aclfile.display().into_owned();
+    if !users.is_empty() && !path.is_empty() {
+        return Err(StartError::logged(
+            "Configuring Russet with users defined in its configuration file and at the same setting an ACL file path is \
+             invalid. This setup is very likely to lead to configuration errors and security holes, please define either an \
+             ACL file or declare users directly in the configuration file, but not both.",
+        ));
     }
-    if !loaded.config.aclfile.is_empty() {
-        return Err(LoadError::Whole("aclfile is not available in this version of Russet".to_owned()));
+    let new = permission::new_channels(server);
+    for entry in users {
+        let [_, name, rules @ ..] = entry.words.as_slice() else { continue };
+        let rules: Vec<&[u8]> = rules.iter().map(Vec::as_slice).collect();
+        let user = acl::file::parse_user(&server.acl, name, &rules, new).map_err(|error| {
+            let name = String::from_utf8_lossy(name);
+            entry.error(format!("Error in user declaration '{name}': {}", error.bare_text())).report(PRODUCT)
+        })?;
+        server.acl.put(user);
+    }
+    if !path.is_empty() {
+        let read = commands::acl::users_of_file(server, &path);
+        let users =
+            read.map_err(|why| StartError::logged(&format!("Aborting startup because of ACL errors: {why}")))?;
+        server.acl.replace_all(users);
     }
     Ok(())
 }

@@ -39,6 +39,12 @@ pub fn page_bytes() -> usize {
     usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
 
+/// Gives this thread a smaller share of a processor that others want as well.
+pub(super) fn lower_priority(niceness: i32) {
+    // SAFETY: a plain call; zero names the calling thread. To ask for less is always allowed; without it, no harm is done.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, niceness) };
+}
+
 /// The processor that this thread runs on at the moment; none if the system does not tell.
 pub fn current_cpu() -> Option<usize> {
     #[cfg(target_os = "linux")]

@@ -3,18 +3,15 @@
 use crate::config::MaxmemoryPolicy;
 use crate::keyspace::AccessPolicy;
 
-use super::{ClientFlags, Server};
+use super::{Server, permission};
 
 /// Brings everything in line after CONFIG SET changed these directives.
 pub fn apply_changes(server: &mut Server, changed: &[&str]) {
     apply_config(server);
-    if changed.contains(&"requirepass") && server.config.requirepass.is_empty() {
-        // Without a password everybody is who they say they are.
-        for id in server.clients.ids() {
-            if let Some(client) = server.clients.get_mut(id) {
-                client.flags = client.flags.or(ClientFlags::AUTHENTICATED);
-            }
-        }
+    if changed.contains(&"requirepass") {
+        let password = server.config.requirepass.to_vec();
+        server.acl.set_default_password(&password);
+        permission::follow_users(server, None);
     }
     if changed.contains(&"latency-tracking") && !server.config.latency_tracking {
         server.commands.forget_histograms();

@@ -39,6 +39,7 @@ bits! {
         DENY_BLOCKING = 16, "";
         PROTOCOL_ERROR = 17, "";
         INPUT_LEFT = 18, "";
+        RESTRICTED = 19, "";
     }
 }
 

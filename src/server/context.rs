@@ -28,6 +28,8 @@ pub struct DataContext<'a> {
     pub config: &'a Config,
     /// May the command not wait (MULTI, scripts)?
     pub deny_blocking: bool,
+    /// May the client's user read every key?
+    pub reads_every_key: bool,
     /// Switches of DEBUG.
     pub debug: &'a DebugSwitches,
     pub(crate) propagation: &'a mut Propagation,

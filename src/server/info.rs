@@ -447,10 +447,10 @@ fn write_stats(server: &mut Server, out: &mut String) {
         "eventloop_duration_cmd_sum": stats.eventloop_duration_cmd_sum_us;
         "instantaneous_eventloop_cycles_per_sec": cycles;
         "instantaneous_eventloop_duration_usec": stats.cycle_duration_us();
-        "acl_access_denied_auth": stats.acl_access_denied_auth;
-        "acl_access_denied_cmd": 0;
-        "acl_access_denied_key": 0;
-        "acl_access_denied_channel": 0;
+        "acl_access_denied_auth": stats.acl_access_denied.auth;
+        "acl_access_denied_cmd": stats.acl_access_denied.command;
+        "acl_access_denied_key": stats.acl_access_denied.key;
+        "acl_access_denied_channel": stats.acl_access_denied.channel;
     }
 }
 

@@ -11,6 +11,7 @@ pub mod describe;
 pub mod info;
 pub mod latency;
 pub mod messages;
+pub mod permission;
 pub mod propagation;
 pub mod stats;
 pub mod table;
@@ -28,6 +29,7 @@ pub use table::{CommandId, CommandTable};
 
 use std::collections::VecDeque;
 
+use crate::acl::Acl;
 use crate::base::host::Host;
 use crate::base::rng::Rng;
 use crate::base::time::{MonoTime, Now};
@@ -140,6 +142,7 @@ pub struct Server {
     pub commands: CommandTable,
     pub clients: Clients,
     pub pubsub: Pubsub,
+    pub acl: Acl,
     pub blocking: Blocking,
     pub watches: watch::Watches,
     pub propagation: Propagation,

@@ -57,6 +57,17 @@ impl Stalls {
 }
 
 /// The counters.
+/// How often somebody was turned away, by what was not theirs.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Denials {
+    pub auth: u64,
+    pub command: u64,
+    pub key: u64,
+    pub channel: u64,
+    pub database: u64,
+}
+
 #[derive(Clone, Debug, Default)]
 #[allow(missing_docs)]
 pub struct Stats {
@@ -73,7 +84,7 @@ pub struct Stats {
     pub total_error_replies: u64,
     pub total_reads_processed: u64,
     pub total_writes_processed: u64,
-    pub acl_access_denied_auth: u64,
+    pub acl_access_denied: Denials,
     pub eventloop_cycles: u64,
     pub eventloop_duration_sum_us: u64,
     pub eventloop_duration_cmd_sum_us: u64,

@@ -3,7 +3,7 @@
 //! ```text
 //! byte 0     type (low 4 bits), encoding (high 4 bits)
 //! bytes 1-3  LRU clock, or LFU minutes (16 bits) and counter (8 bits); little endian
-//! byte 4     flags: 1 expiry present, 2 long key length, 4 long value length, 8 raw string
+//! byte 4     flags: 1 expiry present, 2 long key length, 4 long value length, 8 raw string, 16 taken by a cut
 //! 8 bytes    expiry, milliseconds since the epoch (if flagged)
 //! 1 or 4     key length          key bytes
 //! value      an integer: 8 bytes | an object: a pointer | otherwise 1 or 4 bytes of length, then the bytes
@@ -119,6 +119,7 @@ const EXPIRES: u8 = 1;
 const LONG_KEY: u8 = 2;
 const LONG_VALUE: u8 = 4;
 const RAW: u8 = 8;
+const TAKEN: u8 = 16;
 const HEADER: usize = 5;
 
 /// The raw pointer of an entry, as buckets hold it. Who holds it owns the entry: the table.
@@ -384,6 +385,12 @@ impl<'a> EntryRef<'a> {
         self.flags() & RAW != 0
     }
 
+    /// Did a cut take this entry before the walk came to it, or was it born after the cut began? The table's to know.
+    #[inline]
+    pub(super) fn is_taken(self) -> bool {
+        self.flags() & TAKEN != 0
+    }
+
     /// The 24 bits of access information.
     #[inline]
     pub fn lru(self) -> u32 {
@@ -470,6 +477,13 @@ impl<'a> EntryMut<'a> {
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.slot.as_ptr().add(1), 3) };
     }
 
+    /// Notes whether a cut has taken the entry. The table's to decide.
+    #[inline]
+    pub(super) fn set_taken(&mut self, taken: bool) {
+        self.set_flag(TAKEN, taken);
+    }
+
+    #[inline]
     fn set_flag(&mut self, flag: u8, on: bool) {
         // SAFETY: byte 4 belongs to every entry.
         let flags = unsafe { &mut *self.slot.as_ptr().add(4) };

@@ -162,7 +162,7 @@ pub struct Table {
     seed: HashSeed,
     /// May segments shrink and merge? (DEBUG DICT-RESIZING)
     pub resizing: bool,
-    /// The cut bit of a bucket that has been taken (or was born since): it changes with each cut.
+    /// The cut bit of buckets that have been walked (or were born since): it changes with each cut.
     parity: u8,
     /// Is a cut going on?
     cutting: bool,
@@ -387,7 +387,11 @@ impl Table {
             if count < segment.capacity() - segment.capacity() / 10 {
                 header.count += 1;
                 self.len += 1;
-                return put(segment, header.depth, hash, entry);
+                let position = put(segment, header.depth, hash, entry);
+                if self.cutting {
+                    self.mark_born(position);
+                }
+                return position;
             }
             self.grow(hash);
         }
@@ -415,8 +419,8 @@ impl Table {
         old.free();
     }
 
-    /// Moves every entry of a segment to the one that `target` names for its hash. Returns the cut bit of the segment:
-    /// whoever holds a cut takes the whole segment before it is rebuilt, so one bit speaks for all buckets.
+    /// Moves every entry of a segment to the one that `target` names for its hash. Returns the cut bit of the segment, which
+    /// is the same in all its buckets: a cut walks segments whole.
     fn rehash_into(&self, old: SegmentPtr, mut target: impl FnMut(u64) -> SegmentPtr) -> u8 {
         let mut cut = 0;
         let buckets = usize::from(old.buckets());
@@ -485,7 +489,7 @@ impl Table {
 
     fn detach(&mut self, hash: u64, key: &[u8]) -> Option<RawEntry> {
         let position = self.find(hash, |entry| entry.key() == key)?;
-        let raw = *self.slot_at(position);
+        let mut raw = *self.slot_at(position);
         let segment = position.segment;
         // SAFETY: the position's segment is live and exclusively held.
         unsafe {
@@ -504,6 +508,10 @@ impl Table {
             segment.header().as_mut().count -= 1;
         }
         self.len -= 1;
+        if self.cutting {
+            // SAFETY: the live entry was just detached, so nobody else holds it.
+            unsafe { EntryMut::from_slot(&mut raw) }.set_taken(false);
+        }
         Some(raw)
     }
 
@@ -533,7 +541,7 @@ impl Table {
         let segment = self.segment_of(hash);
         // SAFETY: live.
         let (count, depth) = unsafe { (segment.header().as_ref().count as usize, segment.header().as_ref().depth) };
-        // During a cut nothing shrinks: a neighbour would have to be taken first.
+        // During a cut nothing shrinks: one of two neighbours may have been walked.
         if !self.resizing || self.cutting || count * 4 > segment.capacity() || segment.buckets() == SIZES[0] {
             return;
         }
@@ -566,7 +574,7 @@ impl Table {
         let new = SegmentPtr::allocate(a.buckets().max(b.buckets()), depth - 1);
         let cut = self.rehash_into(a, |_| new);
         let other_cut = self.rehash_into(b, |_| new);
-        debug_assert_eq!(cut, other_cut, "both were taken before they merge");
+        debug_assert_eq!(cut, other_cut, "no segments merge during a cut, and after it all bits are alike");
         mark_cut(new, cut);
         self.replace(hash, depth - 1, new);
         self.segment_count -= 1;
@@ -741,6 +749,8 @@ impl Table {
             for index in 0..usize::from(segment.buckets()) {
                 // SAFETY: live.
                 let bucket = unsafe { &*segment.bucket(index) };
+                // SAFETY: as above.
+                assert_eq!(bucket.meta & CUT, unsafe { (*segment.bucket(0)).meta } & CUT);
                 for slot in 0..SLOTS {
                     assert_eq!(bucket.slots[slot].is_some(), bucket.tags[slot] != 0);
                     let Some(raw) = bucket.slots[slot] else { continue };
@@ -748,6 +758,7 @@ impl Table {
                     let entry = unsafe { EntryRef::from_raw(raw) };
                     let hash = self.seed.hash(entry.key());
                     assert!(self.segment_of(hash) == segment && bucket.tags[slot] == tag_of(hash));
+                    assert!(!entry.is_taken() || (self.cutting && bucket.meta & CUT != self.parity));
                     assert!(self.get(hash, entry.key()).is_some());
                     let mut home = segment.home(hash, header.depth);
                     while home != index {

@@ -6,6 +6,7 @@
 mod commands;
 #[path = "../support/server.rs"]
 mod server;
+mod users;
 mod wire;
 
 use commands::{Compare, Generator};

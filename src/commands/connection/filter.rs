@@ -79,7 +79,7 @@ impl Filter {
                 b"type" => filter.type_ = Some(ClientType::parse(args.required()?)?),
                 b"addr" => filter.addr = Some(args.required()?.to_vec()),
                 b"laddr" => filter.laddr = Some(args.required()?.to_vec()),
-                b"user" => filter.user = Some(known_user(args.required()?)?),
+                b"user" => filter.user = Some(known_user(cx, args.required()?)?),
                 b"maxage" => filter.maxage = Some(positive(args.required()?, "maxage")?),
                 b"idle" => filter.idle = Some(positive(args.required()?, "idle")?),
                 b"name" => filter.name = Some(args.required()?.to_vec()),
@@ -136,8 +136,8 @@ impl Filter {
     }
 }
 
-fn known_user(name: &[u8]) -> Result<Vec<u8>, CommandError> {
-    if name == b"default" {
+fn known_user(cx: &ServerContext<'_>, name: &[u8]) -> Result<Vec<u8>, CommandError> {
+    if cx.server.acl.user(name).is_some() {
         return Ok(name.to_vec());
     }
     Err(CommandError::err(format!("No such user '{}'", shown(name))))

@@ -3,10 +3,11 @@
 mod client;
 mod filter;
 
+use crate::acl::{Context, DEFAULT_USER};
 use crate::base::shown::shown;
 use crate::resp::{CommandError, Proto};
 use crate::server::{Client, ClientFlags, Command, CommandResult, Handler, Outcome, REDIS_VERSION, ServerContext};
-use crate::server::{context, transaction};
+use crate::server::{context, permission, transaction};
 use crate::spec::*;
 
 use super::pubsub;
@@ -40,13 +41,13 @@ fn auth(cx: &mut ServerContext<'_>) -> CommandResult {
     (1..cx.argv.len()).for_each(|index| cx.redact(index));
     let (user, password) = match *cx.argv {
         [_, password] => {
-            if cx.server.config.requirepass.is_empty() {
+            if cx.server.acl.default_user().no_password {
                 return Err(CommandError::err(
                     "AUTH <password> called without any password configured for the default user. Are you sure your \
                      configuration is correct?",
                 ));
             }
-            (&b"default"[..], password)
+            (DEFAULT_USER, password)
         }
         [_, user, password] => (user, password),
         _ => return Err(CommandError::Syntax),
@@ -58,20 +59,13 @@ fn auth(cx: &mut ServerContext<'_>) -> CommandResult {
 
 /// Makes the client this user, if the password is right. Without a password any will do.
 fn authenticate(cx: &mut ServerContext<'_>, user: &[u8], password: &[u8]) -> Result<(), CommandError> {
-    let expected = &cx.server.config.requirepass;
-    if user != b"default" || !(expected.is_empty() || is_same_secret(expected, password)) {
-        cx.server.stats.acl_access_denied_auth += 1;
+    if !cx.server.acl.user(user).is_some_and(|user| user.admits(password)) {
+        let context = if cx.deny_blocking { Context::Multi } else { Context::Toplevel };
+        permission::note_failed_login(cx.server, cx.client, cx.argv[0], user, context);
         return Err(CommandError::coded(WRONG_PASSWORD));
     }
-    let client = cx.client();
-    client.flags = client.flags.or(ClientFlags::AUTHENTICATED);
-    client.user = user.to_vec();
+    permission::log_in(cx.server, cx.client, user);
     Ok(())
-}
-
-/// Compares in a time that does not tell where the two differ.
-fn is_same_secret(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
 }
 
 const ECHO: Command = Command {
@@ -274,7 +268,7 @@ fn reset(cx: &mut ServerContext<'_>) -> CommandResult {
     }
     cx.server.monitors.retain(|&monitor| monitor != id);
     pubsub::unsubscribe_from_all(cx.server, id);
-    let open = cx.server.config.requirepass.is_empty();
+    permission::log_out(cx.server, id);
     let client = cx.client();
     let gone = [
         ClientFlags::MONITOR,
@@ -283,17 +277,12 @@ fn reset(cx: &mut ServerContext<'_>) -> CommandResult {
         ClientFlags::REPLY_SKIP_NEXT,
         ClientFlags::NO_EVICT,
         ClientFlags::NO_TOUCH,
-        ClientFlags::AUTHENTICATED,
     ];
     client.flags = gone.into_iter().fold(client.flags, ClientFlags::without);
-    if open {
-        client.flags = client.flags.or(ClientFlags::AUTHENTICATED);
-    }
     let fresh = Client::default();
     client.db = fresh.db;
     client.proto = fresh.proto;
     client.name.clear();
-    client.user = b"default".to_vec();
     cx.reply.set_proto(Proto::Resp2);
     cx.reply.simple("RESET");
     Ok(Outcome::Done)

@@ -80,8 +80,13 @@ struct Options<'a> {
     store: Option<&'a [u8]>,
 }
 
+/// The answer to who may not read every key: patterns might name any.
+fn denied(option: &str) -> CommandError {
+    CommandError::err(format!("{option} option of SORT denied due to insufficient ACL permissions."))
+}
+
 impl<'a> Options<'a> {
-    fn parse(argv: &'a [&'a [u8]], may_store: bool) -> Result<Options<'a>, CommandError> {
+    fn parse(argv: &'a [&'a [u8]], may_store: bool, reads_every_key: bool) -> Result<Options<'a>, CommandError> {
         let mut options = Options::default();
         let mut args = Args::new(argv, 2);
         while args.left() > 0 {
@@ -96,8 +101,14 @@ impl<'a> Options<'a> {
             } else if may_store && args.left() >= 2 && args.take_word("STORE") {
                 options.store = args.next();
             } else if args.left() >= 2 && args.take_word("BY") {
+                if !reads_every_key {
+                    return Err(denied("BY"));
+                }
                 options.by = args.next();
             } else if args.left() >= 2 && args.take_word("GET") {
+                if !reads_every_key {
+                    return Err(denied("GET"));
+                }
                 options.get.extend(args.next());
             } else {
                 return Err(CommandError::Syntax);
@@ -179,7 +190,7 @@ fn compare(a: &(Weight, Vec<u8>), b: &(Weight, Vec<u8>), is_by: bool) -> Orderin
 
 fn sort_command(cx: &mut DataContext<'_>, may_store: bool) -> CommandResult {
     let argv = cx.argv;
-    let mut options = Options::parse(argv, may_store)?;
+    let mut options = Options::parse(argv, may_store, cx.reads_every_key)?;
     let mut is_sorted = options.by.is_none_or(|pattern| pattern.contains(&b'*'));
     let direction = if options.descending { Direction::Backward } else { Direction::Forward };
     let (type_, elements) = elements_of(cx, argv[1], direction)?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::rewrite::{self, Extent};
+use crate::config::rewrite::{self, Extent, Owned};
 use crate::config::set::{self, Permit};
 use crate::config::{Directive, Flags as DirectiveFlags, ProtectedFrom};
 use crate::dispatch::{appending, rewriting};
@@ -134,7 +134,12 @@ pub(super) fn rewrite_file(server: &mut Server, extent: Extent) -> Result<(), Co
         Err(error) => return Err(not_rewritten(&error.to_string())),
     };
     let name = path.as_os_str().as_encoded_bytes();
-    let new = rewrite::rewrite_file(name, &old, &server.config, &[], extent).map_err(|why| not_rewritten(&why))?;
+    let mut owned = Vec::new();
+    // With an ACL file the users are kept there.
+    if server.config.aclfile.is_empty() {
+        owned.push(Owned { name: "user", lines: server.acl.users().map(|user| user.text()).collect() });
+    }
+    let new = rewrite::rewrite_file(name, &old, &server.config, &owned, extent).map_err(|why| not_rewritten(&why))?;
     server.host.replace_file(path, &new).map_err(|error| not_rewritten(&error.to_string()))?;
     crate::base::log::notice("CONFIG REWRITE executed with success.");
     Ok(())

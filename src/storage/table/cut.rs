@@ -1,8 +1,11 @@
-//! The table's part in a cut: which buckets have been taken. A cut flips the table's parity; a bucket whose cut bit
-//! differs from it has not been taken yet. Segments are taken whole before they are rebuilt, and what is born in
-//! between is born taken, so an entry is shown exactly once, as it was when the cut began.
+//! The table's part in a cut: what has been taken. A cut flips the table's parity; a segment whose buckets' cut bits differ
+//! from it has not been walked yet. In such a segment an entry that is about to change is taken alone, and marked; what is
+//! born there is born marked. The walk takes a segment whole, passes over what is marked and takes the marks away, so an
+//! entry is shown exactly once, as it was when the cut began, and no mark outlives the cut.
+//!
+//! Marks travel with their entries, so a segment may be rebuilt or split before it is walked; its cut bit is handed on.
 
-use super::{CUT, EntryRef, OVERFLOW, SLOTS, SegmentPtr, Table, prefetch};
+use super::{CUT, EntryMut, EntryRef, OVERFLOW, Position, SegmentPtr, Table, match_tags, prefetch, tag_of};
 
 /// How many buckets ahead of the one that is taken the processor is asked for entries.
 const AHEAD: usize = 3;
@@ -20,56 +23,60 @@ impl Table {
         self.cutting = false;
     }
 
-    fn take_bucket(&mut self, segment: SegmentPtr, index: usize, visit: &mut impl FnMut(EntryRef<'_>)) {
+    fn walk_bucket(&mut self, segment: SegmentPtr, index: usize, visit: &mut impl FnMut(EntryRef<'_>)) {
         // SAFETY: the segment is live and exclusively held by `&mut self`.
         let bucket = unsafe { &mut *segment.bucket(index) };
-        if bucket.meta & CUT == self.parity {
-            return;
-        }
         bucket.meta ^= CUT;
-        for raw in bucket.slots.iter().flatten() {
-            // SAFETY: entries in slots are live.
-            visit(unsafe { EntryRef::from_raw(*raw) });
-        }
-    }
-
-    fn take_all(&mut self, segment: SegmentPtr, visit: &mut impl FnMut(EntryRef<'_>)) {
-        let buckets = usize::from(segment.buckets());
-        for index in 0..buckets + AHEAD {
-            if index < buckets {
-                // SAFETY: as in take_bucket.
-                let bucket = unsafe { &*segment.bucket(index) };
-                if bucket.meta & CUT != self.parity {
-                    bucket.slots.iter().flatten().for_each(|entry| prefetch(entry.as_ptr()));
-                }
-            }
-            if let Some(behind) = index.checked_sub(AHEAD) {
-                self.take_bucket(segment, behind, visit);
+        for raw in bucket.slots.iter_mut().flatten() {
+            // SAFETY: entries in slots are live, and exclusively held as the bucket is.
+            let mut entry = unsafe { EntryMut::from_slot(raw) };
+            if entry.read().is_taken() {
+                entry.set_taken(false);
+            } else {
+                visit(entry.read());
             }
         }
     }
 
-    /// Shows what a change of an entry of this hash may touch and has not been taken: the buckets where it is or would
-    /// be placed, or the whole segment if that may be rebuilt.
+    /// Shows what a change of an entry of this hash may touch and has not been taken: the entries whose tag is the same,
+    /// which is that entry, if there is one, and rarely another.
+    #[inline]
     pub fn take_before_change(&mut self, hash: u64, mut visit: impl FnMut(EntryRef<'_>)) {
         let segment = self.segment_of(hash);
-        // SAFETY: live.
-        let count = unsafe { segment.header().as_ref().count } as usize;
-        if count >= segment.capacity() - segment.capacity() / 10 {
-            return self.take_all(segment, &mut visit);
-        }
         let buckets = usize::from(segment.buckets());
         let mut index = self.home_of(segment, hash);
         for _ in 0..buckets {
-            self.take_bucket(segment, index, &mut visit);
-            // SAFETY: as in take_bucket.
-            let bucket = unsafe { &*segment.bucket(index) };
-            let is_full = bucket.tags.iter().filter(|&&tag| tag != 0).count() == SLOTS;
-            if !is_full && bucket.meta & OVERFLOW == 0 {
+            // SAFETY: as in walk_bucket.
+            let bucket = unsafe { &mut *segment.bucket(index) };
+            if bucket.meta & CUT == self.parity {
+                return;
+            }
+            let mut matches = match_tags(bucket, tag_of(hash));
+            while matches != 0 {
+                let slot = (matches.trailing_zeros() / 8) as usize;
+                matches &= matches - 1;
+                let Some(raw) = &mut bucket.slots[slot] else { continue };
+                // SAFETY: as in walk_bucket.
+                let mut entry = unsafe { EntryMut::from_slot(raw) };
+                if !entry.read().is_taken() {
+                    visit(entry.read());
+                    entry.set_taken(true);
+                }
+            }
+            if bucket.meta & OVERFLOW == 0 {
                 return;
             }
             index = if index + 1 == buckets { 0 } else { index + 1 };
         }
+    }
+
+    /// Marks the entry that was placed here while a cut goes on.
+    #[cold]
+    pub(super) fn mark_born(&mut self, position: Position) {
+        // SAFETY: as in walk_bucket.
+        let walked = unsafe { (*position.segment.bucket(position.bucket)).meta } & CUT == self.parity;
+        // SAFETY: the slot holds the live entry that was just placed, and is held exclusively.
+        unsafe { EntryMut::from_slot(self.slot_at(position)) }.set_taken(!walked);
     }
 
     /// Shows what has not been taken of the segment that holds the cursor, and returns the cursor of the next segment (0 at
@@ -77,7 +84,20 @@ impl Table {
     pub fn take_segment(&mut self, cursor: u64, mut visit: impl FnMut(EntryRef<'_>)) -> u64 {
         let hash = cursor << 16;
         let segment = self.segment_of(hash);
-        self.take_all(segment, &mut visit);
+        let buckets = usize::from(segment.buckets());
+        // SAFETY: as in walk_bucket. A segment has a bucket at least, and all have the same cut bit.
+        if unsafe { (*segment.bucket(0)).meta } & CUT != self.parity {
+            for index in 0..buckets + AHEAD {
+                if index < buckets {
+                    // SAFETY: as in walk_bucket.
+                    let bucket = unsafe { &*segment.bucket(index) };
+                    bucket.slots.iter().flatten().for_each(|entry| prefetch(entry.as_ptr()));
+                }
+                if let Some(behind) = index.checked_sub(AHEAD) {
+                    self.walk_bucket(segment, behind, &mut visit);
+                }
+            }
+        }
         let depth = self.depth_of(hash);
         let next = (u128::from(hash >> (63 - depth) >> 1) + 1) << (64 - depth);
         if next >> 64 != 0 { 0 } else { (next >> 16) as u64 }
@@ -137,6 +157,7 @@ mod tests {
                     for _ in 0..rng.below(60) {
                         seen.extend(change(&mut table, &mut model, &mut rng, 6));
                     }
+                    table.check_invariants();
                     cursor = table.take_segment(cursor, |entry| seen.push((entry.key().to_vec(), number_of(entry))));
                     if cursor == 0 {
                         break;

@@ -1,3 +1,4 @@
+mod acl;
 mod bitmap;
 mod connection;
 mod dump;

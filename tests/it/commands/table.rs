@@ -95,8 +95,7 @@ const GROUPS: [&str; 14] = [
 ];
 
 /// Commands of these groups that are not there, subcommands with their container, and what they wait for.
-const MISSING: [(&str, &str); 18] = [
-    ("acl", "access control lists"),
+const MISSING: [(&str, &str); 17] = [
     ("backup", "persistence"),
     ("client|caching", "tracking of what clients have read"),
     ("client|capa", "redirections to the master"),

@@ -1,0 +1,329 @@
+use std::path::Path;
+
+use russet::base::disk::MemoryDisk;
+
+use crate::runner::{TestNode, check, check3, run};
+
+#[test]
+fn a_new_user_may_do_nothing() {
+    check(
+        "> ACL WHOAMI
+         default
+         > ACL USERS
+         [default]
+         > ACL LIST
+         [\"user default on nopass sanitize-payload ~* &* +@all\"]
+         > ACL SETUSER bob
+         OK
+         > ACL LIST
+         [\"user bob off sanitize-payload resetchannels -@all\" \"user default on nopass sanitize-payload ~* &* +@all\"]
+         > ACL GETUSER bob
+         [flags [off sanitize-payload] passwords [] commands -@all keys \"\" channels \"\" selectors []]
+         > ACL GETUSER nobody
+         (nil)
+         b> AUTH bob x
+         (error) WRONGPASS invalid username-password pair or user is disabled.
+         > ACL SETUSER bob on >secret
+         OK
+         b> AUTH bob wrong
+         (error) WRONGPASS invalid username-password pair or user is disabled.
+         b> AUTH bob secret
+         OK
+         b> ACL WHOAMI
+         (error) NOPERM User bob has no permissions to run the 'acl|whoami' command
+         b> GET k
+         (error) NOPERM User bob has no permissions to run the 'get' command
+         b> HELLO 2 AUTH default any
+         !reference differs: its version and modules
+         [server redis version 7.4.0 proto (int) 2 id ... mode standalone role master modules []]
+         b> ACL WHOAMI
+         default",
+    );
+}
+
+#[test]
+fn rules_name_commands_categories_keys_and_channels() {
+    check(
+        "> ACL SETUSER u on nopass +get +set +@hash -hdel ~a* %R~r* %W~w* &news* +config|get +select|0
+         OK
+         > ACL GETUSER u
+         [flags [on nopass sanitize-payload] passwords [] \
+         commands \"-@all +get +set +@hash -hdel +config|get +select|0\" keys \"~a* %R~r* %W~w*\" channels &news* selectors []]
+         b> AUTH u any
+         OK
+         b> SET a1 v
+         OK
+         b> GET a1
+         v
+         b> GET b
+         (error) NOPERM No permissions to access a key
+         b> GET r1
+         (nil)
+         b> SET r1 v
+         (error) NOPERM No permissions to access a key
+         b> SET w1 v
+         OK
+         b> GET w1
+         (error) NOPERM No permissions to access a key
+         b> SET w1 v GET
+         (error) NOPERM No permissions to access a key
+         b> HSET a2 f v
+         (int) 1
+         b> HDEL a2 f
+         (error) NOPERM User u has no permissions to run the 'hdel' command
+         b> CONFIG GET port
+         [port ...]
+         b> CONFIG SET port 1
+         (error) NOPERM User u has no permissions to run the 'config|set' command
+         b> SELECT 0
+         OK
+         b> SELECT 1
+         (error) NOPERM User u has no permissions to run the 'select' command
+         > ACL SETUSER u +publish +subscribe +psubscribe
+         OK
+         b> PUBLISH news1 m
+         (int) 0
+         b> PUBLISH other m
+         (error) NOPERM No permissions to access a channel
+         b> PSUBSCRIBE news1*
+         (error) NOPERM No permissions to access a channel
+         b> PSUBSCRIBE news*
+         [psubscribe news* (int) 1]",
+    );
+}
+
+#[test]
+fn any_selector_may_allow_a_request_as_a_whole() {
+    check3(
+        "> ACL SETUSER u on nopass (+get ~x %R~y &c) \"(+set ~s)\"
+         OK
+         > ACL GETUSER u
+         {flags: ~[on nopass sanitize-payload], passwords: [], commands: -@all, keys: \"\", channels: \"\", selectors: \
+         [{commands: \"-@all +get\", keys: \"~x %R~y\", channels: &c} {commands: \"-@all +set\", keys: ~s, channels: \"\"}]}
+         > ACL DRYRUN u GET y
+         OK
+         > ACL DRYRUN u GET s
+         \"User u has no permissions to access the 's' key\"
+         > ACL DRYRUN u SET s v
+         OK
+         > ACL DRYRUN u DEL s
+         \"User u has no permissions to run the 'del' command\"
+         > ACL DRYRUN u NOSUCH
+         (error) ERR Command 'NOSUCH' not found
+         > ACL DRYRUN nobody GET s
+         (error) ERR User 'nobody' not found
+         > ACL DRYRUN u GET
+         (error) ERR wrong number of arguments for 'get' command
+         > ACL SETUSER u (+get
+         (error) ERR Unmatched parenthesis in acl selector starting at '(+get'.
+         > ACL SETUSER u clearselectors
+         OK
+         > ACL DRYRUN u GET y
+         \"User u has no permissions to run the 'get' command\"",
+    );
+}
+
+#[test]
+fn rules_that_cannot_be_change_nothing() {
+    check(
+        "> ACL SETUSER u +get +nosuch
+         (error) ERR Error in ACL SETUSER modifier '+nosuch': Unknown command or category name in ACL
+         > ACL GETUSER u
+         (nil)
+         > ACL SETUSER u +@nosuch
+         (error) ERR Error in ACL SETUSER modifier '+@nosuch': Unknown command or category name in ACL
+         > ACL SETUSER u +config|get|x
+         (error) ERR Error in ACL SETUSER modifier '+config|get|x': Allowing first-arg of a subcommand is not supported
+         > ACL SETUSER u +get|a|b
+         (error) ERR Error in ACL SETUSER modifier '+get|a|b': Unknown command or category name in ACL
+         > ACL SETUSER u ~* ~a
+         (error) ERR Error in ACL SETUSER modifier '~a': Adding a pattern after the * pattern (or the 'allkeys' flag) is not \
+         valid and does not have any effect. Try 'resetkeys' to start with an empty list of patterns
+         > ACL SETUSER u &* &a
+         (error) ERR Error in ACL SETUSER modifier '&a': Adding a pattern after the * pattern (or the 'allchannels' flag) is \
+         not valid and does not have any effect. Try 'resetchannels' to start with an empty list of channels
+         > ACL SETUSER u #short
+         (error) ERR Error in ACL SETUSER modifier '#short': The password hash must be exactly 64 characters and contain only \
+         lowercase hexadecimal characters
+         > ACL SETUSER u <unknown
+         (error) ERR Error in ACL SETUSER modifier '<unknown': The password you are trying to remove from the user does not exist
+         > ACL SETUSER u %X~a
+         (error) ERR Error in ACL SETUSER modifier '%X~a': Syntax error
+         > ACL SETUSER u what
+         (error) ERR Error in ACL SETUSER modifier 'what': Syntax error
+         > ACL SETUSER \"a b\"
+         (error) ERR Usernames can't contain spaces or null characters
+         > ACL DELUSER default
+         (error) ERR The 'default' user cannot be removed
+         > ACL CAT nosuch
+         (error) ERR Unknown category 'nosuch'
+         > ACL GENPASS 0
+         (error) ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096
+         > ACL LOAD
+         (error) ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL \
+         SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store \
+         users in the Redis configuration.",
+    );
+}
+
+#[test]
+fn databases_may_be_limited() {
+    check(
+        "!reference ends: rules of Valkey
+         > ACL SETUSER u on nopass +@all ~* &* db=0,2
+         OK
+         > ACL GETUSER u
+         [flags [on nopass sanitize-payload] passwords [] commands +@all keys ~* channels &* databases db=0,2 selectors []]
+         > ACL SETUSER u db=x
+         (error) ERR Error in ACL SETUSER modifier 'db=x': Syntax error
+         b> AUTH u any
+         OK
+         b> SET k v
+         OK
+         b> SELECT 1
+         (error) NOPERM No permissions to access database
+         b> MOVE k 1
+         (error) NOPERM No permissions to access database
+         b> COPY k l DB 3
+         (error) NOPERM No permissions to access database
+         b> SWAPDB 0 1
+         (error) NOPERM No permissions to access database
+         b> FLUSHALL
+         (error) NOPERM No permissions to access database
+         b> SELECT 2
+         OK
+         > ACL SETUSER u resetdbs
+         OK
+         b> GET k
+         (error) NOPERM No permissions to access database
+         b> PING
+         PONG
+         > ACL SETUSER u alldbs
+         OK
+         b> SELECT 1
+         OK",
+    );
+}
+
+#[test]
+fn refusals_are_logged() {
+    check(
+        "> ACL SETUSER u on nopass +@all -@admin ~a*
+         OK
+         b> AUTH u any
+         OK
+         b> GET x
+         (error) NOPERM No permissions to access a key
+         b> GET x
+         (error) NOPERM No permissions to access a key
+         b> CONFIG GET x
+         (error) NOPERM User u has no permissions to run the 'config|get' command
+         b> MULTI
+         OK
+         b> GET y
+         (error) NOPERM No permissions to access a key
+         b> EXEC
+         (error) EXECABORT Transaction discarded because of previous errors.
+         b> AUTH nobody any
+         (error) WRONGPASS invalid username-password pair or user is disabled.
+         > ACL LOG 3
+         [[count (int) 1 reason auth context toplevel object AUTH username nobody age-seconds 0 client-info ... entry-id (int) 3 \
+         timestamp-created ... timestamp-last-updated ...] \
+         [count (int) 1 reason key context multi object y username u age-seconds 0 client-info ... entry-id (int) 2 \
+         timestamp-created ... timestamp-last-updated ...] \
+         [count (int) 1 reason command context toplevel object config|get username u age-seconds 0 client-info ... entry-id \
+         (int) 1 timestamp-created ... timestamp-last-updated ...]]
+         > ACL LOG RESET
+         OK
+         > ACL LOG
+         []
+         > ACL LOG what
+         (error) ERR value is not an integer or out of range",
+    );
+}
+
+#[test]
+fn what_changes_for_a_user_changes_for_its_clients() {
+    check(
+        "> ACL SETUSER u on nopass +@all ~* &*
+         OK
+         b> AUTH u any
+         OK
+         b> MULTI
+         OK
+         b> SET k v
+         QUEUED
+         b> GET k
+         QUEUED
+         > ACL SETUSER u -set
+         OK
+         b> EXEC
+         [(error) NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is \
+         no longer allowed for the following reason: no permission to execute the command or subcommand (nil)]
+         b> BLPOP l 0
+         (none)
+         > ACL SETUSER u resetkeys
+         OK
+         > RPUSH l e
+         (int) 1
+         < b (error) NOPERM No permissions to access a key
+         b> SORT l BY w_*
+         (error) NOPERM No permissions to access a key
+         > ACL SETUSER u ~l
+         OK
+         b> SORT l BY w_*
+         (error) ERR BY option of SORT denied due to insufficient ACL permissions.
+         b> SORT l GET w_*
+         (error) ERR GET option of SORT denied due to insufficient ACL permissions.
+         > ACL SETUSER default resetpass >pw
+         OK
+         c> PING
+         (error) NOAUTH Authentication required.
+         c> AUTH pw
+         OK
+         > ACL SETUSER default nopass
+         OK
+         d> PING
+         PONG
+         d> AUTH pw
+         (error) ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration \
+         is correct?
+         > CLIENT KILL USER u
+         (int) 1",
+    );
+}
+
+#[test]
+fn users_are_kept_in_a_file() {
+    let disk = MemoryDisk::default();
+    disk.put(Path::new("/data/users.acl"), b"user a on nopass ~* +@all\n\nuser default on >pw ~* &* +@all\n");
+    let mut node = TestNode::start_on(disk.clone(), &[("aclfile", "/data/users.acl")]);
+    run(
+        &mut node,
+        "> ACL LOAD
+         OK
+         > ACL LIST
+         [\"user a on nopass sanitize-payload ~* resetchannels +@all\" \
+         \"user default on sanitize-payload #30c952fab122c3f9759f02a6d95c3758b246b4fee239957b2d4fee46e26170c4 ~* &* +@all\"]
+         > ACL DELUSER a
+         (int) 1
+         > ACL SETUSER b +get ~x
+         OK
+         > ACL SAVE
+         OK",
+    );
+    let saved = russet::base::disk::read_all(&disk, Path::new("/data/users.acl")).expect("the file");
+    let saved = String::from_utf8(saved).expect("text");
+    assert!(saved.starts_with("user b off sanitize-payload ~x resetchannels -@all +get\nuser default on "), "{saved}");
+    disk.put(Path::new("/data/users.acl"), b"user a on +nosuch\nuser a on\nbad\nuser c (+get\nuser d what\n");
+    run(
+        &mut node,
+        "> ACL LOAD
+         (error) ERR /data/users.acl:1: Error in applying operation '+nosuch': Unknown command or category name in ACL. WARNING: \
+         Duplicate user 'a' found on line 2. /data/users.acl:3 should start with user keyword followed by the username. \
+         /data/users.acl:4: Unmatched parenthesis in selector definition: '(+get'. /data/users.acl:5: Syntax error. WARNING: ACL \
+         errors detected, no change to the previously active ACL rules was performed
+         > ACL USERS
+         [b default]",
+    );
+}
