@@ -272,8 +272,8 @@ impl<K: Ord + Clone, V: Clone> OrderedMap<K, V> {
     pub fn check_invariants(&self) {
         assert_eq!(self.iter().count(), self.len);
         assert_eq!(self.root.is_none(), self.len == 0);
-        let (mut items, mut before) = (self.iter(), None);
-        while let Some((key, _)) = items.next() {
+        let mut before = None;
+        for (key, _) in self.iter() {
             assert!(before.is_none_or(|before| before < key));
             before = Some(key);
         }
