@@ -185,6 +185,8 @@ const HLLS: &[Line] = &[
     (Exact, "STRLEN {hll}"),
 ];
 
+/// No group is destroyed: Redis 8.2 goes on as if ACKED had to wait for it. Nor are references minded where trimming is
+/// approximate, which is another thing since 8.10.
 const STREAMS: &[Line] = &[
     (Exact, "XADD {stream} {nextid} ({member} {val})*"),
     (Exact, "XADD {stream} {nextid} f {val} g {val}"),
@@ -199,13 +201,13 @@ const STREAMS: &[Line] = &[
     (Exact, "XREVRANGE {stream} [+|{sid}|{openid}] [-|{sid}|{openid}] [|COUNT {index}]"),
     (Exact, "XDEL {stream} ({sid})*"),
     (Exact, "XDELEX {stream} [|KEEPREF|DELREF|ACKED] IDS 2 {sid} {sid}"),
-    (Exact, "XTRIM {stream} [MAXLEN|MAXLEN ~|MAXLEN =] {trimlen} [||LIMIT {small}|KEEPREF|DELREF|ACKED]"),
-    (Exact, "XTRIM {stream} [MINID|MINID ~] {sid} [||LIMIT {small}|DELREF|ACKED]"),
+    (Exact, "XTRIM {stream} [MAXLEN|MAXLEN ~|MAXLEN =] {trimlen} [||LIMIT {small}|KEEPREF]"),
+    (Exact, "XTRIM {stream} [MINID|MINID ~] {sid} [||LIMIT {small}]"),
+    (Exact, "XTRIM {stream} [MAXLEN {trimlen}|MINID {sid}] [KEEPREF|DELREF|ACKED]"),
     (Exact, "XSETID {stream} {sid} [||ENTRIESADDED {small} MAXDELETEDID {sid}]"),
     (Exact, "XREAD [|COUNT {small}] STREAMS {stream} {stream} [0|$|+|{sid}] [0|+|{sid}]"),
     (Exact, "XGROUP CREATE {stream} [g|h] [0|$|{sid}] [||MKSTREAM|ENTRIESREAD {index}]"),
     (Exact, "XGROUP SETID {stream} [g|h] [0|$|-|{sid}] [|ENTRIESREAD {index}]"),
-    (Exact, "XGROUP DESTROY {stream} h"),
     (Exact, "XGROUP [CREATECONSUMER|DELCONSUMER] {stream} [g|h] [c|d]"),
     (Exact, "XREADGROUP GROUP [g|h] [c|d] [|COUNT {small}] [|NOACK] STREAMS {stream} [>|>|0|{sid}]"),
     (Exact, "XREADGROUP GROUP g c COUNT 2 STREAMS {stream} {stream} > >"),
