@@ -1,8 +1,8 @@
 //! One database as commands see it: lookups that expire and touch, and the few functions through which every change goes.
 
-use crate::storage::OwnedEntry;
 use crate::storage::table::{Lookup, prefix_of_hash};
 use crate::storage::{EntryMut, EntryRef, NewValue, Type, Value};
+use crate::storage::{Object, OwnedEntry};
 use crate::types::hash::next_field_expiry;
 
 use super::event::Vanished;
@@ -339,6 +339,13 @@ impl Db<'_> {
         let Some(entry) = self.take(key) else { return false };
         discard(entry, freeing == Freeing::Lazy, &mut self.keyspace.garbage);
         true
+    }
+
+    /// Frees a part that was taken out of a value, on another thread if that takes long.
+    pub fn discard_part(&mut self, part: Box<Object>) {
+        if part.free_effort() >= LAZYFREE_EFFORT_MAX {
+            self.keyspace.garbage.push_object(part);
+        }
     }
 
     /// Takes a key with all it has out of the database.

@@ -6,8 +6,8 @@ use crate::resp::CommandError;
 use crate::server::context::Args;
 use crate::server::{Command, CommandResult, DataContext, Handler, Outcome};
 use crate::spec::*;
-use crate::storage::Type;
 use crate::storage::stream::{ConsumerGroup, Stream, StreamId};
+use crate::storage::{Object, Type};
 use crate::types::stream;
 
 use super::add::new_stream;
@@ -239,8 +239,10 @@ fn xgroup_destroy(cx: &mut DataContext<'_>) -> CommandResult {
     if read_stream(&mut cx.db, key)?.is_none() {
         return Err(CommandError::err(KEY_NEEDED));
     }
-    let is_removed = change(&mut cx.db, key, |stream| stream.remove_group(group))? == Some(true);
-    if is_removed {
+    let removed = change(&mut cx.db, key, |stream| stream.remove_group(group))?.flatten();
+    let is_removed = removed.is_some();
+    if let Some(removed) = removed {
+        cx.db.discard_part(Box::new(Object::Stream(Box::new(removed))));
         cx.db.modified(key);
         cx.db.notify(Notify::STREAM, "xgroup-destroy", key);
         // Those who wait for this group learn that it is gone.

@@ -21,7 +21,8 @@ pub fn read(reader: &mut Reader<'_>, kind: u8, defaults: (u32, u32), blob: &mut 
         let id = StreamId::from_bytes(key.map_err(|_| reader.bad("a stream node without an ID"))?);
         blob.clear();
         reader.string_to(blob)?;
-        let (node, count) = Node::from_listpack(id, blob).map_err(|bad| reader.bad(bad.what))?;
+        let (node, count) =
+            Node::from_listpack(id, blob).map_err(|_| reader.bad("Stream listpack integrity check failed"))?;
         if !stream.push_node(id, node, count) {
             return Err(reader.bad("a stream node out of order"));
         }
@@ -87,7 +88,7 @@ fn group(reader: &mut Reader<'_>, kind: u8, stream: &Stream) -> Result<ConsumerG
             _ => i64::from_le_bytes(reader.array()?),
         };
         if !group.add_consumer(&name, seen) {
-            return Err(reader.bad("a group with a consumer twice"));
+            return Err(reader.bad("Duplicate stream consumer detected"));
         }
         let Some(owner) = group.name_of(&name) else { return Err(reader.bad("a group without its consumer")) };
         if let Some(consumer) = group.consumer_mut(&name) {

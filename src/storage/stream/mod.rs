@@ -209,12 +209,11 @@ impl Stream {
         while let Some(first) = next {
             let Some(node) = self.nodes.get(&first) else { break };
             let count = node.count();
-            let last = node.entries(first).next_back().map_or(first, |entry| entry.id);
             let goes_whole = match trim.threshold {
                 Threshold::MaxLen(len) if self.len <= len => break,
                 Threshold::MaxLen(len) => self.len - count >= len,
                 Threshold::MinId(id) if first >= id => break,
-                Threshold::MinId(id) => last < id,
+                Threshold::MinId(id) => node.entries(first).next_back().is_none_or(|last| last.id < id),
             };
             // Where pending entries matter each entry is looked at anyway: only the limit tells this from an exact trimming.
             if let Some(limit) = trim.approximate
@@ -301,9 +300,13 @@ impl Stream {
         true
     }
 
-    /// Removes a group; false if there is none of this name.
-    pub fn remove_group(&mut self, name: &[u8]) -> bool {
-        self.groups.remove(name).is_some()
+    /// Removes a group. Returns it, as all there is of a stream, so that the caller decides which thread frees it; None if
+    /// there is none of this name.
+    pub fn remove_group(&mut self, name: &[u8]) -> Option<Stream> {
+        let group = self.groups.remove(name)?;
+        let mut removed = Stream::default();
+        removed.groups.insert(Name::new(name), group);
+        Some(removed)
     }
 
     /// Roughly how many allocations freeing the stream takes.
@@ -314,9 +317,13 @@ impl Stream {
 
     /// Bytes of all allocations: exact up to some nodes, above that an estimate from as many.
     pub fn memory_bytes(&self) -> usize {
-        let sampled = self.nodes.len().min(MEMORY_SAMPLES);
-        let bytes: usize = self.nodes().take(sampled).map(|(_, node)| node.memory_bytes()).sum();
-        let content = (bytes as u128 * self.nodes.len() as u128 / sampled.max(1) as u128) as usize;
+        // Those at either end: what is added now may be longer than what was.
+        let all = self.nodes.len();
+        let (first, last) = (all.min(MEMORY_SAMPLES), all.saturating_sub(MEMORY_SAMPLES).min(MEMORY_SAMPLES));
+        let from_end = self.nodes.iter_back_from(Bound::Unbounded::<&StreamId>).take(last);
+        let sampled = self.nodes.iter().take(first).chain(from_end);
+        let bytes: usize = sampled.map(|(_, node)| node.memory_bytes()).sum();
+        let content = (bytes as u128 * all as u128 / (first + last).max(1) as u128) as usize;
         let groups = self.groups().map(|(name, group)| name.bytes().len() + 24 + group.memory_bytes());
         let additions = self.additions.as_ref().map_or(0, |additions| additions.memory_bytes());
         let trees = self.nodes.memory_bytes() + self.groups.memory_bytes();
