@@ -220,9 +220,15 @@ impl<'a> AddOptions<'a> {
     }
 }
 
-/// Additions of entries before this time are forgotten. Never while commands are repeated: they tell what was remembered.
-pub(super) fn remembered_since(stream: &Stream, now: i64, is_repeated: bool) -> u64 {
-    if is_repeated { 0 } else { (now.max(0) as u64).saturating_sub(u64::from(stream.idmp_duration) * 1000) }
+/// Additions of entries before this time are forgotten.
+pub(super) fn remembered_since(stream: &Stream, now: i64) -> u64 {
+    (now.max(0) as u64).saturating_sub(u64::from(stream.idmp_duration) * 1000)
+}
+
+/// The same for a command that may change what is remembered: nothing is forgotten while commands are repeated, as they tell
+/// what was remembered.
+fn forgotten_before(stream: &Stream, now: i64, is_repeated: bool) -> u64 {
+    if is_repeated { 0 } else { remembered_since(stream, now) }
 }
 
 /// A stream without entries.
@@ -280,7 +286,7 @@ fn xadd(cx: &mut DataContext<'_>) -> CommandResult {
     let trimmed = change(&mut cx.db, key, |stream| {
         stream.push(id, pairs, limits);
         if let Some((producer, name)) = &addition {
-            let since = remembered_since(stream, now, is_repeated);
+            let since = forgotten_before(stream, now, is_repeated);
             remember(stream, producer, name, id, since);
         }
         let trimmed = trim.map_or(0, |trim| stream.trim(trim));
@@ -308,7 +314,7 @@ fn read_stream_to_add(cx: &mut DataContext<'_>, key: &[u8]) -> Result<Option<(St
     let (now, is_repeated) = (cx.now.0, cx.is_repeated());
     let Some(mut entry) = write_entry(&mut cx.db, key)? else { return Ok(None) };
     let stream = stream::write(&mut entry);
-    Ok(stream.map(|stream| (stream.last_id, remembered_since(stream, now, is_repeated))))
+    Ok(stream.map(|stream| (stream.last_id, forgotten_before(stream, now, is_repeated))))
 }
 
 /// The entry of an addition that is remembered, which is counted as a repetition.
@@ -358,7 +364,7 @@ fn xidmprecord(cx: &mut DataContext<'_>) -> CommandResult {
         Some(_) => return Err(CommandError::err("IID already exists for this producer with a different stream ID")),
         None => {
             change(&mut cx.db, key, |stream| {
-                let since = remembered_since(stream, now, is_repeated);
+                let since = forgotten_before(stream, now, is_repeated);
                 remember(stream, producer, name, entry, since);
             })?;
             note_extras(cx);

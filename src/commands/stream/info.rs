@@ -176,7 +176,7 @@ fn parse_full(argv: &[&[u8]]) -> Result<Option<usize>, CommandError> {
 
 /// What is remembered of additions.
 fn write_additions(reply: &mut Reply<'_>, stream: &Stream, now: i64) {
-    let since = remembered_since(stream, now, false);
+    let since = remembered_since(stream, now);
     let (mut producers, mut tracked) = (0, 0);
     for (_, additions) in stream.additions.iter().flat_map(|additions| additions.producers(since)) {
         let count = additions.count();
