@@ -16,6 +16,7 @@ pub mod resp;
 pub mod server;
 pub mod spec;
 pub mod storage;
+pub mod tracking;
 pub mod types;
 
 #[cfg(not(any(miri, fuzzing)))]

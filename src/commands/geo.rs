@@ -3,6 +3,7 @@
 use std::ops::Bound;
 
 use crate::base::number;
+use crate::base::partial_sort::sort_range;
 use crate::commands::elements::reply_double;
 use crate::commands::zset::range::store_sorted;
 use crate::commands::zset::{AddFlags, add, lookup};
@@ -641,10 +642,16 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        match self.sort {
-            Some(Direction::Forward) => found.sort_by(|a, b| a.distance.total_cmp(&b.distance)),
-            Some(Direction::Backward) => found.sort_by(|a, b| b.distance.total_cmp(&a.distance)),
-            None => {}
+        if let Some(direction) = self.sort {
+            let order = |a: &Found, b: &Found| match direction {
+                Direction::Forward => a.distance.total_cmp(&b.distance),
+                Direction::Backward => b.distance.total_cmp(&a.distance),
+            };
+            // In what order equally distant places come, and which of them do, is as in Redis.
+            match self.count {
+                1.. if self.count < found.len() => sort_range(&mut found, 0..self.count, order),
+                _ => found.sort_by(order),
+            }
         }
         if self.count > 0 {
             found.truncate(self.count);

@@ -38,7 +38,11 @@ pub fn names(server: &Server) -> Names {
 /// Makes the directory of the files, and the job that syncs them, if they are not there.
 pub(super) fn prepare(server: &mut Server) -> io::Result<()> {
     server.persistence.aof.names = names(server);
-    server.host.disk().create_dir(server.persistence.aof.names.dir())?;
+    let dir = server.persistence.aof.names.dir();
+    if let Err(error) = server.host.disk().create_dir(dir) {
+        log::warning(&format!("Can't open or create append-only dir {}: {}", dir.display(), reason(&error)));
+        return Err(error);
+    }
     if server.persistence.aof.background.is_none() {
         let (background, job) = Background::new(server.host.disk(), server.host.wake());
         server.host.spawn("aof", job)?;

@@ -5,7 +5,7 @@ use crate::server::blocking::Block;
 use crate::server::commandlog::{self, LogEntry, LogKind};
 use crate::server::context::BigArg;
 use crate::server::wake::{wait_for_freeing, write_timeout};
-use crate::server::{ClientFlags, CommandId, DataContext, Handler, Outcome, Server, ServerContext};
+use crate::server::{ClientFlags, CommandId, DataContext, Handler, Outcome, Server, ServerContext, tracking};
 use crate::spec::Flags;
 
 use super::{appending, deliver, saving, write_error};
@@ -56,18 +56,21 @@ pub(super) fn call(
     if server.keyspace.unsynced.is_active() {
         server.keyspace.unsynced.take_seen();
     }
+    if server.tracking.clients > 0 {
+        server.tracking.acting = Some(client_id.0);
+    }
     let dirty_before = server.keyspace.dirty;
     server.keyspace.now = server.now.unix();
     server.keyspace.no_touch = flags.has(ClientFlags::NO_TOUCH) && command.info.name != "touch";
     let start_us = server.host.mono_us();
-    let mut silent = Output::default();
+    let mut silent = muted.then(Output::default);
     let result = match command.handler {
         Handler::Data(run) => {
-            let out = if muted { &mut silent } else { &mut client.out };
+            let out = silent.as_mut().unwrap_or(&mut client.out);
             run(&mut DataContext {
                 db: server.keyspace.db(db),
                 argv,
-                reply: Reply::new(out, proto).bounded(server.config.client_output_buffer_limit.normal.hard_bytes),
+                reply: Reply::new(out, proto),
                 now: server.now.unix(),
                 config: &server.config,
                 deny_blocking,
@@ -81,15 +84,17 @@ pub(super) fn call(
             // The client's output is lent to the reply, since the handler may look at any client.
             let mut out = std::mem::take(&mut client.out);
             let now = server.now;
-            let reply = Reply::new(if muted { &mut silent } else { &mut out }, proto);
+            let reply = Reply::new(silent.as_mut().unwrap_or(&mut out), proto);
             let mut cx = ServerContext { server, client: client_id, argv, reply, now, command: id, deny_blocking };
             let result = run(&mut cx);
             if let Some(client) = server.clients.at(place) {
                 // What others sent to this client meanwhile comes after its reply.
                 let mut others = std::mem::replace(&mut client.out, out);
-                if muted && !client.flags.has(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP)) {
+                if let Some(silent) = &mut silent
+                    && !client.flags.has(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP))
+                {
                     // CLIENT REPLY ON is the first to be answered again.
-                    client.out.append(&mut silent);
+                    client.out.append(silent);
                 }
                 if !others.is_empty() {
                     client.out.append(&mut others);
@@ -115,6 +120,10 @@ pub(super) fn call(
             deliver::propagate(server, db, request, false);
         }
         return called;
+    }
+    if flags.has(ClientFlags::TRACKING) {
+        deliver::tell_trackers(server);
+        tracking::note_command(server, place, id, request);
     }
     count(server, place, id, argv, us, failed, out_before);
     let mut wrote = false;

@@ -1,12 +1,12 @@
 //! What follows a command: propagation, keyspace notifications, watchers, blocked clients, messages to other clients.
 
-use crate::keyspace::event::{Notification, Vanished};
+use crate::keyspace::event::{Notification, Touched, Vanished};
 use crate::keyspace::{DbIndex, Notify};
 use crate::pubsub::Kind;
 pub use crate::server::messages::{check_output_limit, note_output, note_output_at};
 use crate::server::messages::{publish, quoted, send};
 use crate::server::watch::{Watched, WatchedKey};
-use crate::server::{ClientFlags, Server};
+use crate::server::{ClientFlags, Server, tracking};
 use crate::storage::{EntryRef, Type};
 
 use super::unblock;
@@ -16,10 +16,19 @@ pub fn after_command(server: &mut Server) {
     // Serving a blocked client changes keys again: until nothing is left.
     while !server.keyspace.events.is_quiet() {
         propagate_vanished(server);
-        for (db, key) in std::mem::take(&mut server.keyspace.events.touched) {
+        let is_tracking = server.tracking.is_active();
+        if is_tracking {
+            tell_trackers(server);
+        }
+        server.keyspace.events.touched_told = 0;
+        for Touched { db, key, .. } in std::mem::take(&mut server.keyspace.events.touched) {
             touch_watched(server, db, &key);
         }
-        for db in std::mem::take(&mut server.keyspace.events.flushed) {
+        let flushed = std::mem::take(&mut server.keyspace.events.flushed);
+        if is_tracking && !flushed.is_empty() {
+            tracking::invalidate_all(server);
+        }
+        for db in flushed {
             flush_watched(server, db);
         }
         for (a, b) in std::mem::take(&mut server.keyspace.events.swapped) {
@@ -30,6 +39,19 @@ pub fn after_command(server: &mut Server) {
         }
         unblock::serve_ready_keys(server);
     }
+    server.tracking.acting = None;
+}
+
+/// Tells those who cache keys of changes so far: what a transaction reads afterwards is read as it is by then.
+pub(super) fn tell_trackers(server: &mut Server) {
+    let first = server.keyspace.events.touched_told;
+    let touched = std::mem::take(&mut server.keyspace.events.touched);
+    for Touched { key, by_client, .. } in &touched[first.min(touched.len())..] {
+        let by = server.tracking.acting.filter(|_| *by_client);
+        tracking::invalidate(server, key, by);
+    }
+    server.keyspace.events.touched_told = touched.len();
+    server.keyspace.events.touched = touched;
 }
 
 /// Repeats what vanished by itself as deletions. They precede the command that met them: it may have made the key anew.

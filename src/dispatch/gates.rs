@@ -2,10 +2,10 @@
 
 use crate::acl::Context;
 use crate::resp::{CommandError, Proto};
-use crate::server::{Client, ClientFlags, CommandId, Server, permission};
+use crate::server::{Client, ClientFlags, CommandId, Server, permission, tracking};
 use crate::spec::{CommandInfo, Flags};
 
-use super::memory;
+use super::{deliver, memory};
 
 /// The gates' answer.
 pub(super) enum Verdict {
@@ -49,6 +49,11 @@ pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8
             return Verdict::Refuse(CommandError::coded("OOM command not allowed when used memory > 'maxmemory'."));
         }
     }
+    if server.tracking.is_active() {
+        // Who caches a key that was evicted, or is no longer tracked, hears of it before the reply.
+        tracking::forget_beyond_limit(server);
+        deliver::after_command(server);
+    }
     let Some(client) = server.clients.at(place) else { return Verdict::Stop };
     if client.flags.has(ClientFlags::CLOSING) {
         return Verdict::Stop;
@@ -65,7 +70,7 @@ pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8
     if let Some(error) = only_subscriptions(client, server.commands.entry(id).full_name.as_str()) {
         return Verdict::Refuse(error);
     }
-    if server.pause.until_ms != 0 && is_paused(server, place, id) {
+    if server.pause.until.is_some() && is_paused(server, place, id) {
         return Verdict::Postpone;
     }
     if in_multi && !NEVER_QUEUED.contains(&info.name) {
@@ -200,7 +205,7 @@ fn only_subscriptions(client: &Client, name: &str) -> Option<CommandError> {
 
 /// Does CLIENT PAUSE hold this request back?
 fn is_paused(server: &mut Server, place: u32, id: CommandId) -> bool {
-    if server.now.unix().0 >= server.pause.until_ms {
+    if server.pause.until.is_none_or(|until| server.now.mono >= until) {
         return false;
     }
     let info = server.commands.entry(id).info();

@@ -1,5 +1,6 @@
 //! Loading as the server sees it: begins a job, puts what it decodes into the keyspace slice by slice, answers for the end.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::base::disk::{self, reason};
@@ -52,7 +53,7 @@ pub fn begin_rdb(server: &mut Server, path: &Path, on_existing: OnExisting) -> R
     let disk = server.host.disk();
     let size = match disk.size(path) {
         Ok(size) => size,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(LoadError::Io(error)),
     };
     let stream = disk.open(path).map_err(LoadError::Io)?;
@@ -123,7 +124,7 @@ fn read_manifest(server: &mut Server) -> bool {
     let path = names.path(&names.manifest());
     server.persistence.aof.names = names;
     let parsed = match disk::read_all(&*server.host.disk(), &path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Manifest::default()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Manifest::default()),
         Err(error) => {
             let (name, why) = (path.display(), reason(&error));
             log::warning(&format!("Fatal error: can't open the AOF manifest file {name} for reading: {why}"));
@@ -216,9 +217,12 @@ fn repeat_commands(server: &mut Server, batch: &CommandBatch) -> Result<(), Load
     let (id, place) = server.clients.add(Client { db, flags, ..Client::default() });
     server.keyspace.now = server.now.unix();
     server.keyspace.no_touch = false;
+    // What is repeated is no change of the data: the command that has it repeated (DEBUG LOADAOF) must not be written.
+    let dirty = server.keyspace.dirty;
     let enabled = std::mem::take(&mut server.propagation.enabled);
     let result = batch.try_for_each(|argv| repeat(server, place, argv, &batch.file));
     server.propagation.enabled = enabled;
+    server.keyspace.dirty = dirty;
     let db = server.clients.remove(id).map_or(db, |client| client.db);
     if let Some(state) = &mut server.persistence.loading {
         state.db = db;

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::disk::reason;
 use crate::base::log;
 use crate::config::RdbDialect;
 use crate::keyspace::{AccessPolicy, CutSize, CutStep};
@@ -53,7 +54,7 @@ fn begin(server: &mut Server, how: Waiting) -> Result<(), SaveRefusal> {
     if server.persistence.running.is_some() {
         return Err(SaveRefusal::Busy);
     }
-    server.persistence.last_try = server.now.unix().seconds();
+    server.persistence.last_try_at = Some(server.now.mono);
     if server.keyspace.is_cutting() {
         // The rest of an abandoned cut is marked first; that takes a few slices.
         server.persistence.rdb_scheduled = true;
@@ -81,7 +82,7 @@ pub(super) fn start(
     let (snapshot, job) = Snapshot::new(sink, delay, server.host.wake(), server.host.sleep());
     if let Err(error) = server.host.spawn("snapshot", job) {
         server.keyspace.discard_cut();
-        return Err(error.to_string());
+        return Err(reason(&error));
     }
     server.persistence.running = Some(Running {
         snapshot,
@@ -338,10 +339,11 @@ pub fn cancel(server: &mut Server) -> bool {
 }
 
 fn note_success(server: &mut Server, dirty: u64) {
-    let now = server.now.unix().seconds();
+    let now = server.now;
     let persistence = &mut server.persistence;
     persistence.dirty_saved = dirty;
-    persistence.last_save = now;
+    persistence.last_save = now.unix().seconds();
+    persistence.last_save_at = now.mono;
     persistence.saves += 1;
     persistence.consecutive_failures = 0;
     persistence.last_bgsave_ok = true;
@@ -363,7 +365,7 @@ pub fn cron(server: &mut Server) {
         }
         return;
     }
-    let now = server.now.unix();
+    let now = server.now.mono;
     if let Some((changes, seconds)) = server.persistence.due_save_point(&server.config.save, server.keyspace.dirty, now)
     {
         log::notice(&format!("{changes} changes in {seconds} seconds. Saving..."));

@@ -2,7 +2,7 @@
 
 use crate::base::time::{MonoTime, Now};
 use crate::dispatch::{appending, memory, saving};
-use crate::server::{ClientFlags, ClientId};
+use crate::server::{ClientFlags, ClientId, tracking};
 
 use super::{Node, settle};
 
@@ -37,7 +37,7 @@ impl Node {
     /// How long the owner may sleep if no bytes come, in microseconds.
     pub fn sleep_us(&self, now: MonoTime) -> u64 {
         let server = &self.server;
-        if !self.input_left.is_empty() {
+        if !self.input_left.is_empty() || !server.pending_writes.is_empty() {
             return 0;
         }
         let mut wait = self.cron.last.map_or(0, |last| (last.0 + self.cron_period_us()).saturating_sub(now.0));
@@ -66,8 +66,8 @@ impl Node {
             // What another thread is freeing may be enough.
             wait = wait.min(if server.keyspace.garbage.pending() > 0 { FREED_LOOK_US } else { 0 });
         }
-        if server.pause.until_ms != 0 {
-            wait = wait.min(us_until(server.pause.until_ms, server.now));
+        if let Some(until) = server.pause.until {
+            wait = wait.min(until.since(now));
         }
         wait
     }
@@ -82,7 +82,7 @@ impl Node {
             return;
         }
         // While CLIENT PAUSE holds writes back, keys stay too.
-        if server.pause.until_ms != 0 {
+        if server.pause.until.is_some() {
             return;
         }
         let start = server.host.mono_us();
@@ -129,13 +129,12 @@ impl Node {
             server.shutdown = Some(request);
         }
         let start = server.host.mono_us();
-        let ms = now.unix().0;
         let stats = &mut server.stats;
-        stats.ops_rate.sample(stats.total_commands_processed, ms);
-        stats.input_rate.sample(stats.total_net_input_bytes, ms);
-        stats.output_rate.sample(stats.total_net_output_bytes, ms);
-        stats.cycle_rate.sample(stats.eventloop_cycles, ms);
-        stats.busy_rate.sample(stats.eventloop_duration_sum_us, ms);
+        stats.ops_rate.sample(stats.total_commands_processed, now.mono);
+        stats.input_rate.sample(stats.total_net_input_bytes, now.mono);
+        stats.output_rate.sample(stats.total_net_output_bytes, now.mono);
+        stats.cycle_rate.sample(stats.eventloop_cycles, now.mono);
+        stats.busy_rate.sample(stats.eventloop_duration_sum_us, now.mono);
         let used = server.used_memory();
         server.stats.peak_memory = server.stats.peak_memory.max(used);
         if self.cron.runs.is_multiple_of(10) {
@@ -146,6 +145,7 @@ impl Node {
             settle(server);
         }
         self.clients_cron();
+        tracking::forget_beyond_limit(&mut self.server);
         saving::cron(&mut self.server);
         appending::cron(&mut self.server);
         let server = &mut self.server;

@@ -26,8 +26,9 @@ use crate::server::apply::apply_config;
 use crate::server::wake::wake_freed;
 use crate::server::{
     Action, Blocking, Client, ClientFlags, ClientId, Clients, CommandTable, DebugSwitches, Eviction, Identity, Pause,
-    Propagation, Server, ShutdownRequest, Stats, permission,
+    Propagation, Server, ShutdownRequest, Stats, permission, tracking,
 };
+use crate::tracking::Tracking;
 
 /// A new connection, as the reactor accepted it.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +72,7 @@ impl Node {
         let commands = CommandTable::new(commands::FAMILIES);
         let mut server = Server {
             keyspace,
+            tracking: Tracking::new(seed ^ 0x7ac4),
             acl: Acl::new(permission::catalog(&commands)),
             commands,
             clients: Clients::default(),
@@ -78,7 +80,7 @@ impl Node {
             blocking: Blocking::default(),
             watches: Default::default(),
             propagation: Propagation::default(),
-            persistence: Persistence::new(now.unix()),
+            persistence: Persistence::new(now),
             stats: Stats::default(),
             commandlog: Default::default(),
             latency: Default::default(),
@@ -162,6 +164,7 @@ impl Node {
         let Some(place) = server.clients.place(id) else { return };
         unblock::forget_blocked(server, id);
         transaction::discard(server, place);
+        tracking::disable(server, id);
         memory::forget_memory(server, id);
         server.monitors.retain(|&monitor| monitor != id);
         let Some(client) = server.clients.remove(id) else { return };
@@ -189,6 +192,8 @@ impl Node {
 
     /// Ends a turn: clients whose waiting ended go on, due keys go, limits are enforced.
     pub fn end_turn(&mut self) {
+        // What happens from here on is nobody's doing.
+        self.server.tracking.acting = None;
         let now = self.server.now.mono;
         unblock::handle_deadlines(&mut self.server, now);
         wake_freed(&mut self.server);
@@ -207,6 +212,7 @@ impl Node {
                 }
             }
         }
+        tracking::broadcast(&mut self.server);
         memory::evict_clients(&mut self.server);
         let stats = &mut self.server.stats;
         let commands = stats.total_commands_processed.saturating_sub(self.commands_before_turn);
@@ -253,7 +259,7 @@ impl Node {
     /// Lets clients that a pause held back go on once it is over.
     fn end_pause(&mut self) {
         let server = &mut self.server;
-        if server.pause.until_ms == 0 || server.now.unix().0 < server.pause.until_ms {
+        if server.pause.until.is_none_or(|until| server.now.mono < until) {
             return;
         }
         server.pause = Pause::default();

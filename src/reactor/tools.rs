@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::base::disk::Disk;
+use crate::base::disk::{Disk, reason};
 use crate::base::hash::HashSeed;
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::rewrite::CommandSink;
@@ -21,7 +21,7 @@ use crate::persistence::snapshot::PieceSink;
 use crate::server::{REDIS_VERSION, VALKEY_VERSION};
 
 use super::disk::RealDisk;
-use super::host::{Clock, os_text};
+use super::host::Clock;
 
 const CONVERT_USAGE: &str = "\
 Usage: russet convert IN OUT [--to redis|valkey|redis-7.0|aof]
@@ -96,7 +96,7 @@ fn convert_rdb(input: &Path, output: &Path, form: Option<Form>, seed: u64) -> Re
     let now = Clock::new().now().unix();
     let options = convert::load_options(keyspace.hash_seed(), keyspace.databases(), now);
     let failed = |error: LoadError| match error {
-        LoadError::Io(error) => format!("Cannot read {}: {}", input.display(), os_text(&error)),
+        LoadError::Io(error) => format!("Cannot read {}: {}", input.display(), reason(&error)),
         other => format!("{}: {other}", input.display()),
     };
     let (loader, size) = open(input, options).map_err(failed)?;
@@ -134,7 +134,7 @@ fn convert_rdb(input: &Path, output: &Path, form: Option<Form>, seed: u64) -> Re
     };
     let written = convert::write(&mut keyspace, &mut *writer, &mut |keys| bar.set_position(keys));
     bar.finish_and_clear();
-    written.map_err(|error| format!("Cannot write {}: {}", output.display(), os_text(&error)))?;
+    written.map_err(|error| format!("Cannot write {}: {}", output.display(), reason(&error)))?;
     Ok(report.keys_loaded)
 }
 

@@ -11,6 +11,7 @@ use crate::storage::Shared;
 
 use super::blocking::Blocked;
 use super::table::CommandId;
+use super::tracking::TrackingOptions;
 use super::watch::WatchedKey;
 
 /// The number of a client: never used twice in a process.
@@ -40,6 +41,9 @@ bits! {
         PROTOCOL_ERROR = 17, "";
         INPUT_LEFT = 18, "";
         RESTRICTED = 19, "";
+        TRACKING = 20, "t";
+        TRACKING_BROKEN = 21, "R";
+        TRACKING_BCAST = 22, "B";
     }
 }
 
@@ -97,6 +101,7 @@ pub struct Client {
     pub watched: Vec<WatchedKey>,
     pub subscriptions: Option<Box<Subscriptions>>,
     pub blocked: Option<Box<Blocked>>,
+    pub tracking: Option<Box<TrackingOptions>>,
     pub name: Vec<u8>,
     pub lib_name: Vec<u8>,
     pub lib_ver: Vec<u8>,

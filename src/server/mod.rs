@@ -15,6 +15,7 @@ pub mod permission;
 pub mod propagation;
 pub mod stats;
 pub mod table;
+pub mod tracking;
 pub mod transaction;
 pub mod wake;
 pub mod watch;
@@ -38,6 +39,7 @@ use crate::keyspace::{Keyspace, OnDue};
 use crate::persistence::Persistence;
 use crate::pubsub::Pubsub;
 use crate::resp::Output;
+use crate::tracking::Tracking;
 
 /// The Redis whose replies, files and protocol this server speaks.
 pub const REDIS_VERSION: &str = "7.4.0";
@@ -54,7 +56,7 @@ pub struct Identity {
     pub executable: String,
     /// Absolute path of the configuration file; empty without one.
     pub config_file: String,
-    pub started_unix_us: i64,
+    pub started: MonoTime,
     /// Who supervises the process, as INFO's process_supervised names it.
     pub supervised: &'static str,
     /// As DEBUG's and INFO's `os` line shows it.
@@ -86,8 +88,8 @@ pub struct ShutdownRequest {
 /// CLIENT PAUSE in force.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pause {
-    /// Until when, milliseconds since the epoch; 0: not at all.
-    pub until_ms: i64,
+    /// Until when; `None`: not at all.
+    pub until: Option<MonoTime>,
     /// Writes only?
     pub writes_only: bool,
 }
@@ -143,6 +145,7 @@ pub struct Server {
     pub clients: Clients,
     pub pubsub: Pubsub,
     pub acl: Acl,
+    pub tracking: Tracking,
     pub blocking: Blocking,
     pub watches: watch::Watches,
     pub propagation: Propagation,
@@ -216,7 +219,7 @@ impl Server {
 
     /// Brings the treatment of due keys in line with a pause: while writes are held back, keys only seem to be gone.
     pub fn follow_pause(&mut self) {
-        let paused = self.pause.until_ms != 0;
+        let paused = self.pause.until.is_some();
         self.keyspace.policy.on_due = if paused { OnDue::Hide } else { OnDue::Delete };
     }
 

@@ -1,7 +1,6 @@
 //! Ending a transaction that does not run, and letting go of watched keys.
 
-use super::wake::note_listeners;
-use super::{ClientFlags, Server};
+use super::{ClientFlags, Server, tracking};
 
 /// Lets go of everything a client watches.
 pub fn unwatch(server: &mut Server, place: u32) {
@@ -10,7 +9,7 @@ pub fn unwatch(server: &mut Server, place: u32) {
     for place in std::mem::take(&mut client.watched) {
         server.watches.remove(&place, id);
     }
-    note_listeners(server);
+    tracking::follow(server);
 }
 
 /// Ends a transaction without running it.

@@ -5,7 +5,7 @@ use crate::resp::Reply;
 
 use super::blocking::{Block, Blocked, TimeoutReply};
 use super::messages::{note_output, write_error};
-use super::{Client, ClientFlags, ClientId, Server};
+use super::{Client, ClientFlags, ClientId, Server, tracking};
 
 /// Writes what a client reads that waited in vain.
 pub fn write_timeout(server: &mut Server, place: u32, reply: TimeoutReply) {
@@ -108,9 +108,8 @@ pub fn forget_blocked(server: &mut Server, id: ClientId) {
     }
 }
 
-/// Tells the keyspace who listens to its changes: clients that wait for keys, transactions that watch them.
+/// Tells the keyspace who waits for its keys.
 pub fn note_listeners(server: &mut Server) {
-    let events = &mut server.keyspace.events;
-    events.blocked_keys = server.blocking.key_count();
-    events.track_touched = !server.watches.is_empty() || server.blocking.nokey_count() > 0;
+    server.keyspace.events.blocked_keys = server.blocking.key_count();
+    tracking::follow(server);
 }

@@ -26,6 +26,7 @@ pub mod region;
 pub mod score_index;
 pub mod score_leaf;
 pub mod score_tree;
+pub mod segment_view;
 pub mod shared;
 pub mod stream;
 pub mod table;

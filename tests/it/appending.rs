@@ -329,6 +329,24 @@ fn put_incremental(text: &str) -> MemoryDisk {
 const SET_A: &str = "*3 $3 SET $1 a $1 1 ";
 
 #[test]
+fn loading_the_file_is_no_command_to_write_to_it() {
+    let mut node = start(&[YES, DEBUG]);
+    for n in 0..3 {
+        assert_eq!(node.ask(&format!("SET k {n}")), "OK");
+        assert_eq!(node.ask("DEBUG LOADAOF"), "OK");
+        assert_eq!(node.ask("GET k"), n.to_string());
+    }
+    assert_eq!(node.commands_of(INCREMENTAL), ["SELECT 0", "SET k 0", "SET k 1", "SET k 2"]);
+}
+
+#[test]
+fn a_file_that_asks_to_be_loaded_is_loaded_once() {
+    let text = format!("{SET_A}*2 $5 DEBUG $7 LOADAOF *2 $5 DEBUG $6 RELOAD *3 $3 SET $1 b $1 2 ");
+    let mut node = found_on(put_incremental(&text), &[YES, DEBUG]);
+    assert_eq!(node.ask("MGET a b"), "[1 2]");
+}
+
+#[test]
 fn torn_ends_are_cut_off_and_broken_files_refused() {
     let starts = |text: String, lines: &[(&str, &str)]| {
         let disk = put_incremental(&text);

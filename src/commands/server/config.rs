@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::base::disk::reason;
 use crate::config::rewrite::{self, Extent, Owned};
 use crate::config::set::{self, Permit};
 use crate::config::{Directive, Flags as DirectiveFlags, ProtectedFrom};
@@ -131,7 +132,7 @@ pub(super) fn rewrite_file(server: &mut Server, extent: Extent) -> Result<(), Co
     let old = match server.host.read_file(path) {
         Ok(old) => old,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(not_rewritten(&error.to_string())),
+        Err(error) => return Err(not_rewritten(&reason(&error))),
     };
     let name = path.as_os_str().as_encoded_bytes();
     let mut owned = Vec::new();
@@ -140,15 +141,14 @@ pub(super) fn rewrite_file(server: &mut Server, extent: Extent) -> Result<(), Co
         owned.push(Owned { name: "user", lines: server.acl.users().map(|user| user.text()).collect() });
     }
     let new = rewrite::rewrite_file(name, &old, &server.config, &owned, extent).map_err(|why| not_rewritten(&why))?;
-    server.host.replace_file(path, &new).map_err(|error| not_rewritten(&error.to_string()))?;
+    server.host.replace_file(path, &new).map_err(|error| not_rewritten(&reason(&error)))?;
     crate::base::log::notice("CONFIG REWRITE executed with success.");
     Ok(())
 }
 
 fn not_rewritten(why: &str) -> CommandError {
-    let text = why.split(" (os error").next().unwrap_or(why);
-    crate::base::log::warning(&format!("CONFIG REWRITE failed: {text}"));
-    CommandError::err(format!("Rewriting config file: {text}"))
+    crate::base::log::warning(&format!("CONFIG REWRITE failed: {why}"));
+    CommandError::err(format!("Rewriting config file: {why}"))
 }
 
 const CONFIG_SET: Command = Command {

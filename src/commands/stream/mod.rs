@@ -161,9 +161,6 @@ fn reply_entries<'a>(reply: &mut Reply<'_>, entries: impl Iterator<Item = Entry<
     for entry in entries {
         reply_entry(reply, entry);
         count += 1;
-        if reply.is_in_vain() {
-            break;
-        }
     }
     reply.array_at(mark, count);
     count

@@ -221,7 +221,7 @@ struct Budget {
 impl Budget {
     fn is_used_up(&self, reply: &Reply<'_>) -> bool {
         let is_full = self.size.is_some_and(|size| reply.len() - self.start >= size);
-        self.count == 0 || (is_full && self.given > 0) || reply.is_in_vain()
+        self.count == 0 || (is_full && self.given > 0)
     }
 
     fn take(&mut self) {

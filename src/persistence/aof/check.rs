@@ -265,7 +265,9 @@ impl Scan {
             }
             let first = match self.source.fill_buf() {
                 Ok(bytes) => bytes.first().copied(),
-                Err(error) => return (valid, Some(Problem::At(self.at, format!("Reading failed: {error}")))),
+                Err(error) => {
+                    return (valid, Some(Problem::At(self.at, format!("Reading failed: {}", reason(&error)))));
+                }
             };
             let problem = match first {
                 None if in_multi => {
@@ -299,7 +301,7 @@ impl Scan {
         self.mark = self.at;
         let mut line = Vec::new();
         let result = (&mut self.source).take(64 * 1024).read_until(b'\n', &mut line);
-        result.map_err(|error| Problem::At(self.mark, format!("Reading failed: {error}")))?;
+        result.map_err(|error| Problem::At(self.mark, format!("Reading failed: {}", reason(&error))))?;
         self.at += line.len() as u64;
         Ok(line)
     }
@@ -349,7 +351,7 @@ impl Scan {
             self.mark = self.at;
             let mut content = Vec::new();
             let result = (&mut self.source).take(len).read_to_end(&mut content);
-            result.map_err(|error| Problem::At(self.mark, format!("Reading failed: {error}")))?;
+            result.map_err(|error| Problem::At(self.mark, format!("Reading failed: {}", reason(&error))))?;
             self.at += content.len() as u64;
             if (content.len() as u64) < len {
                 let got = content.len();

@@ -227,3 +227,22 @@ fn the_radius_around_a_member_of_nothing_is_not_read() {
         "#,
     );
 }
+
+#[test]
+fn of_places_equally_far_away_a_count_picks_those_that_redis_picks() {
+    // Which of them these are follows from how it sorts, as far as COUNT asks for less than all.
+    check(
+        "> GEOADD g 1 1 a 0 0 b 1 1 c 0 0 d 1 1 e 0 0 f 1 1 g 0 0 h 1 1 i 0 0 j
+         (int) 10
+         > GEOSEARCH g FROMLONLAT 0 0 BYRADIUS 500 km ASC COUNT 3
+         [d f h]
+         > GEOSEARCH g FROMLONLAT 0 0 BYRADIUS 500 km ASC COUNT 7
+         [d f h j b i a]
+         > GEOSEARCH g FROMLONLAT 0 0 BYRADIUS 500 km DESC COUNT 3
+         [i a c]
+         > GEOSEARCH g FROMLONLAT 0 0 BYRADIUS 500 km ASC COUNT 10
+         [b d f h j a c e g i]
+         > GEOSEARCH g FROMLONLAT 0 0 BYRADIUS 500 km COUNT 2
+         [d f]",
+    );
+}

@@ -95,13 +95,10 @@ const GROUPS: [&str; 14] = [
 ];
 
 /// Commands of these groups that are not there, subcommands with their container, and what they wait for.
-const MISSING: [(&str, &str); 17] = [
+const MISSING: [(&str, &str); 14] = [
     ("backup", "persistence"),
-    ("client|caching", "tracking of what clients have read"),
     ("client|capa", "redirections to the master"),
     ("client|import-source", "import mode"),
-    ("client|tracking", "tracking of what clients have read"),
-    ("client|trackinginfo", "tracking of what clients have read"),
     ("failover", "replication"),
     ("himport", "hashes that share their field names"),
     ("hotkeys", "counting of keys in use"),
