@@ -76,7 +76,7 @@ pub fn open_at_start(server: &mut Server) -> io::Result<()> {
         log::notice(&format!("Creating AOF base file {} on server start", String::from_utf8_lossy(&name)));
         let path = names.path(&name);
         if is_rdb {
-            let size = CutSize { dbs: Vec::new(), has_field_expiry: false };
+            let size = CutSize { dbs: Vec::new(), has_field_expiry: false, has_stream_extras: false };
             let temp = names.path(&names.temp_manifest());
             let file = FileSink::new(disk.clone(), &temp, &path, false, server.host.breathe());
             RdbWriter::new(saving::rdb_options(server, size, true), Box::new(file)).finish()?;

@@ -114,6 +114,10 @@ pub(super) fn call(
         deliver::feed_monitors(server, place, db, argv);
     }
     if matches!(called, Called::Block(_)) {
+        // Who waits may have left something behind nonetheless: the name of a consumer.
+        if server.keyspace.dirty != dirty_before {
+            deliver::propagate(server, db, request, false);
+        }
         return called;
     }
     if flags.has(ClientFlags::TRACKING) {

@@ -7,6 +7,7 @@ pub use crate::server::messages::{check_output_limit, note_output, note_output_a
 use crate::server::messages::{publish, quoted, send};
 use crate::server::watch::{Watched, WatchedKey};
 use crate::server::{ClientFlags, ClientId, Server, tracking};
+use crate::storage::{EntryRef, Type};
 
 use super::unblock;
 
@@ -79,7 +80,8 @@ fn touch_watched(server: &mut Server, db: DbIndex, key: &[u8]) {
         let is_same = |before| before == Watched::Due && after == Watched::Absent;
         review_watch(server, &(db, key.to_vec()), after, is_same);
     }
-    if server.blocking.nokey_count() > 0 {
+    let is_stream = |entry: EntryRef<'_>| entry.type_() == Type::Stream;
+    if server.blocking.nokey_count() > 0 && !server.keyspace.db(db).peek(key).is_some_and(is_stream) {
         server.keyspace.events.ready(db, key);
     }
 }
@@ -99,6 +101,9 @@ fn flush_watched(server: &mut Server, db: DbIndex) {
     for place in server.watches.in_db(db) {
         review_watch(server, &place, Watched::Absent, |before| before != Watched::Present);
     }
+    for key in server.blocking.keys_in(db) {
+        server.keyspace.events.ready(db, &key);
+    }
 }
 
 fn swap_watched(server: &mut Server, a: DbIndex, b: DbIndex) {
@@ -109,9 +114,7 @@ fn swap_watched(server: &mut Server, a: DbIndex, b: DbIndex) {
             review_watch(server, &place, after, is_same);
         }
         for key in server.blocking.keys_in(db) {
-            if server.keyspace.db(db).exists(&key) {
-                server.keyspace.events.ready(db, &key);
-            }
+            server.keyspace.events.ready(db, &key);
         }
     }
 }

@@ -134,6 +134,12 @@ pub fn rdb_options(server: &Server, size: CutSize, is_aof_base: bool) -> RdbOpti
     if config.rdb_dialect == RdbDialect::Redis70 && size.has_field_expiry {
         log::warning("rdb-dialect redis-7.0 has no fields that expire: they are written as fields that do not.");
     }
+    if config.rdb_dialect != RdbDialect::Redis && size.has_stream_extras {
+        log::warning(
+            "Only the rdb-dialect redis knows what streams remember of additions, and entries that were given back: the one \
+             is not written, the others are written as those of a consumer without a name.",
+        );
+    }
     RdbOptions {
         form: match config.rdb_dialect {
             RdbDialect::Redis => Form::Redis,

@@ -1,8 +1,8 @@
 //! One database as commands see it: lookups that expire and touch, and the few functions through which every change goes.
 
-use crate::storage::OwnedEntry;
 use crate::storage::table::{Lookup, prefix_of_hash};
 use crate::storage::{EntryMut, EntryRef, NewValue, Type, Value};
+use crate::storage::{Object, OwnedEntry};
 use crate::types::hash::next_field_expiry;
 
 use super::event::Vanished;
@@ -327,6 +327,13 @@ impl Db<'_> {
         true
     }
 
+    /// Frees a part that was taken out of a value, on another thread if that takes long.
+    pub fn discard_part(&mut self, part: Box<Object>) {
+        if part.free_effort() >= LAZYFREE_EFFORT_MAX {
+            self.keyspace.garbage.push_object(part);
+        }
+    }
+
     /// Takes a key with all it has out of the database.
     pub fn take(&mut self, key: &[u8]) -> Option<OwnedEntry> {
         let hash = self.state().table.hash(key);
@@ -338,6 +345,7 @@ impl Db<'_> {
     /// Puts an entry under `key`, which must not exist.
     pub fn put_back(&mut self, key: &[u8], entry: OwnedEntry) {
         self.drop_hidden(key);
+        self.keyspace.note_stream(&entry);
         let hash = self.state().table.hash(key);
         self.keyspace.before_change(self.index, hash);
         let entry = if entry.read().key() == key { entry } else { entry.with_key(key) };

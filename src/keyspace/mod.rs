@@ -114,6 +114,8 @@ pub struct Keyspace {
     pub events: Events,
     /// Values to be freed by the lazy-free thread.
     pub garbage: Garbage,
+    /// Was there ever a stream that files of old versions cannot hold in full?
+    pub has_stream_extras: bool,
     /// Changes that could still be lost and must not be shown.
     pub unsynced: unsynced::Unsynced,
     /// The node's chance.
@@ -143,6 +145,7 @@ impl Keyspace {
             dirty: 0,
             events: Events::default(),
             garbage: Garbage::default(),
+            has_stream_extras: false,
             unsynced: unsynced::Unsynced::default(),
             rng: Rng::new(seed ^ 0x5eed),
             evict_pool: evict::Pool::default(),

@@ -160,6 +160,12 @@ fn convert_files(input: &Path, output: &Path, form: Option<Form>, seed: u64) -> 
     if form == Some(Form::Redis70) && size.has_field_expiry {
         eprintln!("Redis 7.0 has no fields that expire: they are written as fields that do not.");
     }
+    if form.is_some_and(|form| form != Form::Redis) && size.has_stream_extras {
+        eprintln!(
+            "Only Redis 8.10 knows what streams remember of additions, and entries that were given back: the one is not \
+             written, the others are written as those of a consumer without a name."
+        );
+    }
     let keys = size.keys();
     let bar = bar("writing", keys as u64, "{pos} of {len} keys");
     let version = match form {

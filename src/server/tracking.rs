@@ -59,7 +59,8 @@ pub fn disable(server: &mut Server, id: ClientId) {
 
 /// Asks the keyspace to tell of changes as long as anybody wants to hear of them.
 pub fn follow(server: &mut Server) {
-    server.keyspace.events.track_touched = !server.watches.is_empty() || server.tracking.is_active();
+    server.keyspace.events.track_touched =
+        !server.watches.is_empty() || server.tracking.is_active() || server.blocking.nokey_count() > 0;
 }
 
 /// After a command of a client that tracks: notes the keys that it has read.

@@ -5,7 +5,7 @@ use crate::resp::Reply;
 
 use super::blocking::{Block, Blocked, TimeoutReply};
 use super::messages::{note_output, write_error};
-use super::{Client, ClientFlags, ClientId, Server};
+use super::{Client, ClientFlags, ClientId, Server, tracking};
 
 /// Writes what a client reads that waited in vain.
 pub fn write_timeout(server: &mut Server, place: u32, reply: TimeoutReply) {
@@ -28,7 +28,7 @@ pub fn write_timeout(server: &mut Server, place: u32, reply: TimeoutReply) {
 
 /// What follows when a client no longer waits: its output is sent, its further requests are executed.
 pub fn woken(server: &mut Server, id: ClientId) {
-    server.keyspace.events.blocked_keys = server.blocking.key_count();
+    note_listeners(server);
     note_output(server, id);
     server.unblocked.push(id);
 }
@@ -58,8 +58,16 @@ fn wait_for(server: &mut Server, place: u32, reply: TimeoutReply) -> Option<Clie
     if client.flags.has(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP)) {
         return None;
     }
-    let block = Block { keys: Vec::new(), wanted: None, timeout_ms: 0, timeout_reply: reply, unblock_on_nokey: false };
-    let blocked = Blocked { block, db: client.db, argv: Vec::new(), deadline: None };
+    let block = Block {
+        keys: Vec::new(),
+        wanted: None,
+        timeout_ms: 0,
+        timeout_reply: reply,
+        unblock_on_nokey: false,
+        request: None,
+        retry_ms: None,
+    };
+    let blocked = Blocked { block, db: client.db, argv: Vec::new(), deadline: None, retry_at: None };
     client.flags = client.flags.or(ClientFlags::BLOCKED);
     client.blocked = Some(Box::new(blocked));
     Some(client.id)
@@ -137,6 +145,12 @@ pub fn forget_blocked(server: &mut Server, id: ClientId) {
     let blocked = server.clients.get_mut(id).and_then(|client| client.blocked.take());
     if let Some(blocked) = blocked {
         server.blocking.remove(id, &blocked);
-        server.keyspace.events.blocked_keys = server.blocking.key_count();
+        note_listeners(server);
     }
+}
+
+/// Tells the keyspace who waits for its keys.
+pub fn note_listeners(server: &mut Server) {
+    server.keyspace.events.blocked_keys = server.blocking.key_count();
+    tracking::follow(server);
 }

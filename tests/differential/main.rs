@@ -136,6 +136,7 @@ fn compare_state(us: &mut wire::Conn, them: &mut wire::Conn, seed: u64) {
                 "set" => conn.ask(&["SMEMBERS", key]).sorted(1),
                 "zset" => conn.ask(&["ZRANGE", key, "0", "-1", "WITHSCORES"]),
                 "hash" => conn.ask(&["HGETALL", key]).sorted(2),
+                "stream" => conn.ask(&["XRANGE", key, "-", "+"]),
                 other => panic!("seed {seed}: {key} is a {other}"),
             };
             (kind, content)

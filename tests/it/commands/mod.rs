@@ -12,6 +12,7 @@ mod pubsub;
 mod rewriting;
 mod server;
 mod set;
+mod stream;
 mod string;
 mod table;
 mod transactions;

@@ -77,7 +77,7 @@ fn key_specs_and_key_arguments_agree() {
 const FACTS: &str = include_str!("../../data/commands.tsv");
 
 /// Groups of commands that are meant to be whole.
-const GROUPS: [&str; 13] = [
+const GROUPS: [&str; 14] = [
     "bitmap",
     "connection",
     "generic",
@@ -89,6 +89,7 @@ const GROUPS: [&str; 13] = [
     "server",
     "set",
     "sorted-set",
+    "stream",
     "string",
     "transactions",
 ];
