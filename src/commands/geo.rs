@@ -364,8 +364,10 @@ fn parse_point(longitude: &[u8], latitude: &[u8]) -> Result<Point, CommandError>
     Ok(point)
 }
 
+/// Writes a distance with four decimals, rounded as Redis does: ten thousand times it, to the nearest, ties to even.
 fn reply_distance(cx: &mut DataContext<'_>, distance: f64) {
-    cx.reply.bulk(format!("{distance:.4}").as_bytes());
+    let scaled = (distance * 10_000.0).round_ties_even() as u64;
+    cx.reply.bulk(format!("{}.{:04}", scaled / 10_000, scaled % 10_000).as_bytes());
 }
 
 fn reply_point(cx: &mut DataContext<'_>, point: Point) {

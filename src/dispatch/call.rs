@@ -4,8 +4,10 @@ use crate::resp::{CommandError, Output, Reply};
 use crate::server::blocking::Block;
 use crate::server::commandlog::{self, LogEntry, LogKind};
 use crate::server::context::BigArg;
-use crate::server::wake::{wait_for_freeing, write_timeout};
-use crate::server::{ClientFlags, CommandId, DataContext, Handler, Outcome, Server, ServerContext, tracking};
+use crate::server::wake::{wait_for_freeing, wait_for_orders, write_timeout};
+use crate::server::{
+    ClientFlags, CommandId, DataContext, Handler, Outcome, Server, ServerContext, TimeoutReply, tracking,
+};
 use crate::spec::Flags;
 
 use super::{appending, deliver, saving, write_error};
@@ -55,9 +57,6 @@ pub(super) fn call(
     let muted = flags.has(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP));
     if server.keyspace.unsynced.is_active() {
         server.keyspace.unsynced.take_seen();
-    }
-    if server.tracking.clients > 0 {
-        server.tracking.acting = Some(client_id.0);
     }
     let dirty_before = server.keyspace.dirty;
     server.keyspace.now = server.now.unix();
@@ -122,7 +121,7 @@ pub(super) fn call(
         return called;
     }
     if flags.has(ClientFlags::TRACKING) {
-        deliver::tell_trackers(server);
+        deliver::tell_trackers(server, Some(client_id));
         tracking::note_command(server, place, id, request);
     }
     count(server, place, id, argv, us, failed, out_before);
@@ -199,6 +198,8 @@ fn finish(server: &mut Server, place: u32, result: Result<Outcome, CommandError>
         Outcome::Block(block) if deny_blocking => write_timeout(server, place, block.timeout_reply),
         Outcome::Block(block) => called = Called::Block(block),
         Outcome::WhenFreed => wait_for_freeing(server, place),
+        Outcome::WhenCarriedOut(_) if deny_blocking => write_timeout(server, place, TimeoutReply::CarriedOut),
+        Outcome::WhenCarriedOut(orders) => wait_for_orders(server, place, orders),
         Outcome::RunQueued => called = Called::RunQueued,
         Outcome::Close => {
             if let Some(client) = server.clients.at(place) {

@@ -6,7 +6,7 @@ use crate::pubsub::Kind;
 pub use crate::server::messages::{check_output_limit, note_output, note_output_at};
 use crate::server::messages::{publish, quoted, send};
 use crate::server::watch::{Watched, WatchedKey};
-use crate::server::{ClientFlags, Server, tracking};
+use crate::server::{ClientFlags, ClientId, Server, tracking};
 use crate::storage::{EntryRef, Type};
 
 use super::unblock;
@@ -18,7 +18,7 @@ pub fn after_command(server: &mut Server) {
         propagate_vanished(server);
         let is_tracking = server.tracking.is_active();
         if is_tracking {
-            tell_trackers(server);
+            tell_trackers(server, None);
         }
         server.keyspace.events.touched_told = 0;
         for Touched { db, key, .. } in std::mem::take(&mut server.keyspace.events.touched) {
@@ -39,15 +39,15 @@ pub fn after_command(server: &mut Server) {
         }
         unblock::serve_ready_keys(server);
     }
-    server.tracking.acting = None;
 }
 
-/// Tells those who cache keys of changes so far: what a transaction reads afterwards is read as it is by then.
-pub(super) fn tell_trackers(server: &mut Server) {
+/// Tells those who cache keys of changes so far, which are the doing of a client that caches keys itself, or of nobody who
+/// would mind to be told. What a transaction reads afterwards is read as it is by then.
+pub(super) fn tell_trackers(server: &mut Server, acting: Option<ClientId>) {
     let first = server.keyspace.events.touched_told;
     let touched = std::mem::take(&mut server.keyspace.events.touched);
     for Touched { key, by_client, .. } in &touched[first.min(touched.len())..] {
-        let by = server.tracking.acting.filter(|_| *by_client);
+        let by = acting.filter(|_| *by_client);
         tracking::invalidate(server, key, by);
     }
     server.keyspace.events.touched_told = touched.len();

@@ -20,7 +20,7 @@ use crate::persistence::rdb::reader::Reader;
 use crate::persistence::state::{LoadedFrom, LoadingState};
 use crate::server::{Action, Client, ClientFlags, Server};
 
-use super::{appending, call, rewriting};
+use super::{appending, backup, call, rewriting};
 
 /// Microseconds of inserting in one turn.
 const SLICE_US: u64 = 500;
@@ -58,11 +58,15 @@ pub fn begin_rdb(server: &mut Server, path: &Path, on_existing: OnExisting) -> R
     };
     let stream = disk.open(path).map_err(LoadError::Io)?;
     let loader = RdbLoader::new(Reader::of_stream(stream, Some(size)), load_options(server));
-    start(server, Box::new(RdbSource::new(loader)), LoadedFrom::Rdb, size, on_existing)?;
+    begin(server, Box::new(RdbSource::new(loader)), LoadedFrom::Rdb, size, on_existing)?;
     Ok(true)
 }
 
-fn start(
+/// Begins to load what `source` yields, so many bytes of files.
+///
+/// # Errors
+/// If the system gives no thread.
+pub fn begin(
     server: &mut Server,
     source: Box<dyn LoadSource>,
     from: LoadedFrom,
@@ -94,16 +98,7 @@ fn start(
 fn begin_aof(server: &mut Server) -> Result<bool, LoadError> {
     let disk = server.host.disk();
     let aof = &server.persistence.aof;
-    let (mut files, mut total_bytes) = (Vec::new(), 0);
-    for file in aof.manifest.files() {
-        let name = String::from_utf8_lossy(&file.name).into_owned();
-        let path = disk.absolute(&aof.names.path(&file.name));
-        total_bytes += disk.size(&path).map_err(|error| {
-            LoadError::Aof(format!("Unable to obtain the AOF file {name} length. stat: {}", reason(&error)))
-        })?;
-        let is_base = aof.manifest.base.as_ref() == Some(file);
-        files.push(FileToLoad { name: name.into(), path, is_base });
-    }
+    let (files, total_bytes) = FileToLoad::all(&*disk, &aof.manifest, |name| disk.absolute(&aof.names.path(name)))?;
     if files.is_empty() {
         return Ok(false);
     }
@@ -114,7 +109,7 @@ fn begin_aof(server: &mut Server) -> Result<bool, LoadError> {
     // Keys that are due stay until all commands are repeated: one of them may have let a key live on.
     let options = LoadOptions { drop_before: None, ..load_options(server) };
     let source = Box::new(AofSource::new(disk, files, options, torn_end));
-    start(server, source, LoadedFrom::Aof, total_bytes, OnExisting::Refuse)?;
+    begin(server, source, LoadedFrom::Aof, total_bytes, OnExisting::Refuse)?;
     Ok(true)
 }
 
@@ -293,11 +288,11 @@ pub fn reload_aof(server: &mut Server) -> Result<(), LoadError> {
     }
     server.keyspace.flush(None, false);
     server.keyspace.events.forget();
-    if begin_aof(server)? {
-        run_to_end(server)?;
-    }
+    let result = begin_aof(server).and_then(|begun| if begun { run_to_end(server).map(drop) } else { Ok(()) });
+    // Only now, since the file may be there for the backup alone.
+    backup::fail(server, "debug loadaof executed");
     server.persistence.dirty_saved = server.keyspace.dirty;
-    Ok(())
+    result
 }
 
 fn note_loaded(server: &mut Server, report: &LoadReport) {

@@ -16,7 +16,7 @@ use crate::persistence::snapshot::{PieceSink, Snapshot, SnapshotEnd};
 use crate::persistence::state::{Purpose, Running};
 use crate::server::{REDIS_VERSION, Server, ShutdownRequest, VALKEY_VERSION};
 
-use super::{appending, rewriting};
+use super::{appending, backup, rewriting};
 
 /// Bytes of copies on their way at which the walk waits for whoever writes them.
 const IN_FLIGHT_MAX: usize = 8 << 20;
@@ -287,6 +287,7 @@ fn keep_pace(server: &mut Server) {
 /// Looks whether what goes on has ended, and begins what is due.
 pub fn settle(server: &mut Server) {
     end_if_written(server);
+    backup::begin_pending(server);
     rewriting::begin_scheduled(server);
     if server.persistence.rdb_scheduled && server.persistence.running.is_none() && !server.keyspace.is_cutting() {
         server.persistence.rdb_scheduled = false;
@@ -419,5 +420,6 @@ pub fn prepare_shutdown(server: &mut Server, request: ShutdownRequest) -> bool {
             log::warning("Exiting all the same: it was asked for by FORCE.");
         }
     }
+    appending::note_end(server);
     true
 }

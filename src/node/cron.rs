@@ -1,7 +1,7 @@
 //! What a server does by itself: due keys, idle clients, samples of rates, memory limits.
 
 use crate::base::time::{MonoTime, Now};
-use crate::dispatch::{appending, memory, saving};
+use crate::dispatch::{appending, backup, memory, saving};
 use crate::server::{ClientFlags, ClientId, tracking};
 
 use super::{Node, settle};
@@ -9,6 +9,8 @@ use super::{Node, settle};
 /// Microseconds of expiry in one turn.
 const EXPIRE_SLICE_US: u64 = 500;
 const EXPIRE_SLICE_KEYS: usize = 64;
+/// The owner's sleep ends at full milliseconds: for less than this it is not worth it, where clients wait meanwhile.
+const LEAST_SLEEP_US: u64 = 500;
 /// Microseconds until it is looked again whether what clients wait for is freed.
 const FREED_LOOK_US: u64 = 200;
 /// So long after a turn without requests a cut that gave way to them looks again.
@@ -58,6 +60,10 @@ impl Node {
                 return 0;
             }
             wait = wait.min(HELD_BACK_US);
+        }
+        if let Some(until) = server.persistence.aof.gathers_until(server.held.len()).filter(|&until| until > now) {
+            let left = until.since(now);
+            wait = wait.min(if left < LEAST_SLEEP_US { 0 } else { left });
         }
         if !server.awaiting_freed.is_empty() {
             wait = wait.min(FREED_LOOK_US);
@@ -148,6 +154,7 @@ impl Node {
         tracking::forget_beyond_limit(&mut self.server);
         saving::cron(&mut self.server);
         appending::cron(&mut self.server);
+        backup::cron(&mut self.server);
         let server = &mut self.server;
         server.stats.eventloop_duration_cron_sum_us += server.host.mono_us().saturating_sub(start);
     }

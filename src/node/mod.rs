@@ -97,6 +97,7 @@ impl Node {
             pending_writes: Vec::new(),
             unblocked: Vec::new(),
             awaiting_freed: Default::default(),
+            awaiting_orders: Default::default(),
             awaiting_sync: Vec::new(),
             held: Vec::new(),
             pooled_bytes: 0,
@@ -192,8 +193,6 @@ impl Node {
 
     /// Ends a turn: clients whose waiting ended go on, due keys go, limits are enforced.
     pub fn end_turn(&mut self) {
-        // What happens from here on is nobody's doing.
-        self.server.tracking.acting = None;
         let now = self.server.now.mono;
         unblock::handle_deadlines(&mut self.server, now);
         wake_freed(&mut self.server);

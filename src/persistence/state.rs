@@ -8,6 +8,7 @@ use crate::keyspace::DbIndex;
 use crate::keyspace::load::OnExisting;
 
 use super::aof::{Aof, Trust};
+use super::backup::Backup;
 use super::load::Loading;
 use super::pace::Pace;
 use super::snapshot::Snapshot;
@@ -83,6 +84,8 @@ pub struct Persistence {
     pub last_load: (u64, u64),
     /// The append-only file.
     pub aof: Aof,
+    /// The last backup.
+    pub backup: Backup,
     /// The snapshot that goes on.
     pub running: Option<Running>,
     /// Is a BGSAVE to begin when what goes on has ended? (BGSAVE SCHEDULE)
@@ -119,6 +122,7 @@ impl Persistence {
             loading: None,
             last_load: (0, 0),
             aof: Aof::default(),
+            backup: Backup::default(),
             running: None,
             rdb_scheduled: false,
             dirty_saved: 0,

@@ -16,6 +16,8 @@ pub enum TimeoutReply {
     NullArray,
     /// OK, when everything thrown away is freed.
     Freed,
+    /// OK, when the append-only file's job has done what was asked of it.
+    CarriedOut,
     /// This integer (WAIT).
     Int(i64),
     /// Whether the append-only file is on the disk up to this offset of propagation, and that no replica is (WAITAOF).

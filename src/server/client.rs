@@ -48,6 +48,11 @@ bits! {
 }
 
 impl ClientFlags {
+    /// Those of these that are in `others`.
+    pub const fn of(self, others: ClientFlags) -> ClientFlags {
+        ClientFlags(self.0 & others.0)
+    }
+
     /// These without `other`.
     pub const fn without(self, other: ClientFlags) -> ClientFlags {
         ClientFlags(self.0 & !other.0)

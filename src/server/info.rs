@@ -343,14 +343,15 @@ fn write_persistence(server: &mut Server, out: &mut String) {
         "aof_rewrites_consecutive_failures": aof.limit.consecutive_failures;
         "aof_last_write_status": if aof.refusal().is_none() { "ok" } else { "err" };
         "aof_last_cow_size": aof.last_copied;
+        "backup_in_progress": u8::from(persistence.backup.state.is_in_progress());
         "module_fork_in_progress": 0;
         "module_fork_last_cow_size": 0;
     }
-    if aof.state != AofState::Off {
+    if server.config.appendonly {
         fields! { out;
             "aof_current_size": aof.current_bytes();
             "aof_base_size": aof.rewrite_base_bytes;
-            "aof_pending_rewrite": 0;
+            "aof_pending_rewrite": u8::from(aof.rewrite_scheduled);
             "aof_buffer_length": aof.writer.as_ref().map_or(0, |writer| writer.pending());
             "aof_pending_bio_fsync": u8::from(aof.syncing_since.is_some());
             "aof_delayed_fsync": aof.delayed_fsync;

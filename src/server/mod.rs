@@ -172,6 +172,9 @@ pub struct Server {
     pub unblocked: Vec<ClientId>,
     /// Clients that wait for values to be freed: how many keys must be, in the order in which they came.
     pub awaiting_freed: VecDeque<(u64, ClientId)>,
+    /// Clients that wait for what they asked of the append-only file's job: how many orders it must have carried out, in the
+    /// order in which they came.
+    pub awaiting_orders: VecDeque<(u64, ClientId)>,
     /// Clients that wait for their writes to be synced: up to which offset of propagation (WAITAOF).
     pub awaiting_sync: Vec<(u64, ClientId)>,
     /// Places of the clients of whose output something is held back.

@@ -97,14 +97,14 @@ pub fn forget_beyond_limit(server: &mut Server) {
 }
 
 /// A key changed; `by` is the client whose doing that is.
-pub fn invalidate(server: &mut Server, key: &[u8], by: Option<u64>) {
-    server.tracking.note_change(key, by);
+pub fn invalidate(server: &mut Server, key: &[u8], by: Option<ClientId>) {
+    server.tracking.note_change(key, by.map(|id| id.0));
     for reader in server.tracking.take_readers(key) {
         let id = ClientId(reader);
         let Some(client) = server.clients.get_mut(id) else { continue };
         // It may track in another way by now, or not at all.
         let Some(options) = client.tracking.as_ref().filter(|options| !options.broadcast) else { continue };
-        if !(options.no_loop && by == Some(reader)) {
+        if !(options.no_loop && by == Some(id)) {
             tell(server, id, Some(&[key]));
         }
     }

@@ -40,8 +40,6 @@ pub struct Tracking {
     has_changes: bool,
     /// Clients that track.
     pub clients: usize,
-    /// Whose command runs, or ran last in this turn.
-    pub acting: Option<Reader>,
 }
 
 impl Tracking {
@@ -55,7 +53,6 @@ impl Tracking {
             lengths: BTreeMap::new(),
             has_changes: false,
             clients: 0,
-            acting: None,
         }
     }
 

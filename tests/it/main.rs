@@ -1,6 +1,7 @@
 //! Tests of the server as clients see it. The modules mirror `src`.
 
 mod appending;
+mod backup;
 mod clock;
 mod commands;
 mod keyspace;

@@ -166,23 +166,24 @@ const CONFIG_SET: Command = Command {
     },
     handler: Handler::Server(config_set),
 };
-/// Brings the append-only file in line with changed directives.
-fn follow_append_only(server: &mut Server, changed: &[&str]) -> Result<(), CommandError> {
+/// Brings the append-only file in line with changed directives. It is once its job has carried out the orders that are returned.
+fn follow_append_only(server: &mut Server, changed: &[&str]) -> Result<Option<u64>, CommandError> {
+    let mut orders = None;
     if changed.contains(&"appendfsync") {
         appending::follow(server);
     }
     if changed.contains(&"aof-disable-auto-gc") {
-        rewriting::remove_history(server);
-        appending::wait_for_background(server);
+        orders = rewriting::remove_history(server);
     }
     if !changed.contains(&"appendonly") {
-        return Ok(());
+        return Ok(orders);
     }
     let on = server.config.appendonly;
-    appending::set_enabled(server, on).map_err(|why| {
+    let turned = appending::set_enabled(server, on).map_err(|why| {
         server.config.appendonly = !on;
         CommandError::err(format!("CONFIG SET failed (possibly related to argument 'appendonly') - {why}"))
-    })
+    })?;
+    Ok(turned.or(orders))
 }
 
 fn config_set(cx: &mut ServerContext<'_>) -> CommandResult {
@@ -212,7 +213,9 @@ fn config_set(cx: &mut ServerContext<'_>) -> CommandResult {
     .map_err(CommandError::coded)?;
     if !changed.is_empty() {
         apply::apply_changes(cx.server, &changed);
-        follow_append_only(cx.server, &changed)?;
+        if let Some(orders) = follow_append_only(cx.server, &changed)? {
+            return Ok(Outcome::WhenCarriedOut(orders));
+        }
     }
     cx.reply.ok();
     Ok(Outcome::Done)

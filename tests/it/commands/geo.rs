@@ -246,3 +246,19 @@ fn of_places_equally_far_away_a_count_picks_those_that_redis_picks() {
          [d f]",
     );
 }
+
+#[test]
+fn distances_halfway_between_two_decimals_are_rounded_to_the_even_one() {
+    check(
+        "> GEOADD g 170.549 4.588 a 66.109 47.711 b -38.355 -43.894 c 115.644 22.255 d -113.366 55.333 e 54.278 19.225 f
+         (int) 6
+         > GEODIST g a b ft
+         35106580.9256
+         > GEODIST g c d ft
+         54571090.0784
+         > GEODIST g e f ft
+         38208061.3780
+         > GEODIST g a a
+         0.0000",
+    );
+}

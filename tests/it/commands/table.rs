@@ -95,8 +95,7 @@ const GROUPS: [&str; 14] = [
 ];
 
 /// Commands of these groups that are not there, subcommands with their container, and what they wait for.
-const MISSING: [(&str, &str); 14] = [
-    ("backup", "persistence"),
+const MISSING: [(&str, &str); 13] = [
     ("client|capa", "redirections to the master"),
     ("client|import-source", "import mode"),
     ("failover", "replication"),
