@@ -206,7 +206,10 @@ impl Stream {
     pub fn trim(&mut self, trim: Trim) -> u64 {
         let mut trimmed = 0;
         let mut next = self.nodes.first().map(|(id, _)| *id);
-        while let Some(first) = next {
+        // What a group has not read it needs: behind there is nothing to be cut off.
+        let needed = self.groups().map(|(_, group)| group.last_id).min();
+        let needed = needed.filter(|_| trim.references == References::Acknowledged);
+        while let Some(first) = next.filter(|first| needed.is_none_or(|needed| *first <= needed)) {
             let Some(node) = self.nodes.get(&first) else { break };
             let count = node.count();
             let goes_whole = match trim.threshold {
