@@ -49,6 +49,10 @@ const CASES: &[Case] = &[
     Case { name: "zadd", run: |rounds| serve(rounds, PIPELINE, zadd) },
     Case { name: "lpush", run: |rounds| serve(rounds, PIPELINE, |n| request(&["LPUSH", &list(n), &value(n)])) },
     Case { name: "incr", run: |rounds| serve(rounds, PIPELINE, |n| request(&["INCR", &counter(n)])) },
+    Case {
+        name: "xadd",
+        run: |rounds| serve(rounds, PIPELINE, |n| request(&["XADD", "stream", "*", "item", &value(n)])),
+    },
     Case { name: "parse-set", run: parse },
     Case { name: "reply", run: reply },
 ];

@@ -21,6 +21,9 @@ use russet::storage::expiry::ExpiryIndex;
 use russet::storage::listpack::{self, Element};
 use russet::storage::packed::{self, Item};
 use russet::storage::quicklist::{NodeLimits, Quicklist};
+use russet::storage::stream::{
+    ConsumerGroup, Deletion, NodeLimits as StreamLimits, References, Stream, StreamId, Threshold, Trim,
+};
 use russet::storage::table::Table;
 use russet::storage::zset::Zset;
 use russet::storage::{ByteRegion, Encoding, NewValue, Type, Value, alloc, intset};
@@ -371,6 +374,68 @@ pub fn table(data: &[u8]) {
         seen.insert(entry.key().to_vec(), number);
     });
     assert_eq!(seen, model);
+}
+
+/// A stream with a group beside a map of entries and one of pending entries.
+pub fn stream(data: &[u8]) {
+    let mut choices = Choices { data };
+    let limits = StreamLimits { bytes: 200 + choices.below(5000), entries: choices.below(20) };
+    let mut stream = Stream::new(100, 100);
+    stream.add_group(b"g", ConsumerGroup::new(StreamId::MIN, None));
+    let mut model: BTreeMap<StreamId, Vec<Vec<u8>>> = BTreeMap::new();
+    let mut pending: BTreeMap<StreamId, u64> = BTreeMap::new();
+    for step in 0..STEPS_MAX as u64 {
+        let Some(verb) = choices.byte() else { break };
+        let some = model.keys().nth(choices.below(model.len().max(1))).copied().unwrap_or(StreamId::new(5, 5));
+        match verb % 10 {
+            0..=4 => {
+                let ms = stream.last_id.ms + choices.below(2) as u64;
+                let id = StreamId::new(ms, stream.last_id.seq + 1 + choices.below(70_000) as u64);
+                let names: &[&[u8]] = if verb < 200 { &[b"a", b"b"] } else { &[b"other"] };
+                let pairs: Vec<Vec<u8>> = names.iter().flat_map(|name| [name.to_vec(), choices.text()]).collect();
+                let texts: Vec<&[u8]> = pairs.iter().map(Vec::as_slice).collect();
+                stream.push(id, &texts, limits);
+                model.insert(id, pairs);
+            }
+            5 => {
+                let deleted = stream.delete(some, References::Delete) == Deletion::Deleted;
+                assert_eq!(deleted, model.remove(&some).is_some());
+                pending.remove(&some);
+            }
+            6 => {
+                let len = (model.len() as u64).saturating_sub(choices.below(4) as u64);
+                let trim = Trim { threshold: Threshold::MaxLen(len), approximate: None, references: References::Keep };
+                let trimmed = stream.trim(trim);
+                (0..trimmed).for_each(|_| drop(model.pop_first()));
+                assert_eq!(stream.len(), len);
+            }
+            7 | 8 => {
+                let group = stream.group_mut(b"g").expect("the group");
+                let name: &[u8] = if verb < 128 { b"c" } else { b"d" };
+                group.add_consumer(name, 0);
+                let owner = group.name_of(name).expect("a consumer");
+                if verb % 20 == 7 {
+                    group.give_back(some, step)
+                } else {
+                    group.assign(some, owner, step as i64, step)
+                }
+                pending.insert(some, step);
+            }
+            _ => {
+                let removed = stream.group_mut(b"g").is_some_and(|group| group.remove(some));
+                assert_eq!(removed, pending.remove(&some).is_some());
+            }
+        }
+    }
+    stream.check_invariants();
+    let read = |entry: russet::storage::stream::Entry<'_>| {
+        let pairs = entry.fields().flat_map(|(name, value)| [shown(name), shown(value)]).collect::<Vec<_>>();
+        (entry.id, pairs)
+    };
+    assert!(stream.range(StreamId::MIN, StreamId::MAX).map(read).eq(model.clone()));
+    assert!(stream.range_back(StreamId::MIN, StreamId::MAX).map(read).eq(model.into_iter().rev()));
+    let group = stream.group(b"g").expect("the group");
+    assert!(group.pending().iter().map(|(id, state)| (*id, state.deliveries)).eq(pending));
 }
 
 /// The expiry index beside a set.

@@ -17,6 +17,7 @@ pub mod scripting;
 pub mod server;
 pub mod spec;
 pub mod storage;
+pub mod tracking;
 pub mod types;
 
 #[cfg(not(any(miri, fuzzing)))]

@@ -57,7 +57,8 @@ fn a_peer_that_closes_right_after_its_last_bytes_is_forgotten() {
 
 #[test]
 fn a_file_that_redis_rewrote_names_the_default_user() {
-    let user = ["--user", "default", "on", "#1234", "sanitize-payload", "~*", "&*", "+@all"];
+    let hash = "#2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+    let user = ["--user", "default", "on", hash, "sanitize-payload", "~*", "&*", "+@all"];
     let server = Server::start(env!("CARGO_BIN_EXE_russet"), &[["--requirepass", "secret"].as_slice(), &user].concat());
     let mut conn = BufReader::new(server.connect());
     assert_eq!(ask(&mut conn, "PING"), "-NOAUTH Authentication required.");
@@ -88,12 +89,10 @@ fn what_keeps_the_server_from_starting_is_said_once() {
 
 #[test]
 fn a_server_that_cannot_keep_strangers_out_or_load_a_module_does_not_start() {
-    let (said, _) = refusal(&["--user", "alice", "on", ">secret"]);
-    assert!(said.ends_with("\nACL users are not available in this version of Russet\n"), "{said}");
-    let (said, _) = refusal(&["--user", "default", "on", "~*", "&*", "+@all", "#1234"]);
-    assert!(said.ends_with("\nACL users are not available in this version of Russet\n"), "{said}");
-    let (said, _) = refusal(&["--aclfile", "users.acl"]);
-    assert!(said.ends_with("\naclfile is not available in this version of Russet\n"), "{said}");
+    let (said, _) = refusal(&["--user", "alice", "on", "+nosuch"]);
+    assert!(said.ends_with("\nError in user declaration 'alice': Unknown command or category name in ACL\n"), "{said}");
+    let (_, log) = refusal(&["--aclfile", "/nonexistent/users.acl"]);
+    assert!(log.ends_with("opening file '/nonexistent/users.acl': No such file or directory\n"), "{log}");
     let (_, log) = refusal(&["--tls-port", "6380"]);
     assert!(log.ends_with("# Failed finding TLS support.\n"), "{log}");
     let (_, log) = refusal(&["--loadmodule", "/nonexistent/module.so"]);
@@ -247,4 +246,146 @@ fn a_terminal_that_hangs_up_does_not_end_it() {
     assert!(sent.success());
     assert_eq!(ask(&mut conn, "PING"), "+PONG");
     assert_eq!(ask(&mut BufReader::new(server.connect()), "PING"), "+PONG");
+}
+
+/// A folder of a server's own that nobody can write to, not even root.
+#[cfg(target_os = "linux")]
+const UNWRITABLE: &str = "/sys";
+
+const MISCONF: &str =
+    "-MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.";
+
+/// What holds of a server whose folder takes no files: readers are served, savers are told, writers too where a save point asks
+/// for files, and what is in memory stays.
+fn check_without_a_folder(conn: &mut BufReader<TcpStream>) {
+    assert_eq!(ask(conn, "SET k v"), "+OK");
+    assert_eq!(ask(conn, "SAVE"), "-ERR");
+    assert_eq!(ask(conn, "BGSAVE"), "+Background saving started");
+    wait_for("the save fails", || {
+        let told = ask(conn, "INFO persistence");
+        told.contains("rdb_bgsave_in_progress:0") && told.contains("rdb_last_bgsave_status:err")
+    });
+    // Without save points nobody counts on files.
+    assert_eq!(ask(conn, "SET k v2"), "+OK");
+    assert_eq!(
+        ask(conn, "CONFIG SET appendonly yes"),
+        "-ERR CONFIG SET failed (possibly related to argument 'appendonly') - Unable to turn on AOF. Check server logs."
+    );
+    assert!(ask(conn, "INFO persistence").contains("aof_enabled:0"));
+    assert_eq!(
+        ask(conn, "BGREWRITEAOF"),
+        "-ERR Can't execute an AOF background rewriting. Please check the server logs for more information."
+    );
+    assert_eq!(ask(conn, "CONFIG SET save \"900 1\""), "+OK");
+    assert!(ask(conn, "SET k v3").starts_with(MISCONF));
+    assert_eq!(ask(conn, "SHUTDOWN"), "-ERR Errors trying to SHUTDOWN. Check logs.");
+    assert_eq!(ask(conn, "GET k"), "v2");
+    assert_eq!(ask(conn, "CONFIG SET stop-writes-on-bgsave-error no"), "+OK");
+    assert_eq!(ask(conn, "SET k v3"), "+OK");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_written_to_costs_no_data() {
+    let server = Server::start(env!("CARGO_BIN_EXE_russet"), &["--dir", UNWRITABLE]);
+    check_without_a_folder(&mut BufReader::new(server.connect()));
+}
+
+#[test]
+fn a_folder_that_goes_away_costs_no_data() {
+    let folder = std::env::temp_dir().join(format!("russet-gone-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let config = folder.join("russet.conf");
+    std::fs::write(&config, "timeout 100\n").expect("a file");
+    let options = [config.display().to_string(), "--dir".to_owned(), folder.display().to_string()];
+    let server = Server::start(env!("CARGO_BIN_EXE_russet"), &options.each_ref().map(String::as_str));
+    let mut conn = BufReader::new(server.connect());
+    assert_eq!(ask(&mut conn, "SET k v"), "+OK");
+    assert_eq!(ask(&mut conn, "SAVE"), "+OK");
+    std::fs::remove_dir_all(&folder).expect("the folder goes");
+    assert_eq!(ask(&mut conn, "CONFIG REWRITE"), "-ERR Rewriting config file: No such file or directory");
+    check_without_a_folder(&mut conn);
+}
+
+#[test]
+fn an_append_only_file_whose_folder_goes_away_goes_on() {
+    let server = Server::start(env!("CARGO_BIN_EXE_russet"), &["--appendonly", "yes"]);
+    let mut conn = BufReader::new(server.connect());
+    assert_eq!(ask(&mut conn, "SET k v"), "+OK");
+    let folder = dir(&mut conn);
+    std::fs::remove_dir_all(&folder).expect("the folder goes");
+    // The file is open and takes what is written.
+    assert_eq!(ask(&mut conn, "SET k v2"), "+OK");
+    assert_eq!(
+        ask(&mut conn, "BGREWRITEAOF"),
+        "-ERR Can't execute an AOF background rewriting. Please check the server logs for more information."
+    );
+    let told = ask(&mut conn, "INFO persistence");
+    assert!(told.contains("aof_last_bgrewrite_status:err") && told.contains("aof_last_write_status:ok"), "{told}");
+    assert_eq!(ask(&mut conn, "SET k v3"), "+OK");
+}
+
+#[test]
+fn a_server_without_a_place_for_its_files_does_not_start() {
+    for (dir, why) in [("/nonexistent", "No such file or directory"), ("/etc/hostname", "Not a directory")] {
+        let (said, log) = refusal(&["--dir", dir]);
+        assert!(said.ends_with(&format!(">>> 'dir \"{dir}\"'\n{why}\n")), "{said}");
+        assert_eq!(log, "");
+    }
+    let (said, log) = refusal(&["--logfile", "/nonexistent/russet.log"]);
+    assert!(said.ends_with("Can't open the log file: No such file or directory\n"), "{said}");
+    assert_eq!(log, "");
+    let folder = std::env::temp_dir().join(format!("russet-place-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = folder.display().to_string();
+    // Neither takes the place of what is there: the operator may need it.
+    std::fs::write(folder.join("appendonlydir"), "a file").expect("a file");
+    let (_, log) = refusal(&["--dir", &path, "--appendonly", "yes"]);
+    assert!(log.contains("Not a directory"), "{log}");
+    std::fs::create_dir(folder.join("dump.rdb")).expect("a folder");
+    let (_, log) = refusal(&["--dir", &path]);
+    assert!(log.contains("# Is a directory\n"), "{log}");
+    assert!(folder.join("appendonlydir").is_file() && folder.join("dump.rdb").is_dir());
+    std::fs::remove_dir_all(&folder).expect("the folder goes");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_whose_append_only_file_cannot_be_made_does_not_start() {
+    let (_, log) = refusal(&["--dir", UNWRITABLE, "--appendonly", "yes"]);
+    assert!(log.contains("# Can't open or create append-only dir appendonlydir: "), "{log}");
+}
+
+#[test]
+fn a_reply_without_end_neither_fills_memory_nor_keeps_others_waiting() {
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    assert_eq!(ask(&mut conn, "SADD s a b c"), ":3");
+    let used = told(&ask(&mut conn, "INFO memory"), "used_memory");
+    // One takes what it gets, the other nothing.
+    let mut taking = BufReader::new(server.connect());
+    let mut waiting = server.connect();
+    for asking in [taking.get_mut(), &mut waiting] {
+        asking.write_all(b"SRANDMEMBER s -9223372036854775807\r\n").expect("the server reads");
+    }
+    let mut line = String::new();
+    taking.read_line(&mut line).expect("a reply");
+    assert_eq!(line, "*9223372036854775807\r\n");
+    let mut element = [0; 7];
+    for n in 0..3_000_000u32 {
+        taking.read_exact(&mut element).expect("the server goes on");
+        assert!(element.starts_with(b"$1\r\n") && element.ends_with(b"\r\n") && (b'a'..=b'c').contains(&element[4]));
+        match n {
+            1_000_000 => assert_eq!(ask(&mut conn, "DEL s"), ":1"),
+            n if n % 500_000 == 0 => {
+                let more = told(&ask(&mut conn, "INFO memory"), "used_memory").saturating_sub(used);
+                assert!(more < 2_000_000, "{more} bytes more");
+            }
+            _ => {}
+        }
+    }
+    drop(taking);
+    wait_for("who left is forgotten", || told(&ask(&mut conn, "INFO clients"), "connected_clients") == 2);
+    waiting.shutdown(std::net::Shutdown::Both).expect("the connection ends");
+    wait_for("who left is forgotten", || told(&ask(&mut conn, "INFO clients"), "connected_clients") == 1);
 }

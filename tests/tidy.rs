@@ -9,7 +9,7 @@ const LINES: &[&[&str]] = &[
     &["storage", "spec", "config"],
     &["resp", "types"],
     &["keyspace"],
-    &["persistence", "replication", "cluster", "sentinel", "acl", "pubsub", "scripting"],
+    &["persistence", "replication", "cluster", "sentinel", "acl", "pubsub", "scripting", "tracking"],
     &["server"],
     &["dispatch"],
     &["commands"],

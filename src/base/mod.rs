@@ -15,6 +15,7 @@ pub mod long_double;
 pub mod lzf;
 pub mod notify;
 pub mod number;
+pub mod partial_sort;
 pub mod quote;
 pub mod rng;
 pub mod sha;

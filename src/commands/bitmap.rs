@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::base::number::parse_i64;
+use crate::commands::store_nothing;
 use crate::keyspace::{KeepTtl, Notify};
 use crate::resp::CommandError;
 use crate::server::context;
@@ -374,10 +375,7 @@ fn bitop(cx: &mut DataContext<'_>) -> CommandResult {
     let result = bitmap::combine(operation, &strings);
     let destination = cx.argv[2];
     if result.is_empty() {
-        if cx.db.delete(destination) {
-            cx.db.modified(destination);
-            cx.db.notify(Notify::GENERIC, "del", destination);
-        }
+        store_nothing(cx, destination);
     } else {
         cx.db.set_value(destination, Type::String, bitmap::new_bytes(&result), KeepTtl::Clear);
         if let Some(mut entry) = cx.db.lookup_write(destination) {

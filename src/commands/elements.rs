@@ -1,15 +1,19 @@
 //! What the commands on elements of collections share: the options of a scan of one key, and choosing elements by chance.
 
 use std::collections::BTreeSet;
+use std::fmt::{self, Debug};
 
 use crate::base::glob::{self, Case};
 use crate::base::number;
 use crate::base::rng::Rng;
-use crate::resp::{CommandError, Reply};
+use crate::keyspace::lazyfree::{Bin, KeptEntry};
+use crate::resp::output::{LongReply, SLICE_BYTES};
+use crate::resp::{CommandError, Output, Proto, Reply};
 use crate::server::DataContext;
 use crate::server::context::{Args, integer};
 use crate::spec::Group;
 use crate::storage::listpack::Element;
+use crate::storage::{EntryRef, OwnedEntry, Value};
 
 /// Writes an element.
 #[inline]
@@ -101,6 +105,23 @@ pub(super) fn beyond_negation() -> CommandError {
     CommandError::err(format!("value is out of range, value must between {} and {}", -i64::MAX, i64::MAX))
 }
 
+/// The count of HRANDFIELD or ZRANDMEMBER, if it is given, and whether `word` follows it: what belongs to each element.
+pub(super) fn random_options(argv: &[&[u8]], word: &str) -> Result<(Option<RandomCount>, bool), CommandError> {
+    let count = argv.get(2).map(|count| random_count(count)).transpose()?;
+    let pairs = match &argv[argv.len().min(3)..] {
+        [] => false,
+        [arg] if arg.eq_ignore_ascii_case(word.as_bytes()) => true,
+        _ => return Err(CommandError::Syntax),
+    };
+    if let (true, Some(RandomCount::Distinct(size) | RandomCount::Repeating(size))) = (pairs, count)
+        && size > (i64::MAX / 2) as usize
+    {
+        // Twice the count must be a number, too.
+        return Err(CommandError::err("value is out of range"));
+    }
+    Ok((count, pairs))
+}
+
 /// The count of SRANDMEMBER, HRANDFIELD, ZRANDMEMBER: negative for repetitions.
 pub(super) fn random_count(arg: &[u8]) -> Result<RandomCount, CommandError> {
     let count = integer(arg)?;
@@ -111,40 +132,109 @@ pub(super) fn random_count(arg: &[u8]) -> Result<RandomCount, CommandError> {
     Ok(if count < 0 { RandomCount::Repeating(size) } else { RandomCount::Distinct(size) })
 }
 
-/// As `random_count`, where two elements of the reply belong to each: twice the count must be a number, too.
-pub(super) fn random_count_of_pairs(count: RandomCount) -> Result<(), CommandError> {
-    let (RandomCount::Distinct(size) | RandomCount::Repeating(size)) = count;
-    if size > (i64::MAX / 2) as usize {
-        return Err(CommandError::err("value is out of range"));
-    }
-    Ok(())
+/// What the commands for random elements answer where there are none.
+pub(super) fn reply_nothing(reply: &mut Reply<'_>, count: Option<RandomCount>) {
+    if count.is_some() { reply.array(0) } else { reply.null() }
 }
 
-/// Writes randomly chosen elements of `size` (at least one); `show` writes the element of a number, or its two parts if the
-/// reply is of `pairs`.
-pub(super) fn reply_random(
-    reply: &mut Reply<'_>,
-    rng: &mut Rng,
-    count: RandomCount,
-    size: usize,
-    pairs: bool,
-    mut show: impl FnMut(&mut Reply<'_>, usize),
-) {
-    let is_nested = pairs && reply.is_resp3();
-    let (RandomCount::Distinct(wanted) | RandomCount::Repeating(wanted)) = count;
-    let wanted = if matches!(count, RandomCount::Distinct(_)) { wanted.min(size) } else { wanted };
-    reply.array(if pairs && !is_nested { wanted * 2 } else { wanted });
-    let mut show = |index| {
-        if is_nested {
-            reply.array(2);
+/// From so many elements on, which may repeat, a reply is written while it is sent.
+const LONG_MIN: usize = 1024;
+/// Bytes of the shortest bulk string.
+const BULK_BYTES_MIN: u64 = 6;
+
+/// Writes elements of an entry: asks for the number of each, and tells how long the reply is by then, until there is none.
+pub(super) trait Show:
+    Fn(EntryRef<'_>, &mut dyn FnMut(usize) -> Option<usize>, &mut Reply<'_>) + 'static
+{
+}
+
+impl<F> Show for F where F: Fn(EntryRef<'_>, &mut dyn FnMut(usize) -> Option<usize>, &mut Reply<'_>) + 'static {}
+
+/// A choice of random elements.
+pub(super) struct RandomChoice {
+    /// Decides.
+    pub rng: Rng,
+    /// How many.
+    pub count: RandomCount,
+    /// Of how many, at least one.
+    pub size: usize,
+    /// Does a value or a score come with each?
+    pub pairs: bool,
+    /// Where the copy goes that a long reply is written from.
+    pub bin: Bin,
+}
+
+impl RandomChoice {
+    /// Replies with the elements as `show` writes them. A long reply is written from what `copy` makes of the entry, since the
+    /// key may change before all is sent.
+    pub fn reply(
+        mut self,
+        reply: &mut Reply<'_>,
+        entry: EntryRef<'_>,
+        copy: impl FnOnce(EntryRef<'_>) -> OwnedEntry,
+        show: impl Show,
+    ) {
+        let parts = if self.pairs && !reply.is_resp3() { 2 } else { 1 };
+        match self.count {
+            RandomCount::Distinct(wanted) => {
+                let wanted = wanted.min(self.size);
+                reply.array(wanted * parts);
+                let mut chosen = distinct_below(&mut self.rng, wanted, self.size).into_iter();
+                show(entry, &mut |_| chosen.next(), reply);
+            }
+            RandomCount::Repeating(wanted) => {
+                reply.array(wanted * parts);
+                if wanted < LONG_MIN {
+                    let mut left = wanted;
+                    return show(entry, &mut |_| self.next(&mut left), reply);
+                }
+                let entry = self.bin.keep(copy(entry));
+                reply.long(Box::new(LongChoice { choice: self, left: wanted, entry, proto: reply.proto(), show }));
+            }
         }
-        show(reply, index);
-        !reply.is_in_vain()
-    };
-    match count {
-        RandomCount::Repeating(_) => (0..wanted).all(|_| show(rng.below(size as u64) as usize)),
-        RandomCount::Distinct(_) => distinct_below(rng, wanted, size).into_iter().all(show),
-    };
+    }
+
+    /// Counts one of the elements that are left, and picks any.
+    fn next(&mut self, left: &mut usize) -> Option<usize> {
+        *left = left.checked_sub(1)?;
+        Some(self.rng.below(self.size as u64) as usize)
+    }
+}
+
+/// The elements of a choice that are still to be written.
+struct LongChoice<S> {
+    choice: RandomChoice,
+    left: usize,
+    entry: KeptEntry,
+    proto: Proto,
+    show: S,
+}
+
+impl<S> Debug for LongChoice<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LongChoice").field("left", &self.left).finish_non_exhaustive()
+    }
+}
+
+impl<S: Show> LongReply for LongChoice<S> {
+    fn write(&mut self, out: &mut Output) {
+        let LongChoice { choice, left, entry, proto, show } = self;
+        let mut next = |written: usize| if written < SLICE_BYTES { choice.next(left) } else { None };
+        if let Some(entry) = entry.read() {
+            show(entry, &mut next, &mut Reply::new(out, *proto));
+        }
+    }
+
+    fn left_bytes_min(&self) -> u64 {
+        let parts = if self.choice.pairs { 2 } else { 1 };
+        (self.left as u64).saturating_mul(parts * BULK_BYTES_MIN)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let nodes =
+            |entry: EntryRef<'_>| if let Value::Object(object) = entry.value() { object.memory_bytes() } else { 0 };
+        self.entry.read().map_or(0, |entry| entry.allocated_bytes() + nodes(entry))
+    }
 }
 
 /// A generator for one command, whose history follows from the node's.

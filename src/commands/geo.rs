@@ -3,6 +3,7 @@
 use std::ops::Bound;
 
 use crate::base::number;
+use crate::base::partial_sort::sort_range;
 use crate::commands::elements::reply_double;
 use crate::commands::zset::range::store_sorted;
 use crate::commands::zset::{AddFlags, add, lookup};
@@ -363,8 +364,10 @@ fn parse_point(longitude: &[u8], latitude: &[u8]) -> Result<Point, CommandError>
     Ok(point)
 }
 
+/// Writes a distance with four decimals, rounded as Redis does: ten thousand times it, to the nearest, ties to even.
 fn reply_distance(cx: &mut DataContext<'_>, distance: f64) {
-    cx.reply.bulk(format!("{distance:.4}").as_bytes());
+    let scaled = (distance * 10_000.0).round_ties_even() as u64;
+    cx.reply.bulk(format!("{}.{:04}", scaled / 10_000, scaled % 10_000).as_bytes());
 }
 
 fn reply_point(cx: &mut DataContext<'_>, point: Point) {
@@ -641,10 +644,16 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        match self.sort {
-            Some(Direction::Forward) => found.sort_by(|a, b| a.distance.total_cmp(&b.distance)),
-            Some(Direction::Backward) => found.sort_by(|a, b| b.distance.total_cmp(&a.distance)),
-            None => {}
+        if let Some(direction) = self.sort {
+            let order = |a: &Found, b: &Found| match direction {
+                Direction::Forward => a.distance.total_cmp(&b.distance),
+                Direction::Backward => b.distance.total_cmp(&a.distance),
+            };
+            // In what order equally distant places come, and which of them do, is as in Redis.
+            match self.count {
+                1.. if self.count < found.len() => sort_range(&mut found, 0..self.count, order),
+                _ => found.sort_by(order),
+            }
         }
         if self.count > 0 {
             found.truncate(self.count);

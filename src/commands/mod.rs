@@ -16,11 +16,13 @@ pub mod pubsub;
 pub mod scripting;
 pub mod server;
 pub mod set;
+pub mod stream;
 pub mod string;
 pub mod transactions;
 pub mod zset;
 
-use crate::server::Command;
+use crate::keyspace::Notify;
+use crate::server::{Command, DataContext};
 
 /// Every command of the server, by family.
 pub const FAMILIES: &[&[Command]] = &[
@@ -37,7 +39,16 @@ pub const FAMILIES: &[&[Command]] = &[
     scripting::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
     zset::COMMANDS,
 ];
+
+/// Deletes the key that was to hold a result where there is none.
+fn store_nothing(cx: &mut DataContext<'_>, destination: &[u8]) {
+    if cx.db.exists(destination) && cx.db.delete(destination) {
+        cx.db.modified(destination);
+        cx.db.notify(Notify::GENERIC, "del", destination);
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::resp::CommandError;
 use crate::server::watch::Watched;
-use crate::server::{ClientFlags, Command, CommandResult, Handler, Outcome, ServerContext, transaction};
+use crate::server::{ClientFlags, Command, CommandResult, Handler, Outcome, ServerContext, tracking, transaction};
 use crate::spec::*;
 
 /// The family.
@@ -165,7 +165,7 @@ fn watch(cx: &mut ServerContext<'_>) -> CommandResult {
             cx.client().watched.push((db, key.to_vec()));
         }
     }
-    cx.server.keyspace.events.track_touched = true;
+    tracking::follow(cx.server);
     cx.reply.ok();
     Ok(Outcome::Done)
 }

@@ -4,6 +4,8 @@
 //! any case; a repeated directive overrides, or adds where it is a list of rules. The command line is turned into such
 //! lines and read last. A file whose name ends in `.toml` is read by [`super::toml`].
 
+use crate::base::disk::reason;
+
 use super::choice::not_one_of;
 use super::directive::Directive;
 use super::setting::{Origin, Shape};
@@ -341,12 +343,6 @@ pub(super) fn words_of<'a>(directive: &Directive, values: &'a [Vec<u8>]) -> Resu
 /// Whether a path names a TOML file.
 pub fn is_toml(path: &[u8]) -> bool {
     path.to_ascii_lowercase().ends_with(b".toml")
-}
-
-/// The system's words for an error, without Rust's number behind them.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

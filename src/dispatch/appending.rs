@@ -18,14 +18,18 @@ use crate::persistence::aof::{AofState, Trust};
 use crate::persistence::rdb::save::FileSink;
 use crate::persistence::rdb::writer::RdbWriter;
 use crate::persistence::snapshot::PieceSink;
-use crate::server::wake::unblock_client;
-use crate::server::{ClientId, Server, TimeoutReply};
+use crate::server::Server;
+use crate::server::wake::{wake_carried_out, wake_synced};
 use crate::spec::{CommandInfo, Flags};
 
-use super::{rewriting, saving};
+use super::{backup, rewriting, saving};
 
 /// A second: what `everysec` means, and between two attempts after a failure.
 const SECOND_US: u64 = 1_000_000;
+/// A sync under `always` waits this part of the last one's time, at most so long, for those who were just answered: all who
+/// write are in one group then, instead of two that take turns.
+const GATHERING_PART: u64 = 4;
+const GATHERING_MAX_US: u64 = 1000;
 /// So long a write waits for a sync that goes on, as it could stall behind it.
 const POSTPONE_US: u64 = 2 * SECOND_US;
 
@@ -38,7 +42,16 @@ pub fn names(server: &Server) -> Names {
 /// Makes the directory of the files, and the job that syncs them, if they are not there.
 pub(super) fn prepare(server: &mut Server) -> io::Result<()> {
     server.persistence.aof.names = names(server);
-    server.host.disk().create_dir(server.persistence.aof.names.dir())?;
+    let dir = server.persistence.aof.names.dir();
+    if let Err(error) = server.host.disk().create_dir(dir) {
+        log::warning(&format!("Can't open or create append-only dir {}: {}", dir.display(), reason(&error)));
+        return Err(error);
+    }
+    start_background(server)
+}
+
+/// Starts the job that does what may take long, if it is not there.
+pub(super) fn start_background(server: &mut Server) -> io::Result<()> {
     if server.persistence.aof.background.is_none() {
         let (background, job) = Background::new(server.host.disk(), server.host.wake());
         server.host.spawn("aof", job)?;
@@ -63,7 +76,7 @@ pub fn open_at_start(server: &mut Server) -> io::Result<()> {
         log::notice(&format!("Creating AOF base file {} on server start", String::from_utf8_lossy(&name)));
         let path = names.path(&name);
         if is_rdb {
-            let size = CutSize { dbs: Vec::new(), has_field_expiry: false };
+            let size = CutSize { dbs: Vec::new(), has_field_expiry: false, has_stream_extras: false };
             let temp = names.path(&names.temp_manifest());
             let file = FileSink::new(disk.clone(), &temp, &path, false, server.host.breathe());
             RdbWriter::new(saving::rdb_options(server, size, true), Box::new(file)).finish()?;
@@ -75,10 +88,12 @@ pub fn open_at_start(server: &mut Server) -> io::Result<()> {
         Some(last) => {
             log::notice(&format!("Opening AOF incr file {} on server start", String::from_utf8_lossy(&last.name)));
             let path = names.path(&last.name);
-            (disk.open_append(&path)?, disk.size(&path)?)
+            let (file, len) = (disk.open_append(&path)?, disk.size(&path)?);
+            server.propagation.resume(manifest.reopen_last_incremental(len));
+            (file, len)
         }
         None => {
-            let name = manifest.new_incremental(&names);
+            let name = manifest.new_incremental(&names, server.propagation.offset());
             log::notice(&format!("Creating AOF incr file {} on server start", String::from_utf8_lossy(&name)));
             (disk.create(&names.path(&name))?, 0)
         }
@@ -108,7 +123,8 @@ pub fn follow(server: &mut Server) {
     let enabled = aof.writer.is_some();
     server.propagation.enabled = enabled;
     server.keyspace.events.propagate_vanished = enabled;
-    let always = aof.state == AofState::On && server.config.appendfsync == AppendFsync::Always;
+    let holds_back = aof.state == AofState::On || aof.turning_off.is_some();
+    let always = holds_back && server.config.appendfsync == AppendFsync::Always;
     let is_clean = !aof.unsynced && aof.syncing_since.is_none() && aof.trust == Trust::Good;
     if is_clean || !always {
         aof.released = aof.epoch - 1;
@@ -134,8 +150,10 @@ pub(super) fn hold_reply(server: &mut Server, place: u32, position: u64, wrote: 
 pub fn write_turn(server: &mut Server) {
     settle(server);
     gather(server);
-    flush(server, Postpone::Allowed);
+    // Whom the last sync was for does not wait for the next one.
     release(server);
+    flush(server, Postpone::Allowed);
+    backup::seal_after_turn(server);
 }
 
 fn gather(server: &mut Server) {
@@ -234,7 +252,7 @@ fn sync_if_due(server: &mut Server) {
     let may_sync = aof.state == AofState::On && aof.trust == Trust::Good && aof.unsynced && aof.syncing_since.is_none();
     let is_due = match server.config.appendfsync {
         AppendFsync::No => false,
-        AppendFsync::Always => true,
+        AppendFsync::Always => aof.gathers_until(server.held.len()).is_none_or(|until| now >= until),
         AppendFsync::EverySec => now.since(aof.last_sync) >= SECOND_US,
     };
     if !may_sync || !is_due {
@@ -242,7 +260,7 @@ fn sync_if_due(server: &mut Server) {
     }
     if spared {
         aof.released = aof.epoch - 1;
-        return;
+        return release(server);
     }
     order_sync(server);
 }
@@ -261,14 +279,20 @@ fn order_sync(server: &mut Server) {
 /// Looks at what the background did.
 pub fn settle(server: &mut Server) {
     let Some(background) = &server.persistence.aof.background else { return };
-    let (waiting, (epoch, offset)) = (background.waiting(), background.synced());
+    let (waiting, done, (epoch, offset)) = (background.waiting(), background.done(), background.synced());
     let failure = background.take_failure();
-    let commit = background.take_commit();
+    let (commit, pin) = (background.take_commit(), background.take_pin());
     if let Some(why) = failure {
+        if server.persistence.aof.turning_off.is_some() {
+            drop_unacknowledged(server);
+        }
         lose(server, why);
     }
     if let Some(result) = commit {
         rewriting::committed(server, result);
+    }
+    if let Some((number, result)) = pin {
+        backup::pinned(server, number, result);
     }
     let always = server.config.appendfsync == AppendFsync::Always;
     let aof = &mut server.persistence.aof;
@@ -276,14 +300,23 @@ pub fn settle(server: &mut Server) {
         && let Some(since) = aof.syncing_since.take()
         && always
     {
-        let ms = server.now.mono.since(since) / 1000;
+        let us = server.now.mono.since(since);
         let threshold = server.config.latency_monitor_threshold.max(0) as u64;
-        server.latency.add_if_slow("aof-fsync-always", ms, threshold, server.now.unix().seconds());
+        server.latency.add_if_slow("aof-fsync-always", us / 1000, threshold, server.now.unix().seconds());
+        let patience = (us / GATHERING_PART).min(GATHERING_MAX_US);
+        aof.gathering = (server.held.len(), server.now.mono.plus_us(patience));
     }
     if aof.state == AofState::On {
         aof.synced_offset = aof.synced_offset.max(offset);
+    }
+    if aof.state == AofState::On || aof.turning_off.is_some() {
         aof.released = aof.released.max(epoch);
     }
+    if aof.turning_off.is_some_and(|orders| done >= orders) {
+        aof.turning_off = None;
+        follow(server);
+    }
+    wake_carried_out(server, done);
 }
 
 /// Lets go of what is safe: replies, keys, and clients that wait for it. What the turn wrote must have been gathered: a reply
@@ -313,18 +346,7 @@ fn release(server: &mut Server) {
         let (done, rest): (Vec<_>, Vec<_>) =
             std::mem::take(&mut server.awaiting_sync).into_iter().partition(|&(offset, _)| served(offset));
         server.awaiting_sync = rest;
-        done.into_iter().for_each(|(offset, id)| wake_waiting(server, offset, id, None));
-    }
-}
-
-/// Answers a client in WAITAOF, if it still is.
-fn wake_waiting(server: &mut Server, offset: u64, id: ClientId, error: Option<&str>) {
-    let waits = server.clients.get(id).is_some_and(|client| {
-        let reply = client.blocked.as_ref().map(|blocked| blocked.block.timeout_reply);
-        reply == Some(TimeoutReply::Synced { offset })
-    });
-    if waits {
-        unblock_client(server, id, error);
+        done.into_iter().for_each(|(offset, id)| wake_synced(server, offset, id, None));
     }
 }
 
@@ -360,6 +382,7 @@ fn lose(server: &mut Server, why: String) {
         writer.forget_pending();
     }
     drop_unacknowledged(server);
+    backup::lost(server);
 }
 
 /// What is due from time to time: rewrites that grew due, or that must mend a loss.
@@ -369,19 +392,24 @@ pub fn cron(server: &mut Server) {
     }
 }
 
-/// Writes and syncs everything, and returns when that is done (SHUTDOWN, CONFIG SET appendonly no).
-pub(super) fn sync_now(server: &mut Server) {
+/// Writes everything and asks for a sync of it.
+pub(super) fn write_and_sync(server: &mut Server) {
     write_now(server);
     let aof = &server.persistence.aof;
     if aof.state == AofState::On && aof.trust == Trust::Good && aof.writer.is_some() {
         order_sync(server);
     }
+}
+
+/// Writes and syncs everything, and returns when that is done (SHUTDOWN).
+pub(super) fn sync_now(server: &mut Server) {
+    write_and_sync(server);
     wait_for_background(server);
     release(server);
 }
 
 /// Returns when everything that was asked of the background is done.
-pub fn wait_for_background(server: &mut Server) {
+pub(super) fn wait_for_background(server: &mut Server) {
     while server.persistence.aof.background.as_ref().is_some_and(|background| background.waiting() > 0) {
         server.host.wait_for_jobs();
     }
@@ -400,29 +428,46 @@ pub fn settle_files(server: &mut Server) {
     wait_for_background(server);
 }
 
-/// CONFIG SET appendonly.
+/// CONFIG SET appendonly. What is written is safe once the background has carried out the orders that are returned.
 ///
 /// # Errors
 /// What the client reads if it cannot be turned on.
-pub fn set_enabled(server: &mut Server, on: bool) -> Result<(), String> {
+pub fn set_enabled(server: &mut Server, on: bool) -> Result<Option<u64>, String> {
     if server.persistence.loading.is_some() {
         // The end of loading looks at the configuration again.
-        return Ok(());
+        return Ok(None);
     }
     match (server.persistence.aof.state, on) {
-        (AofState::Off, true) => rewriting::turn_on(server),
+        (AofState::Off, true) => rewriting::turn_on(server).map(|()| None),
         (AofState::On | AofState::WaitRewrite, false) => {
-            turn_off(server);
-            Ok(())
+            backup::fail(server, "appendonly is stopped");
+            Ok(turn_off(server))
         }
-        _ => Ok(()),
+        _ => Ok(None),
     }
 }
 
-fn turn_off(server: &mut Server) {
-    let waiting = std::mem::take(&mut server.awaiting_sync);
-    sync_now(server);
+/// Notes where the file ends, as nothing more comes (SHUTDOWN).
+pub(super) fn note_end(server: &mut Server) {
+    order_end(server);
+    wait_for_background(server);
+}
+
+/// Asks for the offset at which the file ends to be noted, where offsets are.
+fn order_end(server: &mut Server) {
+    let (disk, offset) = (server.host.disk(), server.propagation.offset());
+    let aof = &mut server.persistence.aof;
+    if aof.state == AofState::On && aof.trust == Trust::Good && aof.manifest.end_last_incremental(offset) {
+        let manifest = aof.new_manifest(&aof.manifest, |path| disk.absolute(path));
+        aof.send(Order::Persist(manifest));
+    }
+}
+
+/// From here on no command is written. Replies that wait for a sync go on waiting for the last one.
+pub(super) fn turn_off(server: &mut Server) -> Option<u64> {
+    write_and_sync(server);
     rewriting::cancel(server);
+    order_end(server);
     let aof = &mut server.persistence.aof;
     if aof.writer.take().is_some() {
         log::notice("The append only file is closed");
@@ -431,10 +476,13 @@ fn turn_off(server: &mut Server) {
     aof.trust = Trust::Good;
     aof.rewrite_scheduled = false;
     aof.unsynced = false;
+    let orders = aof.background.as_ref().filter(|background| background.waiting() > 0).map(Background::sent);
+    aof.turning_off = orders;
     follow(server);
-    for (offset, id) in waiting {
-        wake_waiting(server, offset, id, Some(WAITAOF_OFF));
+    for (offset, id) in std::mem::take(&mut server.awaiting_sync) {
+        wake_synced(server, offset, id, Some(WAITAOF_OFF));
     }
+    orders
 }
 
 /// What WAITAOF answers without an append-only file.

@@ -5,8 +5,10 @@ use crate::server::blocking::Block;
 use crate::server::commandlog::{self, LogEntry, LogKind};
 use crate::server::context::BigArg;
 use crate::server::scripting::CallBefore;
-use crate::server::wake::{wait_for_freeing, write_timeout};
-use crate::server::{ClientFlags, CommandId, DataContext, Handler, Outcome, Server, ServerContext};
+use crate::server::wake::{wait_for_freeing, wait_for_orders, write_timeout};
+use crate::server::{
+    ClientFlags, CommandId, DataContext, Handler, Outcome, Server, ServerContext, TimeoutReply, tracking,
+};
 use crate::spec::Flags;
 
 use super::{appending, deliver, saving, script, write_error};
@@ -65,14 +67,14 @@ pub(super) fn call(
     server.keyspace.now = server.now.unix();
     server.keyspace.no_touch = flags.has(ClientFlags::NO_TOUCH) && command.info.name != "touch";
     let start_us = server.host.mono_us();
-    let mut silent = Output::default();
+    let mut silent = muted.then(Output::default);
     let result = match command.handler {
         Handler::Data(run) => {
-            let out = if muted { &mut silent } else { &mut client.out };
+            let out = silent.as_mut().unwrap_or(&mut client.out);
             run(&mut DataContext {
                 db: server.keyspace.db(db),
                 argv,
-                reply: Reply::new(out, proto).bounded(server.config.client_output_buffer_limit.normal.hard_bytes),
+                reply: Reply::new(out, proto),
                 now: server.now.unix(),
                 config: &server.config,
                 deny_blocking,
@@ -86,15 +88,17 @@ pub(super) fn call(
             // The client's output is lent to the reply, since the handler may look at any client.
             let mut out = std::mem::take(&mut client.out);
             let now = server.now;
-            let reply = Reply::new(if muted { &mut silent } else { &mut out }, proto);
+            let reply = Reply::new(silent.as_mut().unwrap_or(&mut out), proto);
             let mut cx = ServerContext { server, client: client_id, argv, reply, now, command: id, deny_blocking };
             let result = run(&mut cx);
             if let Some(client) = server.clients.at(place) {
                 // What others sent to this client meanwhile comes after its reply.
                 let mut others = std::mem::replace(&mut client.out, out);
-                if muted && !client.flags.has(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP)) {
+                if let Some(silent) = &mut silent
+                    && !client.flags.has(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP))
+                {
                     // CLIENT REPLY ON is the first to be answered again.
-                    client.out.append(&mut silent);
+                    client.out.append(silent);
                 }
                 if !others.is_empty() {
                     client.out.append(&mut others);
@@ -145,7 +149,15 @@ pub(super) fn call(
         deliver::feed_monitors(server, place, db, argv);
     }
     if matches!(called, Called::Block(_)) {
+        // Who waits may have left something behind nonetheless: the name of a consumer.
+        if server.keyspace.dirty != dirty_before {
+            deliver::propagate(server, db, request, false);
+        }
         return called;
+    }
+    if flags.has(ClientFlags::TRACKING) {
+        deliver::tell_trackers(server, Some(client_id));
+        tracking::note_command(server, place, id, request);
     }
     count(server, place, id, argv, us, failed, out_before);
     if server.keyspace.dirty != dirty_before || server.propagation.enabled {
@@ -245,6 +257,8 @@ fn finish(server: &mut Server, place: u32, result: Result<Outcome, CommandError>
         Outcome::Block(block) if deny_blocking => write_timeout(server, place, block.timeout_reply),
         Outcome::Block(block) => called = Called::Block(block),
         Outcome::WhenFreed => wait_for_freeing(server, place),
+        Outcome::WhenCarriedOut(_) if deny_blocking => write_timeout(server, place, TimeoutReply::CarriedOut),
+        Outcome::WhenCarriedOut(orders) => wait_for_orders(server, place, orders),
         Outcome::RunQueued => called = Called::RunQueued,
         Outcome::RunScript(_) => {}
         Outcome::Close => {

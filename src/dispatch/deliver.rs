@@ -1,12 +1,13 @@
 //! What follows a command: propagation, keyspace notifications, watchers, blocked clients, messages to other clients.
 
-use crate::keyspace::event::{Notification, Vanished};
+use crate::keyspace::event::{Notification, Touched, Vanished};
 use crate::keyspace::{DbIndex, Notify};
 use crate::pubsub::Kind;
 pub use crate::server::messages::{check_output_limit, note_output, note_output_at};
 use crate::server::messages::{publish, quoted, send};
 use crate::server::watch::{Watched, WatchedKey};
-use crate::server::{ClientFlags, Server};
+use crate::server::{ClientFlags, ClientId, Server, tracking};
+use crate::storage::{EntryRef, Type};
 
 use super::unblock;
 
@@ -19,10 +20,19 @@ pub fn after_command(server: &mut Server) {
     // Serving a blocked client changes keys again: until nothing is left.
     while !server.keyspace.events.is_quiet() {
         propagate_vanished(server);
-        for (db, key) in std::mem::take(&mut server.keyspace.events.touched) {
+        let is_tracking = server.tracking.is_active();
+        if is_tracking {
+            tell_trackers(server, None);
+        }
+        server.keyspace.events.touched_told = 0;
+        for Touched { db, key, .. } in std::mem::take(&mut server.keyspace.events.touched) {
             touch_watched(server, db, &key);
         }
-        for db in std::mem::take(&mut server.keyspace.events.flushed) {
+        let flushed = std::mem::take(&mut server.keyspace.events.flushed);
+        if is_tracking && !flushed.is_empty() {
+            tracking::invalidate_all(server);
+        }
+        for db in flushed {
             flush_watched(server, db);
         }
         for (a, b) in std::mem::take(&mut server.keyspace.events.swapped) {
@@ -33,6 +43,19 @@ pub fn after_command(server: &mut Server) {
         }
         unblock::serve_ready_keys(server);
     }
+}
+
+/// Tells those who cache keys of changes so far, which are the doing of a client that caches keys itself, or of nobody who
+/// would mind to be told. What a transaction reads afterwards is read as it is by then.
+pub(super) fn tell_trackers(server: &mut Server, acting: Option<ClientId>) {
+    let first = server.keyspace.events.touched_told;
+    let touched = std::mem::take(&mut server.keyspace.events.touched);
+    for Touched { key, by_client, .. } in &touched[first.min(touched.len())..] {
+        let by = acting.filter(|_| *by_client);
+        tracking::invalidate(server, key, by);
+    }
+    server.keyspace.events.touched_told = touched.len();
+    server.keyspace.events.touched = touched;
 }
 
 /// Repeats what vanished by itself as deletions. They precede the command that met them: it may have made the key anew.
@@ -61,7 +84,8 @@ fn touch_watched(server: &mut Server, db: DbIndex, key: &[u8]) {
         let is_same = |before| before == Watched::Due && after == Watched::Absent;
         review_watch(server, &(db, key.to_vec()), after, is_same);
     }
-    if server.blocking.nokey_count() > 0 {
+    let is_stream = |entry: EntryRef<'_>| entry.type_() == Type::Stream;
+    if server.blocking.nokey_count() > 0 && !server.keyspace.db(db).peek(key).is_some_and(is_stream) {
         server.keyspace.events.ready(db, key);
     }
 }
@@ -81,6 +105,9 @@ fn flush_watched(server: &mut Server, db: DbIndex) {
     for place in server.watches.in_db(db) {
         review_watch(server, &place, Watched::Absent, |before| before != Watched::Present);
     }
+    for key in server.blocking.keys_in(db) {
+        server.keyspace.events.ready(db, &key);
+    }
 }
 
 fn swap_watched(server: &mut Server, a: DbIndex, b: DbIndex) {
@@ -91,9 +118,7 @@ fn swap_watched(server: &mut Server, a: DbIndex, b: DbIndex) {
             review_watch(server, &place, after, is_same);
         }
         for key in server.blocking.keys_in(db) {
-            if server.keyspace.db(db).exists(&key) {
-                server.keyspace.events.ready(db, &key);
-            }
+            server.keyspace.events.ready(db, &key);
         }
     }
 }

@@ -3,10 +3,10 @@
 use crate::acl::Context;
 use crate::resp::{CommandError, Proto};
 use crate::scripting::Kind;
-use crate::server::{Client, ClientFlags, CommandId, Server, permission};
+use crate::server::{Client, ClientFlags, CommandId, Server, permission, tracking};
 use crate::spec::{CommandInfo, Flags};
 
-use super::{memory, script};
+use super::{deliver, memory, script};
 
 /// The gates' answer.
 pub(super) enum Verdict {
@@ -28,6 +28,28 @@ const NEVER_QUEUED: [&str; 6] = ["exec", "discard", "multi", "watch", "quit", "r
 /// Passes a request through all gates.
 #[inline]
 pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> Verdict {
+    if is_usual(server, place, id) { Verdict::Pass } else { check_each(server, place, id, argv) }
+}
+
+/// Do all gates stand open, as most of the time? Each of them is looked at here.
+#[inline]
+fn is_usual(server: &mut Server, place: u32, id: CommandId) -> bool {
+    const LOOKED_AT: ClientFlags =
+        ClientFlags::AUTHENTICATED.or(ClientFlags::RESTRICTED).or(ClientFlags::MULTI).or(ClientFlags::CLOSING);
+    let Some(client) = server.clients.at(place) else { return false };
+    client.flags.of(LOOKED_AT) == ClientFlags::AUTHENTICATED
+        && client.subscriptions.is_none()
+        && !server.commands.entry(id).info().flags.has(Flags::ADMIN)
+        && server.config.maxmemory == 0
+        && server.tracking.clients == 0
+        && server.scripting.parked.is_none()
+        && server.persistence.loading.is_none()
+        && !server.persistence.is_failing()
+        && server.pause.until.is_none()
+}
+
+#[inline(never)]
+fn check_each(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> Verdict {
     let info = server.commands.entry(id).info();
     let Some(client) = server.clients.at(place) else { return Verdict::Stop };
     let in_multi = client.flags.has(ClientFlags::MULTI);
@@ -50,6 +72,11 @@ pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8
             return Verdict::Refuse(CommandError::coded("OOM command not allowed when used memory > 'maxmemory'."));
         }
     }
+    if server.tracking.clients > 0 {
+        // Who caches a key that was evicted, or is no longer tracked, hears of it before the reply.
+        tracking::forget_beyond_limit(server);
+        deliver::after_command(server);
+    }
     let Some(client) = server.clients.at(place) else { return Verdict::Stop };
     if client.flags.has(ClientFlags::CLOSING) {
         return Verdict::Stop;
@@ -71,7 +98,7 @@ pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8
     if let Some(error) = only_subscriptions(client, server.commands.entry(id).full_name.as_str()) {
         return Verdict::Refuse(error);
     }
-    if server.pause.until_ms != 0 && is_paused(server, place, id, argv) {
+    if server.pause.until.is_some() && is_paused(server, place, id, argv) {
         return Verdict::Postpone;
     }
     if in_multi && !NEVER_QUEUED.contains(&info.name) {
@@ -112,7 +139,7 @@ pub(super) fn not_permitted(
 #[inline]
 fn protected_command(server: &mut Server, place: u32, id: CommandId) -> Option<CommandError> {
     let entry = server.commands.entry(id);
-    if !entry.full_name.starts_with("debug") {
+    if !entry.info().flags.has(Flags::ADMIN) || !entry.full_name.starts_with("debug") {
         return None;
     }
     let allowed = match server.config.enable_debug_command {
@@ -219,7 +246,7 @@ fn only_subscriptions(client: &Client, name: &str) -> Option<CommandError> {
 
 /// Does CLIENT PAUSE hold this request back?
 fn is_paused(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> bool {
-    if server.now.unix().0 >= server.pause.until_ms {
+    if server.pause.until.is_none_or(|until| server.now.mono >= until) {
         return false;
     }
     let info = server.commands.entry(id).info();

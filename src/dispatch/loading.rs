@@ -1,5 +1,6 @@
 //! Loading as the server sees it: begins a job, puts what it decodes into the keyspace slice by slice, answers for the end.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::base::disk::{self, reason};
@@ -19,7 +20,7 @@ use crate::persistence::rdb::reader::Reader;
 use crate::persistence::state::{LoadedFrom, LoadingState};
 use crate::server::{Action, Client, ClientFlags, Server};
 
-use super::{appending, call, rewriting, script_libraries};
+use super::{appending, backup, call, rewriting, script_libraries};
 
 /// Microseconds of inserting in one turn.
 const SLICE_US: u64 = 500;
@@ -52,16 +53,20 @@ pub fn begin_rdb(server: &mut Server, path: &Path, on_existing: OnExisting) -> R
     let disk = server.host.disk();
     let size = match disk.size(path) {
         Ok(size) => size,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(LoadError::Io(error)),
     };
     let stream = disk.open(path).map_err(LoadError::Io)?;
     let loader = RdbLoader::new(Reader::of_stream(stream, Some(size)), load_options(server));
-    start(server, Box::new(RdbSource::new(loader)), LoadedFrom::Rdb, size, on_existing)?;
+    begin(server, Box::new(RdbSource::new(loader)), LoadedFrom::Rdb, size, on_existing)?;
     Ok(true)
 }
 
-fn start(
+/// Begins to load what `source` yields, so many bytes of files.
+///
+/// # Errors
+/// If the system gives no thread.
+pub fn begin(
     server: &mut Server,
     source: Box<dyn LoadSource>,
     from: LoadedFrom,
@@ -93,16 +98,7 @@ fn start(
 fn begin_aof(server: &mut Server) -> Result<bool, LoadError> {
     let disk = server.host.disk();
     let aof = &server.persistence.aof;
-    let (mut files, mut total_bytes) = (Vec::new(), 0);
-    for file in aof.manifest.files() {
-        let name = String::from_utf8_lossy(&file.name).into_owned();
-        let path = disk.absolute(&aof.names.path(&file.name));
-        total_bytes += disk.size(&path).map_err(|error| {
-            LoadError::Aof(format!("Unable to obtain the AOF file {name} length. stat: {}", reason(&error)))
-        })?;
-        let is_base = aof.manifest.base.as_ref() == Some(file);
-        files.push(FileToLoad { name: name.into(), path, is_base });
-    }
+    let (files, total_bytes) = FileToLoad::all(&*disk, &aof.manifest, |name| disk.absolute(&aof.names.path(name)))?;
     if files.is_empty() {
         return Ok(false);
     }
@@ -113,7 +109,7 @@ fn begin_aof(server: &mut Server) -> Result<bool, LoadError> {
     // Keys that are due stay until all commands are repeated: one of them may have let a key live on.
     let options = LoadOptions { drop_before: None, ..load_options(server) };
     let source = Box::new(AofSource::new(disk, files, options, torn_end));
-    start(server, source, LoadedFrom::Aof, total_bytes, OnExisting::Refuse)?;
+    begin(server, source, LoadedFrom::Aof, total_bytes, OnExisting::Refuse)?;
     Ok(true)
 }
 
@@ -123,7 +119,7 @@ fn read_manifest(server: &mut Server) -> bool {
     let path = names.path(&names.manifest());
     server.persistence.aof.names = names;
     let parsed = match disk::read_all(&*server.host.disk(), &path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Manifest::default()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Manifest::default()),
         Err(error) => {
             let (name, why) = (path.display(), reason(&error));
             log::warning(&format!("Fatal error: can't open the AOF manifest file {name} for reading: {why}"));
@@ -221,9 +217,12 @@ fn repeat_commands(server: &mut Server, batch: &CommandBatch) -> Result<(), Load
     let (id, place) = server.clients.add(Client { db, flags, ..Client::default() });
     server.keyspace.now = server.now.unix();
     server.keyspace.no_touch = false;
+    // What is repeated is no change of the data: the command that has it repeated (DEBUG LOADAOF) must not be written.
+    let dirty = server.keyspace.dirty;
     let enabled = std::mem::take(&mut server.propagation.enabled);
     let result = batch.try_for_each(|argv| repeat(server, place, argv, &batch.file));
     server.propagation.enabled = enabled;
+    server.keyspace.dirty = dirty;
     let db = server.clients.remove(id).map_or(db, |client| client.db);
     if let Some(state) = &mut server.persistence.loading {
         state.db = db;
@@ -295,11 +294,11 @@ pub fn reload_aof(server: &mut Server) -> Result<(), LoadError> {
     server.keyspace.flush(None, false);
     script_libraries::flush_libraries(server);
     server.keyspace.events.forget();
-    if begin_aof(server)? {
-        run_to_end(server)?;
-    }
+    let result = begin_aof(server).and_then(|begun| if begun { run_to_end(server).map(drop) } else { Ok(()) });
+    // Only now, since the file may be there for the backup alone.
+    backup::fail(server, "debug loadaof executed");
     server.persistence.dirty_saved = server.keyspace.dirty;
-    Ok(())
+    result
 }
 
 fn note_loaded(server: &mut Server, report: &LoadReport) {

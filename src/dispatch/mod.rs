@@ -2,6 +2,7 @@
 //! Deliberately absent: what commands do (`commands`), bytes of the wire (`resp`), sockets. Called by `node`.
 
 pub mod appending;
+pub mod backup;
 pub mod call;
 pub mod deliver;
 pub mod gates;

@@ -19,7 +19,7 @@ use crate::persistence::snapshot::{PieceSink, SnapshotEnd};
 use crate::persistence::state::{Purpose, Running};
 use crate::server::Server;
 
-use super::{appending, saving};
+use super::{appending, backup, saving};
 
 /// Between two attempts to mend a loss, or to turn the file on.
 const RETRY_US: u64 = 1_000_000;
@@ -48,7 +48,9 @@ pub fn request(server: &mut Server) -> Result<(), RewriteRefusal> {
         return Err(RewriteRefusal::Busy);
     }
     let is_free = server.persistence.running.is_none() && !server.keyspace.is_cutting();
-    if !is_free || server.propagation.is_within_unit() {
+    // A backup that is being made needs the files that there are.
+    let is_needed = server.persistence.backup.state.needs_files();
+    if !is_free || is_needed || server.propagation.is_within_unit() {
         server.persistence.aof.rewrite_scheduled = true;
         return Err(RewriteRefusal::Scheduled);
     }
@@ -82,10 +84,13 @@ fn try_begin(server: &mut Server) -> Result<(), String> {
     }
     let offset = server.propagation.offset();
     let base_is_rdb = server.config.aof_use_rdb_preamble;
-    let temp_base = PathBuf::from(format!("temp-rewriteaof-bg-{}.aof", server.identity.process_id));
+    // Each rewrite has files of its own: the writer of one that was given up may still be about to remove them.
+    server.persistence.saves_begun += 1;
+    let (process, number) = (server.identity.process_id, server.persistence.saves_begun);
+    let temp_base = PathBuf::from(format!("temp-rewriteaof-bg-{process}.{number}.aof"));
     let size = server.keyspace.begin_cut();
     let disk = server.host.disk();
-    let partial = PathBuf::from(format!("temp-rewriteaof-{}.aof", server.identity.process_id));
+    let partial = PathBuf::from(format!("temp-rewriteaof-{process}.{number}.aof"));
     let temp_base = disk.absolute(&temp_base);
     let (syncs, breathe) = (server.config.aof_rewrite_incremental_fsync, server.host.breathe());
     let file = FileSink::new(disk, &partial, &temp_base, syncs, breathe);
@@ -111,11 +116,11 @@ fn try_begin(server: &mut Server) -> Result<(), String> {
 }
 
 /// From here on commands go to a new file.
-fn open_incremental(server: &mut Server, is_temp: bool) -> std::io::Result<()> {
-    let disk = server.host.disk();
+pub(super) fn open_incremental(server: &mut Server, is_temp: bool) -> std::io::Result<()> {
+    let (disk, offset) = (server.host.disk(), server.propagation.offset());
     let aof = &mut server.persistence.aof;
     let mut manifest = aof.manifest.clone();
-    let name = if is_temp { aof.names.temp_incremental() } else { manifest.new_incremental(&aof.names) };
+    let name = if is_temp { aof.names.temp_incremental() } else { manifest.new_incremental(&aof.names, offset) };
     log::notice(&format!("Creating AOF incr file {} on background rewrite", text(&name)));
     let file = disk.create(&aof.names.path(&name))?;
     let old = aof.writer.replace(Writer::new(file, 0));
@@ -148,7 +153,7 @@ pub(super) fn finish(server: &mut Server, running: &Running, end: SnapshotEnd) {
         SnapshotEnd::Failed(why) => {
             server.keyspace.discard_cut();
             log::warning(&format!("Background AOF rewrite terminated with error: {why}"));
-            failed(server, rewrite.incremental_is_temp);
+            failed(server, rewrite.incremental_is_temp, &why);
         }
     }
 }
@@ -165,7 +170,7 @@ fn commit(server: &mut Server, rewrite: Rewrite, base_bytes: u64) {
     log::notice(&format!("The new AOF base file is {}", text(&base)));
     let is_on = aof.state != AofState::Off;
     if rewrite.incremental_is_temp && is_on {
-        let name = manifest.new_incremental(&aof.names);
+        let name = manifest.new_incremental(&aof.names, rewrite.offset);
         log::notice(&format!("The new AOF incr file is {}", text(&name)));
         renames.push((absolute(&aof.names.temp_incremental()), absolute(&name)));
     }
@@ -180,16 +185,22 @@ fn commit(server: &mut Server, rewrite: Rewrite, base_bytes: u64) {
         }
         Some(aof.new_manifest(&manifest, |path| disk.absolute(path)))
     };
-    aof.committing = Some(Committing { rewrite, manifest, base_bytes });
+    aof.committing = Some(Committing { rewrite, manifest, base_bytes, is_unwanted: false });
     aof.send(Order::Commit(Box::new(Commit { renames, manifest: new_manifest, removals, cleaned })));
 }
 
 /// The new files are in place, or could not be put there.
 pub(super) fn committed(server: &mut Server, result: Result<(), String>) {
-    let Some(Committing { rewrite, manifest, base_bytes }) = server.persistence.aof.committing.take() else { return };
+    let Some(Committing { rewrite, manifest, base_bytes, is_unwanted }) = server.persistence.aof.committing.take()
+    else {
+        return;
+    };
+    if is_unwanted {
+        return;
+    }
     if let Err(why) = result {
         log::warning(&format!("Error trying to put the rewritten AOF in place: {why}"));
-        return failed(server, rewrite.incremental_is_temp);
+        return failed(server, rewrite.incremental_is_temp, &why);
     }
     let aof = &mut server.persistence.aof;
     aof.manifest = manifest;
@@ -197,7 +208,8 @@ pub(super) fn committed(server: &mut Server, result: Result<(), String>) {
     aof.last_rewrite_ok = true;
     aof.rewrites += 1;
     aof.limit.consecutive_failures = 0;
-    if aof.state != AofState::Off {
+    // It may have been turned off meanwhile, and on again: that begins with a rewrite of its own.
+    if aof.state != AofState::Off && aof.writer.is_some() {
         let was_waiting = aof.state == AofState::WaitRewrite;
         aof.state = AofState::On;
         // What was lost may be part of an incremental file that counts beside the new base: only one that was not written to
@@ -219,6 +231,7 @@ pub(super) fn committed(server: &mut Server, result: Result<(), String>) {
     }
     log::notice("Background AOF rewrite finished successfully");
     appending::follow(server);
+    backup::base_is_there(server);
 }
 
 fn note_failure(server: &mut Server) {
@@ -230,10 +243,13 @@ fn note_failure(server: &mut Server) {
     aof.rewrite_scheduled = aof.state == AofState::WaitRewrite || matches!(aof.trust, Trust::Lost(_));
 }
 
-fn failed(server: &mut Server, incremental_is_temp: bool) {
+fn failed(server: &mut Server, incremental_is_temp: bool, why: &str) {
     drop_temp_incremental(server, incremental_is_temp);
     note_failure(server);
     appending::follow(server);
+    if server.persistence.backup.state.needs_files() {
+        backup::fail(server, &format!("snapshot rewrite failed: {why}"));
+    }
 }
 
 /// The incremental file of a rewrite that came to nothing goes with it.
@@ -256,6 +272,8 @@ pub(super) fn abandon(server: &mut Server) {
     server.persistence.running = None;
     server.keyspace.discard_cut();
     drop_temp_incremental(server, rewrite.incremental_is_temp);
+    // It may have been written to its end.
+    server.persistence.aof.send(Order::Remove(vec![rewrite.temp_base]));
 }
 
 /// Gives up the rewrite that goes on because there is to be no append-only file.
@@ -263,9 +281,6 @@ pub(super) fn cancel(server: &mut Server) {
     if server.persistence.aof.rewrite.is_some() {
         log::notice(&format!("Killing running AOF rewrite child: {}", server.identity.process_id));
         abandon(server);
-    }
-    while server.persistence.aof.committing.is_some() {
-        appending::wait_for_background(server);
     }
 }
 
@@ -275,6 +290,8 @@ pub(super) fn cancel(server: &mut Server) {
 /// What the client reads if it cannot.
 pub(super) fn turn_on(server: &mut Server) -> Result<(), String> {
     server.persistence.aof.state = AofState::WaitRewrite;
+    // What failed before it was turned off was about other files.
+    server.persistence.aof.send(Order::Trust);
     match request(server) {
         Ok(()) => Ok(()),
         Err(RewriteRefusal::Scheduled | RewriteRefusal::Busy) => {
@@ -302,7 +319,8 @@ pub(super) fn begin_scheduled(server: &mut Server) {
     let aof = &server.persistence.aof;
     let waits = aof.limit.consecutive_failures > 0 || matches!(aof.trust, Trust::Lost(_));
     let may_try = !waits || server.now.mono.since(aof.last_retry) >= RETRY_US;
-    if aof.rewrite_scheduled && is_free && aof.committing.is_none() && may_try {
+    let is_needed = server.persistence.backup.state.needs_files();
+    if aof.rewrite_scheduled && is_free && aof.committing.is_none() && may_try && !is_needed {
         // The log tells why, if it does not begin.
         let _ = begin(server);
     }
@@ -312,7 +330,8 @@ pub(super) fn begin_scheduled(server: &mut Server) {
 pub(super) fn cron(server: &mut Server) {
     let percentage = i64::from(server.config.auto_aof_rewrite_percentage);
     let min_bytes = server.config.auto_aof_rewrite_min_size.max(0) as u64;
-    let is_free = server.persistence.running.is_none() && !server.keyspace.is_cutting();
+    let is_needed = server.persistence.backup.state.needs_files();
+    let is_free = server.persistence.running.is_none() && !server.keyspace.is_cutting() && !is_needed;
     let aof = &mut server.persistence.aof;
     let bytes = aof.current_bytes();
     if aof.state != AofState::On || percentage == 0 || !is_free || aof.is_rewriting() || bytes <= min_bytes {
@@ -340,13 +359,14 @@ pub(super) fn cron(server: &mut Server) {
     }
 }
 
-/// Removes files that are not needed, unless the operator wants to keep them.
-pub fn remove_history(server: &mut Server) {
+/// Removes files that are not needed, unless the operator wants to keep them. It is done once the background has carried out
+/// the orders that are returned.
+pub fn remove_history(server: &mut Server) -> Option<u64> {
     let disk = server.host.disk();
     let keeps = server.config.aof_disable_auto_gc;
     let aof = &mut server.persistence.aof;
-    if keeps || aof.manifest.history.is_empty() || aof.is_rewriting() {
-        return;
+    if keeps || aof.manifest.history.is_empty() || aof.is_rewriting() || aof.background.is_none() {
+        return None;
     }
     let mut paths = Vec::new();
     for file in std::mem::take(&mut aof.manifest.history) {
@@ -356,4 +376,5 @@ pub fn remove_history(server: &mut Server) {
     let manifest = aof.new_manifest(&aof.manifest, |path| disk.absolute(path));
     aof.send(Order::Remove(paths));
     aof.send(Order::Persist(manifest));
+    Some(aof.orders())
 }

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::disk::reason;
 use crate::base::log;
 use crate::config::RdbDialect;
 use crate::keyspace::{AccessPolicy, CutSize, CutStep};
@@ -15,7 +16,7 @@ use crate::persistence::snapshot::{PieceSink, Snapshot, SnapshotEnd};
 use crate::persistence::state::{Purpose, Running};
 use crate::server::{REDIS_VERSION, Server, ShutdownRequest, VALKEY_VERSION};
 
-use super::{appending, rewriting};
+use super::{appending, backup, rewriting};
 
 /// Bytes of copies on their way at which the walk waits for whoever writes them.
 const IN_FLIGHT_MAX: usize = 8 << 20;
@@ -53,7 +54,7 @@ fn begin(server: &mut Server, how: Waiting) -> Result<(), SaveRefusal> {
     if server.persistence.running.is_some() {
         return Err(SaveRefusal::Busy);
     }
-    server.persistence.last_try = server.now.unix().seconds();
+    server.persistence.last_try_at = Some(server.now.mono);
     if server.keyspace.is_cutting() {
         // The rest of an abandoned cut is marked first; that takes a few slices.
         server.persistence.rdb_scheduled = true;
@@ -81,7 +82,7 @@ pub(super) fn start(
     let (snapshot, job) = Snapshot::new(sink, delay, server.host.wake(), server.host.sleep());
     if let Err(error) = server.host.spawn("snapshot", job) {
         server.keyspace.discard_cut();
-        return Err(error.to_string());
+        return Err(reason(&error));
     }
     server.persistence.running = Some(Running {
         snapshot,
@@ -132,6 +133,12 @@ pub fn rdb_options(server: &Server, size: CutSize, is_aof_base: bool) -> RdbOpti
     };
     if config.rdb_dialect == RdbDialect::Redis70 && size.has_field_expiry {
         log::warning("rdb-dialect redis-7.0 has no fields that expire: they are written as fields that do not.");
+    }
+    if config.rdb_dialect != RdbDialect::Redis && size.has_stream_extras {
+        log::warning(
+            "Only the rdb-dialect redis knows what streams remember of additions, and entries that were given back: the one \
+             is not written, the others are written as those of a consumer without a name.",
+        );
     }
     RdbOptions {
         form: match config.rdb_dialect {
@@ -281,6 +288,7 @@ fn keep_pace(server: &mut Server) {
 /// Looks whether what goes on has ended, and begins what is due.
 pub fn settle(server: &mut Server) {
     end_if_written(server);
+    backup::begin_pending(server);
     rewriting::begin_scheduled(server);
     if server.persistence.rdb_scheduled && server.persistence.running.is_none() && !server.keyspace.is_cutting() {
         server.persistence.rdb_scheduled = false;
@@ -333,10 +341,11 @@ pub fn cancel(server: &mut Server) -> bool {
 }
 
 fn note_success(server: &mut Server, dirty: u64) {
-    let now = server.now.unix().seconds();
+    let now = server.now;
     let persistence = &mut server.persistence;
     persistence.dirty_saved = dirty;
-    persistence.last_save = now;
+    persistence.last_save = now.unix().seconds();
+    persistence.last_save_at = now.mono;
     persistence.saves += 1;
     persistence.consecutive_failures = 0;
     persistence.last_bgsave_ok = true;
@@ -358,7 +367,7 @@ pub fn cron(server: &mut Server) {
         }
         return;
     }
-    let now = server.now.unix();
+    let now = server.now.mono;
     if let Some((changes, seconds)) = server.persistence.due_save_point(&server.config.save, server.keyspace.dirty, now)
     {
         log::notice(&format!("{changes} changes in {seconds} seconds. Saving..."));
@@ -412,5 +421,6 @@ pub fn prepare_shutdown(server: &mut Server, request: ShutdownRequest) -> bool {
             log::warning("Exiting all the same: it was asked for by FORCE.");
         }
     }
+    appending::note_end(server);
     true
 }

@@ -62,6 +62,9 @@ fn end(server: &mut Server, place: u32, exec: Option<CommandId>, argv: &[&[u8]])
     let Some(client) = server.clients.at(place) else { return };
     client.flags = client.flags.without(ClientFlags::DENY_BLOCKING);
     client.last_command = exec;
+    if let Some(tracking) = &mut client.tracking {
+        tracking.caching = None;
+    }
     if let Some(mut deferred) = client.deferred.take() {
         client.out.append(&mut deferred);
     }

@@ -10,10 +10,11 @@ use crate::base::time::MonoTime;
 use crate::keyspace::DbIndex;
 use crate::server::blocking::{Block, Blocked};
 pub use crate::server::wake::forget_blocked;
-use crate::server::wake::{unblock_client, woken};
+use crate::server::wake::{note_listeners, unblock_client, woken};
 use crate::server::{ClientFlags, ClientId, Server};
 
 use super::call::{self, Called};
+use super::deliver::after_command;
 use super::{find_command, gates, reject};
 
 /// Rounds of serving one command's keys may cause, each a chain of moves: a bound against endless circles.
@@ -23,12 +24,15 @@ const ROUNDS_MAX: usize = 1_000_000;
 pub(super) fn block_client(server: &mut Server, place: u32, block: Block, argv: &[&[u8]]) {
     let now = server.now.mono;
     let Some(client) = server.clients.at(place) else { return };
-    let deadline = (block.timeout_ms > 0).then(|| now.plus_us(block.timeout_ms.saturating_mul(1000)));
-    let blocked = Blocked { block, db: client.db, argv: argv.iter().map(|arg| arg.to_vec()).collect(), deadline };
+    let after_ms = |ms: u64| now.plus_us(ms.saturating_mul(1000));
+    let deadline = (block.timeout_ms > 0).then(|| after_ms(block.timeout_ms));
+    let retry_at = block.retry_ms.map(after_ms);
+    let argv = block.request.clone().unwrap_or_else(|| argv.iter().map(|arg| arg.to_vec()).collect());
+    let blocked = Blocked { block, db: client.db, argv, deadline, retry_at };
     server.blocking.add(client.id, &blocked);
     client.flags = client.flags.or(ClientFlags::BLOCKED);
     client.blocked = Some(Box::new(blocked));
-    server.keyspace.events.blocked_keys = server.blocking.key_count();
+    note_listeners(server);
 }
 
 /// Serves waiting clients from the keys that became ready, until none is left.
@@ -68,7 +72,7 @@ fn serve_key(server: &mut Server, db: DbIndex, key: &[u8]) {
 fn run_again(server: &mut Server, id: ClientId) {
     let Some(place) = server.clients.place(id) else { return };
     let Some(client) = server.clients.at(place) else { return };
-    let Some(blocked) = client.blocked.take() else { return };
+    let Some(mut blocked) = client.blocked.take() else { return };
     client.flags = client.flags.without(ClientFlags::BLOCKED);
     let argv: Vec<&[u8]> = blocked.argv.iter().map(Vec::as_slice).collect();
     server.propagation.begin_unit();
@@ -84,8 +88,11 @@ fn run_again(server: &mut Server, id: ClientId) {
         Err(_) => Called::Done,
     };
     server.propagation.end_unit();
+    let now = server.now.mono;
     let Some(client) = server.clients.at(place) else { return };
-    if matches!(called, Called::Block(_)) {
+    if let Called::Block(block) = called {
+        let retry_at = block.retry_ms.map(|ms| now.plus_us(ms.saturating_mul(1000)));
+        server.blocking.set_retry(id, &mut blocked, retry_at);
         client.flags = client.flags.or(ClientFlags::BLOCKED);
         client.blocked = Some(blocked);
         return;
@@ -94,12 +101,16 @@ fn run_again(server: &mut Server, id: ClientId) {
     woken(server, id);
 }
 
-/// Wakes the clients whose time is up.
+/// Wakes the clients whose time is up, and serves those who wait for time to pass.
 pub fn handle_deadlines(server: &mut Server, now: MonoTime) {
-    while let Some((deadline, id)) = server.blocking.next_deadline()
-        && deadline <= now
+    while let Some((at, id)) = server.blocking.next_deadline()
+        && at <= now
     {
-        if !unblock_client(server, id, None) {
+        let blocked = server.clients.get(id).and_then(|client| client.blocked.as_ref());
+        if blocked.is_some_and(|blocked| blocked.deadline.is_none_or(|deadline| deadline > now)) {
+            run_again(server, id);
+            after_command(server);
+        } else if !unblock_client(server, id, None) {
             forget_blocked(server, id);
         }
     }

@@ -77,6 +77,8 @@ pub struct CutSize {
     pub dbs: Vec<(DbIndex, usize, usize)>,
     /// Do fields of any hash expire?
     pub has_field_expiry: bool,
+    /// May there be a stream that files of old versions cannot hold in full?
+    pub has_stream_extras: bool,
 }
 
 impl CutSize {
@@ -168,7 +170,7 @@ impl Keyspace {
             in_flight,
             discarding: false,
         };
-        let mut size = CutSize { dbs: Vec::new(), has_field_expiry: false };
+        let mut size = CutSize { dbs: Vec::new(), has_field_expiry: false, has_stream_extras: self.has_stream_extras };
         for (index, state) in self.dbs.iter_mut().enumerate() {
             if state.table.is_empty() {
                 continue;

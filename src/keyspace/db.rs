@@ -1,13 +1,13 @@
 //! One database as commands see it: lookups that expire and touch, and the few functions through which every change goes.
 
-use crate::storage::OwnedEntry;
 use crate::storage::table::{Lookup, prefix_of_hash};
 use crate::storage::{EntryMut, EntryRef, NewValue, Type, Value};
+use crate::storage::{Object, OwnedEntry};
 use crate::types::hash::next_field_expiry;
 
 use super::event::Vanished;
 use super::lazyfree::{LAZYFREE_EFFORT_MAX, LAZYFREE_EFFORT_MIN};
-use super::{DbState, Keyspace, Notify, lru};
+use super::{DbState, Keyspace, KeyspaceStats, Notify, announce_change, lru};
 
 /// The number of a database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,8 +132,9 @@ impl Db<'_> {
     #[inline]
     fn find(&mut self, hash: u64, key: &[u8], count: bool) -> Option<EntryMut<'_>> {
         let index = self.index;
-        let Keyspace { dbs, now, no_touch, policy, stats, events, rng, garbage, cut, unsynced, .. } =
-            &mut *self.keyspace;
+        let Keyspace {
+            dbs, now, no_touch, policy, stats, events, rng, garbage, cut, unsynced, changes_announced, ..
+        } = &mut *self.keyspace;
         let DbState { table, expires, field_expires, .. } = &mut dbs[usize::from(index.0)];
         // Who looks a key up to change it has announced that, and the key was looked at then.
         if count && unsynced.is_active() {
@@ -168,26 +169,14 @@ impl Db<'_> {
                 None
             }
             Lookup::Refused(table) => {
-                if policy.on_due == OnDue::Delete && unsynced.is_active() {
-                    unsynced.note_change(hash);
-                }
-                if let (OnDue::Delete, Some(cut)) = (policy.on_due, cut) {
-                    cut.take_before_change(table, index, hash);
-                }
-                if policy.on_due == OnDue::Delete
-                    && let Some(entry) = table.remove(hash, key)
-                {
-                    if let Some(at) = entry.read().expire_at() {
-                        expires.remove(at, prefix_of_hash(hash));
+                if policy.on_due == OnDue::Delete {
+                    if let Some(cut) = announce_change(changes_announced, unsynced, cut, hash) {
+                        cut.take_before_change(table, index, hash);
                     }
-                    if let Some(at) = next_field_expiry(entry.read()) {
-                        field_expires.remove(at, prefix_of_hash(hash));
+                    if let Some(entry) = take_from(table, expires, field_expires, hash, key) {
+                        announce_expired(stats, events, index, key);
+                        discard(entry, policy.lazyfree_lazy_expire, garbage);
                     }
-                    stats.expired_keys += 1;
-                    events.vanished(index, key, Vanished::Expired);
-                    events.notify(Notify::EXPIRED, "expired", key, index);
-                    events.touched(index, key);
-                    discard(entry, policy.lazyfree_lazy_expire, garbage);
                 }
                 if count {
                     stats.keyspace_misses += 1;
@@ -211,10 +200,7 @@ impl Db<'_> {
     pub(super) fn expire(&mut self, key: &[u8]) {
         let Some(entry) = self.take(key) else { return };
         let keyspace = &mut *self.keyspace;
-        keyspace.stats.expired_keys += 1;
-        keyspace.events.vanished(self.index, key, Vanished::Expired);
-        keyspace.events.notify(Notify::EXPIRED, "expired", key, self.index);
-        keyspace.events.touched(self.index, key);
+        announce_expired(&mut keyspace.stats, &mut keyspace.events, self.index, key);
         discard(entry, keyspace.policy.lazyfree_lazy_expire, &mut keyspace.garbage);
     }
 
@@ -225,7 +211,7 @@ impl Db<'_> {
         keyspace.stats.evicted_keys += 1;
         keyspace.events.vanished(self.index, key, Vanished::Evicted);
         keyspace.events.notify(Notify::EVICTED, "evicted", key, self.index);
-        keyspace.events.touched(self.index, key);
+        keyspace.events.touched_by_nobody(self.index, key);
         discard(entry, keyspace.policy.lazyfree_lazy_eviction, &mut keyspace.garbage);
         true
     }
@@ -341,24 +327,25 @@ impl Db<'_> {
         true
     }
 
+    /// Frees a part that was taken out of a value, on another thread if that takes long.
+    pub fn discard_part(&mut self, part: Box<Object>) {
+        if part.free_effort() >= LAZYFREE_EFFORT_MAX {
+            self.keyspace.garbage.push_object(part);
+        }
+    }
+
     /// Takes a key with all it has out of the database.
     pub fn take(&mut self, key: &[u8]) -> Option<OwnedEntry> {
         let hash = self.state().table.hash(key);
         self.keyspace.before_change(self.index, hash);
         let DbState { table, expires, field_expires, .. } = self.state();
-        let entry = table.remove(hash, key)?;
-        if let Some(at) = entry.read().expire_at() {
-            expires.remove(at, prefix_of_hash(hash));
-        }
-        if let Some(at) = next_field_expiry(entry.read()) {
-            field_expires.remove(at, prefix_of_hash(hash));
-        }
-        Some(entry)
+        take_from(table, expires, field_expires, hash, key)
     }
 
     /// Puts an entry under `key`, which must not exist.
     pub fn put_back(&mut self, key: &[u8], entry: OwnedEntry) {
         self.drop_hidden(key);
+        self.keyspace.note_stream(&entry);
         let hash = self.state().table.hash(key);
         self.keyspace.before_change(self.index, hash);
         let entry = if entry.read().key() == key { entry } else { entry.with_key(key) };
@@ -490,6 +477,32 @@ pub(super) fn change_expire(
     }
 }
 
+/// Takes a key with its place in the indexes out of its table.
+fn take_from(
+    table: &mut crate::storage::Table,
+    expires: &mut crate::storage::expiry::ExpiryIndex,
+    field_expires: &mut crate::storage::expiry::ExpiryIndex,
+    hash: u64,
+    key: &[u8],
+) -> Option<OwnedEntry> {
+    let entry = table.remove(hash, key)?;
+    if let Some(at) = entry.read().expire_at() {
+        expires.remove(at, prefix_of_hash(hash));
+    }
+    if let Some(at) = next_field_expiry(entry.read()) {
+        field_expires.remove(at, prefix_of_hash(hash));
+    }
+    Some(entry)
+}
+
+/// Counts a key that went because its time has come, and tells of it.
+fn announce_expired(stats: &mut KeyspaceStats, events: &mut super::Events, index: DbIndex, key: &[u8]) {
+    stats.expired_keys += 1;
+    events.vanished(index, key, Vanished::Expired);
+    events.notify(Notify::EXPIRED, "expired", key, index);
+    events.touched_by_nobody(index, key);
+}
+
 #[allow(clippy::too_many_arguments)]
 fn add_to<'t>(
     table: &'t mut crate::storage::Table,
@@ -571,7 +584,27 @@ mod tests {
     fn every_change_is_announced_before_it_happens() {
         let mut keyspace = keyspace();
         type Step = (&'static str, Box<dyn FnMut(&mut Keyspace)>);
+        /// Meets a key after its time in a way of its own.
+        fn due(meet: impl Fn(&mut Db<'_>) + 'static) -> Box<dyn FnMut(&mut Keyspace)> {
+            Box::new(move |k| {
+                let at = k.now.0 - 1;
+                let mut db = k.db(DbIndex(0));
+                db.set_value(b"due", Type::String, NewValue::Int(1), KeepTtl::At(at));
+                let announced = db.keyspace.changes_announced();
+                meet(&mut db);
+                assert!(db.keyspace.changes_announced() > announced, "a due key goes behind the cut's back");
+                assert!(db.inspect(b"due").is_none_or(|entry| entry.expire_at().is_none()), "a due key stays");
+                db.delete(b"due");
+            })
+        }
         let mut steps: Vec<Step> = vec![
+            ("expiry in lookup_read", due(|db| assert!(db.lookup_read(b"due").is_none()))),
+            ("expiry in lookup_write", due(|db| assert!(db.lookup_write(b"due").is_none()))),
+            ("expiry in peek", due(|db| assert!(db.peek(b"due").is_none()))),
+            ("expiry in set_value", due(|db| db.set_value(b"due", Type::String, NewValue::Int(2), KeepTtl::Keep))),
+            ("expiry in random_key", due(|db| assert!(db.random_key().is_none()))),
+            ("active expiry", due(|db| assert_eq!(db.keyspace.active_expire_slice(10), 1))),
+            ("eviction", due(|db| assert!(db.evict(b"due")))),
             (
                 "add",
                 Box::new(|k| {

@@ -31,6 +31,17 @@ pub enum Vanished {
     FieldExpired(Vec<u8>),
 }
 
+/// A key that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// Its database.
+    pub db: DbIndex,
+    /// The key.
+    pub key: Vec<u8>,
+    /// Is it a client's doing? (Not if its time came or memory was short, whoever met it.)
+    pub by_client: bool,
+}
+
 /// The queues. Bounded by what one command (or one slice of background work) can change; dispatch empties them after it.
 #[derive(Debug, Default)]
 pub struct Events {
@@ -41,7 +52,9 @@ pub struct Events {
     /// Number of keys that blocked clients wait for.
     pub blocked_keys: usize,
     /// Keys changed, for WATCH and client-side caching.
-    pub touched: Vec<(DbIndex, Vec<u8>)>,
+    pub touched: Vec<Touched>,
+    /// How many of them those have heard of who cache keys.
+    pub touched_told: usize,
     /// Databases emptied, for the same.
     pub flushed: Vec<DbIndex>,
     /// Databases exchanged.
@@ -71,6 +84,7 @@ impl Events {
     /// Forgets everything that is queued.
     pub fn forget(&mut self) {
         self.touched.clear();
+        self.touched_told = 0;
         self.flushed.clear();
         self.swapped.clear();
         self.notifications.clear();
@@ -113,11 +127,18 @@ impl Events {
         self.notifications.push(Notification { class, event, key: key.to_vec(), db, subkeys });
     }
 
-    /// Notes that a key changed.
+    /// Notes that a command changed a key.
     #[inline]
     pub fn touched(&mut self, db: DbIndex, key: &[u8]) {
         if self.track_touched {
-            self.touched.push((db, key.to_vec()));
+            self.touched.push(Touched { db, key: key.to_vec(), by_client: true });
+        }
+    }
+
+    /// Notes that a key, or a part of it, went by itself.
+    pub(super) fn touched_by_nobody(&mut self, db: DbIndex, key: &[u8]) {
+        if self.track_touched {
+            self.touched.push(Touched { db, key: key.to_vec(), by_client: false });
         }
     }
 

@@ -95,7 +95,7 @@ impl Db<'_> {
             events.vanished(index, key, Vanished::FieldExpired(name.clone()));
         }
         events.notify_subkeys(Notify::HASH, "hexpired", key, index, || expired);
-        events.touched(index, key);
+        events.touched_by_nobody(index, key);
         if is_empty {
             self.delete(key);
             self.notify(Notify::GENERIC, "del", key);

@@ -1,10 +1,11 @@
 //! Values on their way to the thread that frees them. The reactor takes what has gathered here and hands it over.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::storage::Object;
-use crate::storage::OwnedEntry;
+use crate::storage::{EntryRef, Object, OwnedEntry};
 
 use super::DbState;
 
@@ -24,10 +25,42 @@ pub enum Waste {
     Db(Box<dyn Send>, u64),
 }
 
+/// Where copies of entries go that are kept beyond their command.
+#[derive(Clone, Default)]
+pub struct Bin(Rc<RefCell<Vec<OwnedEntry>>>);
+
+impl Bin {
+    /// Takes charge of a copy: whoever drops it need not fear how long that takes.
+    pub fn keep(&self, entry: OwnedEntry) -> KeptEntry {
+        KeptEntry { entry: Some(entry), bin: self.clone() }
+    }
+}
+
+/// A copy of an entry. By the time it goes, what it shared with its original may be its own.
+pub struct KeptEntry {
+    /// Some until it is dropped.
+    entry: Option<OwnedEntry>,
+    bin: Bin,
+}
+
+impl KeptEntry {
+    /// Read access.
+    pub fn read(&self) -> Option<EntryRef<'_>> {
+        self.entry.as_ref().map(OwnedEntry::read)
+    }
+}
+
+impl Drop for KeptEntry {
+    fn drop(&mut self) {
+        self.bin.0.borrow_mut().extend(self.entry.take());
+    }
+}
+
 /// What waits to be freed elsewhere, and how many keys that is.
 #[derive(Default)]
 pub struct Garbage {
     waiting: Vec<Waste>,
+    bin: Bin,
     /// Keys that ever came here.
     thrown: u64,
     /// Keys freed of these; the freeing thread raises it.
@@ -89,9 +122,21 @@ impl Garbage {
         self.waiting.push(Waste::Db(Box::new(db), keys));
     }
 
+    /// Where copies of entries go.
+    pub fn bin(&self) -> Bin {
+        self.bin.clone()
+    }
+
     /// Everything that waits, to be dropped by another thread with `free`.
     pub fn take(&mut self) -> Vec<Waste> {
+        while let Some(entry) = self.take_from_bin() {
+            self.push_entry(entry);
+        }
         std::mem::take(&mut self.waiting)
+    }
+
+    fn take_from_bin(&mut self) -> Option<OwnedEntry> {
+        self.bin.0.borrow_mut().pop()
     }
 }
 

@@ -1,9 +1,9 @@
 //! Keys that come from a file or a master: made on another thread, put into their databases here.
 
-use crate::storage::OwnedEntry;
-use crate::storage::Table;
 use crate::storage::table::prefix_of_hash;
+use crate::storage::{OwnedEntry, Table, Type};
 use crate::types::hash::next_field_expiry;
+use crate::types::stream;
 
 use super::{DbIndex, DbState, Keyspace};
 
@@ -51,6 +51,13 @@ impl Keyspace {
         }
     }
 
+    /// Looks at a value that comes from elsewhere: whether it is a stream that files of old versions cannot hold in full.
+    pub(super) fn note_stream(&mut self, entry: &OwnedEntry) {
+        if entry.read().type_() == Type::Stream {
+            self.has_stream_extras |= stream::read(entry.read()).is_some_and(stream::has_extras);
+        }
+    }
+
     /// Puts keys into their databases. Nobody is told: these keys were always there.
     ///
     /// # Errors
@@ -62,6 +69,7 @@ impl Keyspace {
                 self.dbs[usize::from(db.0)].table.prefetch_bucket(hash);
             }
             let LoadedKey { db, hash, expire, field_expire, entry } = key;
+            self.note_stream(&entry);
             self.before_change(db, hash);
             if self.dbs[usize::from(db.0)].table.get(hash, entry.read().key()).is_some() {
                 if on_existing == OnExisting::Refuse {

@@ -2,6 +2,9 @@
 //!
 //! LRU: seconds of the wall clock, modulo 2^24 (194 days). LFU: 16 bits of minutes since the last decrement and an
 //! 8-bit counter that grows with the logarithm of accesses (a probabilistic counter after Morris) and decays with time.
+//!
+//! An access that lies ahead means that the clock was set back since, not that its bits went round: else the keys in use
+//! would be the first to be evicted. Both clocks give up the last day of their range for that.
 
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
@@ -9,7 +12,13 @@ use crate::base::time::UnixMillis;
 use super::KeyspacePolicy;
 
 const CLOCK_MAX: u32 = (1 << 24) - 1;
+const MINUTES_MAX: u32 = (1 << 16) - 1;
 const LFU_INIT: u32 = 5;
+/// By so much the clock may be set back.
+const BACK_SECONDS_MAX: u32 = 24 * 60 * 60;
+
+/// The longest time that a key can be seen to be idle.
+const IDLE_SECONDS_MAX: u32 = CLOCK_MAX - BACK_SECONDS_MAX;
 
 /// What the access bits mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,17 +38,17 @@ pub fn lru_clock(now: UnixMillis) -> u32 {
 
 /// Milliseconds since the last access, to the second.
 pub fn idle_ms(lru: u32, now: UnixMillis) -> u64 {
-    let clock = lru_clock(now);
-    u64::from(clock.wrapping_sub(lru) & CLOCK_MAX) * 1000
+    let seconds = lru_clock(now).wrapping_sub(lru) & CLOCK_MAX;
+    if seconds > IDLE_SECONDS_MAX { 0 } else { u64::from(seconds) * 1000 }
 }
 
 /// The bits that say "accessed so many seconds ago".
 pub fn lru_of_idle(idle_seconds: u64, now: UnixMillis) -> u32 {
-    lru_clock(now).wrapping_sub(idle_seconds.min(u64::from(CLOCK_MAX)) as u32) & CLOCK_MAX
+    lru_clock(now).wrapping_sub(idle_seconds.min(u64::from(IDLE_SECONDS_MAX)) as u32) & CLOCK_MAX
 }
 
 fn minutes(now: UnixMillis) -> u32 {
-    (now.0 / 60_000) as u32 & 0xffff
+    (now.0 / 60_000) as u32 & MINUTES_MAX
 }
 
 /// The bits of a frequency counter, accessed now.
@@ -53,7 +62,8 @@ pub fn lfu_counter(lru: u32, policy: &KeyspacePolicy, now: UnixMillis) -> u8 {
     if policy.lfu_decay_time == 0 {
         return counter as u8;
     }
-    let elapsed = minutes(now).wrapping_sub(lru >> 8) & 0xffff;
+    let elapsed = minutes(now).wrapping_sub(lru >> 8) & MINUTES_MAX;
+    let elapsed = if elapsed > MINUTES_MAX - BACK_SECONDS_MAX / 60 { 0 } else { elapsed };
     counter.saturating_sub(elapsed / policy.lfu_decay_time) as u8
 }
 
@@ -95,6 +105,21 @@ mod tests {
         assert!((30..100).contains(&hot), "{hot}");
         now.0 += 10 * 60_000;
         assert_eq!(lfu_counter(lru, &policy, now), hot - 10);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_no_key_idle() {
+        let policy = KeyspacePolicy { access: AccessPolicy::Lfu, ..KeyspacePolicy::default() };
+        let now = UnixMillis(1_700_000_000_000);
+        for back_ms in [1000, 61_000, 3_600_000, 86_400_000] {
+            let before = UnixMillis(now.0 - back_ms);
+            assert_eq!(idle_ms(lru_clock(now), before), 0);
+            assert_eq!(lfu_counter(lfu_of_counter(200, now), &policy, before), 200);
+        }
+        assert_eq!(idle_ms(lru_of_idle(u64::MAX, now), now), u64::from(IDLE_SECONDS_MAX) * 1000);
+        let month = 30 * 86_400_000;
+        assert_eq!(idle_ms(lru_clock(now), UnixMillis(now.0 + month)), month as u64);
+        assert_eq!(lfu_counter(lfu_of_counter(200, now), &policy, UnixMillis(now.0 + month)), 0);
     }
 
     #[test]

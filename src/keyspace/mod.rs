@@ -114,6 +114,8 @@ pub struct Keyspace {
     pub events: Events,
     /// Values to be freed by the lazy-free thread.
     pub garbage: Garbage,
+    /// Was there ever a stream that files of old versions cannot hold in full?
+    pub has_stream_extras: bool,
     /// Changes that could still be lost and must not be shown.
     pub unsynced: unsynced::Unsynced,
     /// The node's chance.
@@ -143,6 +145,7 @@ impl Keyspace {
             dirty: 0,
             events: Events::default(),
             garbage: Garbage::default(),
+            has_stream_extras: false,
             unsynced: unsynced::Unsynced::default(),
             rng: Rng::new(seed ^ 0x5eed),
             evict_pool: evict::Pool::default(),
@@ -206,11 +209,7 @@ impl Keyspace {
     /// here, if it has not yet.
     #[inline]
     pub(crate) fn before_change(&mut self, db: DbIndex, hash: u64) {
-        self.changes_announced += 1;
-        if self.unsynced.is_active() {
-            self.unsynced.note_change(hash);
-        }
-        if let Some(cut) = &mut self.cut {
+        if let Some(cut) = announce_change(&mut self.changes_announced, &mut self.unsynced, &mut self.cut, hash) {
             cut.take_before_change(&mut self.dbs[usize::from(db.0)].table, db, hash);
         }
     }
@@ -232,9 +231,10 @@ impl Keyspace {
             // A database without keys may still have room for those that it had.
             let old = std::mem::replace(&mut self.dbs[index], DbState::new(self.seed));
             let keys = old.table.len();
+            // Who caches keys is told even if there were none.
+            self.events.flushed(db);
             if keys > 0 {
                 self.changes_announced += 1;
-                self.events.flushed(db);
                 if self.unsynced.is_active() {
                     self.unsynced.note_all();
                 }
@@ -292,4 +292,20 @@ impl Keyspace {
     pub fn prefetch_entry(&self, db: DbIndex, hash: u64) {
         self.dbs[usize::from(db.0)].table.prefetch_entry(hash);
     }
+}
+
+/// Counts and notes a change of a key of this hash; yields the cut that must take its bucket first. Apart from the keyspace
+/// for whoever has borrowed the table already.
+#[inline]
+fn announce_change<'c>(
+    announced: &mut u64,
+    unsynced: &mut unsynced::Unsynced,
+    cut: &'c mut Option<Box<cut::Cut>>,
+    hash: u64,
+) -> Option<&'c mut cut::Cut> {
+    *announced += 1;
+    if unsynced.is_active() {
+        unsynced.note_change(hash);
+    }
+    cut.as_deref_mut()
 }

@@ -1,14 +1,16 @@
 //! What a server does by itself: due keys, idle clients, samples of rates, memory limits.
 
 use crate::base::time::{MonoTime, Now};
-use crate::dispatch::{appending, memory, saving};
-use crate::server::{ClientFlags, ClientId};
+use crate::dispatch::{appending, backup, memory, saving};
+use crate::server::{ClientFlags, ClientId, tracking};
 
 use super::{Node, settle};
 
 /// Microseconds of expiry in one turn.
 const EXPIRE_SLICE_US: u64 = 500;
 const EXPIRE_SLICE_KEYS: usize = 64;
+/// The owner's sleep ends at full milliseconds: for less than this it is not worth it, where clients wait meanwhile.
+const LEAST_SLEEP_US: u64 = 500;
 /// Microseconds until it is looked again whether what clients wait for is freed.
 const FREED_LOOK_US: u64 = 200;
 /// So long after a turn without requests a cut that gave way to them looks again.
@@ -37,7 +39,7 @@ impl Node {
     /// How long the owner may sleep if no bytes come, in microseconds.
     pub fn sleep_us(&self, now: MonoTime) -> u64 {
         let server = &self.server;
-        if !self.input_left.is_empty() || self.is_script_parked() {
+        if !self.input_left.is_empty() || !server.pending_writes.is_empty() || self.is_script_parked() {
             return 0;
         }
         let mut wait = self.cron.last.map_or(0, |last| (last.0 + self.cron_period_us()).saturating_sub(now.0));
@@ -59,6 +61,10 @@ impl Node {
             }
             wait = wait.min(HELD_BACK_US);
         }
+        if let Some(until) = server.persistence.aof.gathers_until(server.held.len()).filter(|&until| until > now) {
+            let left = until.since(now);
+            wait = wait.min(if left < LEAST_SLEEP_US { 0 } else { left });
+        }
         if !server.awaiting_freed.is_empty() {
             wait = wait.min(FREED_LOOK_US);
         }
@@ -66,8 +72,8 @@ impl Node {
             // What another thread is freeing may be enough.
             wait = wait.min(if server.keyspace.garbage.pending() > 0 { FREED_LOOK_US } else { 0 });
         }
-        if server.pause.until_ms != 0 {
-            wait = wait.min(us_until(server.pause.until_ms, server.now));
+        if let Some(until) = server.pause.until {
+            wait = wait.min(until.since(now));
         }
         wait
     }
@@ -82,7 +88,7 @@ impl Node {
             return;
         }
         // While CLIENT PAUSE holds writes back, keys stay too.
-        if server.pause.until_ms != 0 {
+        if server.pause.until.is_some() {
             return;
         }
         let start = server.host.mono_us();
@@ -132,13 +138,12 @@ impl Node {
             server.shutdown = Some(request);
         }
         let start = server.host.mono_us();
-        let ms = now.unix().0;
         let stats = &mut server.stats;
-        stats.ops_rate.sample(stats.total_commands_processed, ms);
-        stats.input_rate.sample(stats.total_net_input_bytes, ms);
-        stats.output_rate.sample(stats.total_net_output_bytes, ms);
-        stats.cycle_rate.sample(stats.eventloop_cycles, ms);
-        stats.busy_rate.sample(stats.eventloop_duration_sum_us, ms);
+        stats.ops_rate.sample(stats.total_commands_processed, now.mono);
+        stats.input_rate.sample(stats.total_net_input_bytes, now.mono);
+        stats.output_rate.sample(stats.total_net_output_bytes, now.mono);
+        stats.cycle_rate.sample(stats.eventloop_cycles, now.mono);
+        stats.busy_rate.sample(stats.eventloop_duration_sum_us, now.mono);
         let used = server.used_memory();
         server.stats.peak_memory = server.stats.peak_memory.max(used);
         if self.cron.runs.is_multiple_of(10) {
@@ -149,8 +154,10 @@ impl Node {
             settle(server);
         }
         self.clients_cron();
+        tracking::forget_beyond_limit(&mut self.server);
         saving::cron(&mut self.server);
         appending::cron(&mut self.server);
+        backup::cron(&mut self.server);
         let server = &mut self.server;
         server.stats.eventloop_duration_cron_sum_us += server.host.mono_us().saturating_sub(start);
     }

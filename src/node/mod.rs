@@ -26,8 +26,9 @@ use crate::server::apply::apply_config;
 use crate::server::wake::wake_freed;
 use crate::server::{
     Action, Blocking, Client, ClientFlags, ClientId, Clients, CommandTable, DebugSwitches, Eviction, Identity, Pause,
-    Propagation, Server, ShutdownRequest, Stats, permission,
+    Propagation, Server, ShutdownRequest, Stats, permission, tracking,
 };
+use crate::tracking::Tracking;
 
 /// A new connection, as the reactor accepted it.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +72,7 @@ impl Node {
         let commands = CommandTable::new(commands::FAMILIES);
         let mut server = Server {
             keyspace,
+            tracking: Tracking::new(seed ^ 0x7ac4),
             acl: Acl::new(permission::catalog(&commands)),
             commands,
             clients: Clients::default(),
@@ -79,7 +81,7 @@ impl Node {
             scripting: Default::default(),
             watches: Default::default(),
             propagation: Propagation::default(),
-            persistence: Persistence::new(now.unix()),
+            persistence: Persistence::new(now),
             stats: Stats::default(),
             commandlog: Default::default(),
             latency: Default::default(),
@@ -96,6 +98,7 @@ impl Node {
             pending_writes: Vec::new(),
             unblocked: Vec::new(),
             awaiting_freed: Default::default(),
+            awaiting_orders: Default::default(),
             awaiting_sync: Vec::new(),
             held: Vec::new(),
             pooled_bytes: 0,
@@ -170,6 +173,7 @@ impl Node {
         }
         unblock::forget_blocked(server, id);
         transaction::discard(server, place);
+        tracking::disable(server, id);
         memory::forget_memory(server, id);
         server.monitors.retain(|&monitor| monitor != id);
         let Some(client) = server.clients.remove(id) else { return };
@@ -210,6 +214,7 @@ impl Node {
         self.evict_left_over();
         self.end_pause();
         self.resume_unblocked();
+        tracking::broadcast(&mut self.server);
         memory::evict_clients(&mut self.server);
         let stats = &mut self.server.stats;
         let commands = stats.total_commands_processed.saturating_sub(self.commands_before_turn);
@@ -291,7 +296,7 @@ impl Node {
     /// Lets clients that a pause held back go on once it is over.
     fn end_pause(&mut self) {
         let server = &mut self.server;
-        if server.pause.until_ms == 0 || server.now.unix().0 < server.pause.until_ms {
+        if server.pause.until.is_none_or(|until| server.now.mono < until) {
             return;
         }
         server.pause = Pause::default();

@@ -1,33 +1,66 @@
-//! One file into another, without a server: through a keyspace of its own, by the loader and the writers that the server
-//! uses. Deliberately absent: where the files are, and how the progress is shown.
+//! One file into another, by the loaders and the writers that the server uses: which files what the operator names stands
+//! for, and how they are read and written. Deliberately absent: the loading, since commands are repeated by a whole server, and
+//! how the progress is shown.
 
-use std::io;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
+use crate::base::disk::{Disk, parent, read_all};
 use crate::base::hash::HashSeed;
 use crate::base::time::UnixMillis;
 use crate::config::Config;
-use crate::keyspace::load::OnExisting;
-use crate::keyspace::{AccessPolicy, CutSize, CutStep, Keyspace, KeyspacePolicy, OnDue};
+use crate::keyspace::{AccessPolicy, CutSize, CutStep, Keyspace, KeyspacePolicy};
 
+use super::aof::loader::FileToLoad;
+use super::aof::manifest::{Manifest, path_of};
 use super::rdb::build::BuildLimits;
 use super::rdb::encode::{Compression, Form};
-use super::rdb::load::{Item, LoadError, LoadOptions, LoadReport, RdbLoader};
+use super::rdb::load::{LoadError, LoadOptions, LoadReport};
 use super::rdb::writer::{AccessNote, RdbOptions};
 use super::snapshot::PieceSink;
 
-/// Keys that are put in together.
-const BATCH_KEYS: usize = 512;
-/// Databases that a file may have.
-const DATABASES_MAX: usize = 1024;
+/// So much of a file tells what it is.
+const HEAD_BYTES: u64 = 64 * 1024;
 
-/// A keyspace for what files hold, due or not.
-pub fn keyspace(seed: u64) -> Keyspace {
-    let mut keyspace = Keyspace::new(DATABASES_MAX, seed);
-    keyspace.policy.on_due = OnDue::Ignore;
-    keyspace
+/// The files that a path stands for, and how many bytes they are: an RDB file or an append-only file in one piece, a manifest
+/// with the files that it names, a directory with one manifest.
+///
+/// # Errors
+/// If it is none of these, or not whole.
+pub fn files_of(disk: &dyn Disk, path: &Path) -> Result<(Vec<FileToLoad>, u64), LoadError> {
+    let Ok(names) = disk.list(path) else { return files_of_file(disk, path) };
+    let is_manifest = |name: &PathBuf| {
+        let name = name.to_string_lossy();
+        name.ends_with(".manifest") && !name.starts_with("temp-")
+    };
+    let manifests: Vec<PathBuf> = names.into_iter().filter(is_manifest).collect();
+    match manifests.as_slice() {
+        [name] => files_of_file(disk, &path.join(name)),
+        [] => Err(LoadError::Aof("there is no manifest of an append-only file in this directory".to_owned())),
+        _ => Err(LoadError::Aof("there are several manifests in this directory: name one of them".to_owned())),
+    }
 }
 
-/// How a file is read for such a keyspace, or only to be checked: whole, with the encodings of the default configuration.
+fn files_of_file(disk: &dyn Disk, path: &Path) -> Result<(Vec<FileToLoad>, u64), LoadError> {
+    let mut head = Vec::new();
+    disk.open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head)).map_err(LoadError::Io)?;
+    // Both kinds of text have lines that only people read.
+    let line = head.split(|&byte| byte == b'\n').find(|line| line.first() != Some(&b'#')).unwrap_or_default();
+    if line.starts_with(b"file ") {
+        let text = read_all(disk, path).map_err(LoadError::Io)?;
+        let manifest = Manifest::parse(&text).map_err(|bad| LoadError::Aof(bad.report().concat()))?;
+        return FileToLoad::all(disk, &manifest, |name| parent(path).join(path_of(name)));
+    }
+    let is_known = [b"REDIS".as_slice(), b"VALKEY", b"*", b"#"].iter().any(|start| head.starts_with(start));
+    if !is_known {
+        return Err(LoadError::Aof("it is neither an RDB file nor an append-only file".to_owned()));
+    }
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let (file, bytes) = FileToLoad::find(disk, name.as_bytes(), path, true)?;
+    Ok((vec![file], bytes))
+}
+
+/// How a file is read to be converted or checked: whole, due keys and all, with the encodings of the default configuration.
 pub fn load_options(seed: HashSeed, databases: usize, now: UnixMillis) -> LoadOptions {
     LoadOptions {
         limits: BuildLimits::new(&Config::default(), seed),
@@ -38,37 +71,6 @@ pub fn load_options(seed: HashSeed, databases: usize, now: UnixMillis) -> LoadOp
         any_version: false,
         policy: KeyspacePolicy::default(),
         now,
-    }
-}
-
-/// Loads all that `loader` reads. `progress` is told how many bytes were.
-///
-/// # Errors
-/// Why the rest cannot be loaded.
-pub fn load(
-    mut loader: RdbLoader<'_>,
-    keyspace: &mut Keyspace,
-    progress: &mut dyn FnMut(u64),
-) -> Result<LoadReport, LoadError> {
-    let mut batch = Vec::with_capacity(BATCH_KEYS);
-    loop {
-        let is_end = match loader.next_item()? {
-            Some(Item::Key(key)) => {
-                batch.push(key);
-                false
-            }
-            Some(Item::Room(..) | Item::Function(_) | Item::Aux(..) | Item::Selected(_)) => false,
-            None => true,
-        };
-        if batch.len() == BATCH_KEYS || is_end {
-            let keys = std::mem::replace(&mut batch, Vec::with_capacity(BATCH_KEYS));
-            let inserted = keyspace.insert_loaded(keys, OnExisting::Refuse);
-            inserted.map_err(|(db, key)| LoadError::Duplicate { db, key })?;
-            progress(loader.offset());
-        }
-        if is_end {
-            return Ok(loader.report());
-        }
     }
 }
 

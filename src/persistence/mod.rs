@@ -2,6 +2,7 @@
 //! handed to the host), the disk itself (it is handed in). Called by `dispatch`, `node`, and by `commands` (DUMP, RESTORE).
 
 pub mod aof;
+pub mod backup;
 pub mod convert;
 pub mod load;
 pub mod pace;
@@ -9,4 +10,5 @@ pub mod rdb;
 pub mod snapshot;
 pub mod state;
 
+pub use backup::Backup;
 pub use state::Persistence;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::base::disk::reason;
 use crate::base::job::{Job, Progress, Received, Sleep, Wait, Wake, receive};
 use crate::keyspace::CutPiece;
 use crate::storage::alloc;
@@ -151,7 +152,7 @@ impl SnapshotJob {
         if let Some(mut sink) = self.sink.take() {
             sink.abandon();
         }
-        self.end(SnapshotEnd::Failed(error.to_string()));
+        self.end(SnapshotEnd::Failed(reason(error)));
     }
 
     /// Drops a snapshot that nobody wants any more, also where everything is there to finish it.
@@ -199,7 +200,7 @@ impl Job for SnapshotJob {
                             Ok(bytes) => self.end(SnapshotEnd::Written(bytes)),
                             Err(error) => {
                                 sink.abandon();
-                                self.end(SnapshotEnd::Failed(error.to_string()));
+                                self.end(SnapshotEnd::Failed(reason(&error)));
                             }
                         }
                     }

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use crate::base::time::{MonoTime, Now, UnixMillis};
+use crate::base::time::{MonoTime, Now};
 use crate::config::SavePoints;
 use crate::keyspace::DbIndex;
 use crate::keyspace::load::OnExisting;
 
 use super::aof::{Aof, Trust};
+use super::backup::Backup;
 use super::load::Loading;
 use super::pace::Pace;
 use super::snapshot::Snapshot;
@@ -83,16 +84,20 @@ pub struct Persistence {
     pub last_load: (u64, u64),
     /// The append-only file.
     pub aof: Aof,
+    /// The last backup.
+    pub backup: Backup,
     /// The snapshot that goes on.
     pub running: Option<Running>,
     /// Is a BGSAVE to begin when what goes on has ended? (BGSAVE SCHEDULE)
     pub rdb_scheduled: bool,
     /// Changes of the keyspace that the last save holds.
     pub dirty_saved: u64,
-    /// When the last successful save ended (or the server began), seconds since the epoch.
+    /// When the last successful save ended (or the server began), seconds since the epoch: what clients are told.
     pub last_save: i64,
-    /// When one was last begun, in the same.
-    pub last_try: i64,
+    /// The same on the clock that save points go by.
+    pub last_save_at: MonoTime,
+    /// When one was last begun.
+    pub last_try_at: Option<MonoTime>,
     /// Did the last background save succeed?
     pub last_bgsave_ok: bool,
     /// Seconds that the last background save took; -1 if there was none.
@@ -111,17 +116,19 @@ pub struct Persistence {
 
 impl Persistence {
     /// Nothing saved yet.
-    pub fn new(now: UnixMillis) -> Persistence {
+    pub fn new(now: Now) -> Persistence {
         Persistence {
             pace: Pace::new(),
             loading: None,
             last_load: (0, 0),
             aof: Aof::default(),
+            backup: Backup::default(),
             running: None,
             rdb_scheduled: false,
             dirty_saved: 0,
-            last_save: now.seconds(),
-            last_try: 0,
+            last_save: now.unix().seconds(),
+            last_save_at: now.mono,
+            last_try_at: None,
             last_bgsave_ok: true,
             last_bgsave_seconds: -1,
             saves: 0,
@@ -144,12 +151,12 @@ impl Persistence {
     }
 
     /// The save point that is reached after `dirty` changes in all: its changes and seconds.
-    pub fn due_save_point(&self, points: &SavePoints, dirty: u64, now: UnixMillis) -> Option<(i64, i64)> {
-        let (changes, now) = (dirty - self.dirty_saved, now.seconds());
-        let may_try = self.last_bgsave_ok || now - self.last_try > RETRY_SECONDS;
-        let point = points.0.iter().find(|point| {
-            i64::try_from(changes).unwrap_or(i64::MAX) >= point.changes && now - self.last_save > point.seconds
-        });
+    pub fn due_save_point(&self, points: &SavePoints, dirty: u64, now: MonoTime) -> Option<(i64, i64)> {
+        let changes = i64::try_from(dirty - self.dirty_saved).unwrap_or(i64::MAX);
+        let seconds_since = |at: MonoTime| (now.0 / 1_000_000) as i64 - (at.0 / 1_000_000) as i64;
+        let may_try = self.last_bgsave_ok || self.last_try_at.is_none_or(|at| seconds_since(at) > RETRY_SECONDS);
+        let elapsed = seconds_since(self.last_save_at);
+        let point = points.0.iter().find(|point| changes >= point.changes && elapsed > point.seconds);
         point.filter(|_| may_try).map(|point| (point.changes, point.seconds))
     }
 }

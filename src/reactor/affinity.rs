@@ -1,9 +1,9 @@
 //! Which processors a thread may run on: `server-cpulist` and `bio-cpulist`.
 
+use crate::base::disk::reason;
 use crate::base::log;
 use crate::config::Text;
 
-use super::host::os_text;
 use super::sys;
 
 /// Processors that can be named.
@@ -18,7 +18,7 @@ pub(super) fn bind_thread(directive: &str, list: &Text) {
         return log::warning(&format!("{directive}: not a list of processors: {}", list.display()));
     };
     if let Err(error) = sys::bind_thread_to(&processors) {
-        log::warning(&format!("{directive}: {}", os_text(&error)));
+        log::warning(&format!("{directive}: {}", reason(&error)));
     }
 }
 

@@ -7,11 +7,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::base::hash::HashSeed;
-use crate::config::Config;
-use crate::keyspace::KeyspacePolicy;
 use crate::persistence::aof::check::{Check, Console, Mode};
-use crate::persistence::rdb::build::BuildLimits;
-use crate::persistence::rdb::load::LoadOptions;
+use crate::persistence::convert;
 
 use super::disk::RealDisk;
 use super::host::Clock;
@@ -53,16 +50,7 @@ pub(super) fn aof(arguments: &[OsString]) -> ExitCode {
         _ => return usage(),
     };
     let Some(path) = arguments.get(path) else { return usage() };
-    let seed = HashSeed::new(0);
-    let options = LoadOptions {
-        limits: BuildLimits::new(&Config::default(), seed),
-        seed,
-        databases: usize::from(u16::MAX),
-        drop_before: None,
-        checksum: true,
-        any_version: true,
-        policy: KeyspacePolicy::default(),
-        now: Clock::new().now().unix(),
-    };
+    let now = Clock::new().now().unix();
+    let options = convert::load_options(HashSeed::new(0), usize::from(u16::MAX), now);
     ExitCode::from(Check::new(&RealDisk, options, mode, &mut Terminal).run(Path::new(path)))
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::base::disk::Disk;
+use crate::base::disk::{Disk, reason};
 use crate::base::host::{Host, ProcessFacts};
 use crate::base::job::{Breathe, Job, Sleep, Wake};
 use crate::base::log;
@@ -160,7 +160,7 @@ impl Host for RealHost {
                 "proc-title-template" => self.title.iter().for_each(|title| title.show(config)),
                 "bind-source-addr" => listener::warn_of_source_address(config),
                 "oom-score-adj" | "oom-score-adj-values" => set_oom_score(config)?,
-                "dir" => std::env::set_current_dir(config.dir.display().as_ref()).map_err(|e| os_text(&e))?,
+                "dir" => std::env::set_current_dir(config.dir.display().as_ref()).map_err(|e| reason(&e))?,
                 _ => {}
             }
         }
@@ -217,12 +217,6 @@ impl Host for RealHost {
     }
 }
 
-/// An error as the C library words it, without std's number.
-pub(super) fn os_text(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
-}
-
 /// The process's own score before this server changed it, while it has.
 static OOM_SCORE_BEFORE: Mutex<Option<i32>> = Mutex::new(None);
 
@@ -244,7 +238,7 @@ pub(super) fn set_oom_score(config: &Config) -> Result<(), String> {
         OomScoreAdj::Relative | OomScoreAdj::Yes => *before.get_or_insert_with(read) + ours,
     };
     fs::write(path, score.clamp(-1000, 1000).to_string()).map_err(|error| {
-        log::warning(&format!("Unable to write oom_score_adj: {}", os_text(&error)));
+        log::warning(&format!("Unable to write oom_score_adj: {}", reason(&error)));
         "Failed to set current oom_score_adj. Check server logs.".to_owned()
     })
 }

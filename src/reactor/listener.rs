@@ -8,10 +8,10 @@ use std::os::unix::fs::PermissionsExt;
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::base::disk::reason;
 use crate::base::log;
 use crate::config::Config;
 
-use super::host::os_text;
 use super::sys;
 
 /// Multipath TCP, where the system has it.
@@ -65,7 +65,7 @@ pub(super) fn listen_tcp(config: &Config) -> io::Result<Vec<Listener>> {
                 log::warning(&format!(
                     "Warning: Could not create server TCP listening socket {name}:{}: bind: {}",
                     config.port,
-                    os_text(&error)
+                    reason(&error)
                 ));
                 let absent = [io::ErrorKind::AddrNotAvailable, io::ErrorKind::Unsupported];
                 let unsupported = error.raw_os_error().is_some_and(|code| code == libc::EAFNOSUPPORT);
@@ -108,7 +108,7 @@ fn mark(socket: &Socket, id: u32) {
     #[cfg(not(target_os = "linux"))]
     let marked: io::Result<()> = Err(io::ErrorKind::Unsupported.into());
     if let Err(error) = marked {
-        log::warning(&format!("Could not set socket-mark-id {id}: {}", os_text(&error)));
+        log::warning(&format!("Could not set socket-mark-id {id}: {}", reason(&error)));
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::base::disk::reason;
 use crate::base::log::{self, Level};
 use crate::config::{Config, LogFormat, LogLevel, LogTimestampFormat, SyslogFacility};
 
@@ -48,6 +49,15 @@ fn facility(named: SyslogFacility) -> i32 {
         SyslogFacility::Local6 => libc::LOG_LOCAL6,
         SyslogFacility::Local7 => libc::LOG_LOCAL7,
     }
+}
+
+/// Why the log file cannot be written, if it cannot.
+pub(super) fn probe(config: &Config) -> Result<(), String> {
+    if config.logfile.is_empty() {
+        return Ok(());
+    }
+    let opened = OpenOptions::new().create(true).append(true).open(config.logfile.display().as_ref());
+    opened.map(drop).map_err(|error| format!("Can't open the log file: {}", reason(&error)))
 }
 
 /// Directs the log as the configuration says.

@@ -12,6 +12,7 @@ use mio::event::Event;
 use mio::net::UnixStream;
 use mio::{Events, Interest, Poll, Token};
 
+use crate::base::disk::reason;
 use crate::base::log;
 use crate::config::Config;
 use crate::node::{NewConnection, Node};
@@ -19,7 +20,7 @@ use crate::server::{Action, ClientId};
 
 use super::connection::{Connection, Socket};
 use super::freeing::Freeing;
-use super::host::{Changes, Clock, os_text};
+use super::host::{Changes, Clock};
 use super::listener::{Listener, Stream};
 
 /// Bytes read from a connection at one go.
@@ -130,7 +131,7 @@ impl MainLoop {
             if let Err(error) = self.poll.poll(&mut events, Some(Duration::from_micros(wait)))
                 && error.kind() != io::ErrorKind::Interrupted
             {
-                log::warning(&format!("poll failed: {}", os_text(&error)));
+                log::warning(&format!("poll failed: {}", reason(&error)));
             }
             self.turn(&events);
         }
@@ -313,6 +314,7 @@ impl MainLoop {
         let id = connection.client;
         let mut failed = false;
         let mut written = 0;
+        client.out.write_on();
         // A bound per turn, so that one fast reader of much does not hold up the others.
         for _ in 0..16 {
             let (slices, count) = client.out.slices::<SLICES>(client.sendable());
@@ -339,13 +341,19 @@ impl MainLoop {
         client.net_output_bytes += written as u64;
         // What is held back waits for the disk, not for the socket.
         let (waits, is_empty) = (client.sendable() > 0, client.out.is_empty());
+        // The next slice of a long reply is for the next turn, not for the socket to ask for.
+        let goes_on = client.out.awaits_writing() && !failed;
+        if goes_on && !client.pending_write {
+            client.pending_write = true;
+            self.node.server.pending_writes.push(place as u32);
+        }
         self.node.server.stats.total_net_output_bytes += written as u64;
         self.node.server.stats.total_writes_processed += 1;
         let closing = connection.closing;
         if failed || (closing && is_empty) {
             return self.close(place, id);
         }
-        if connection.watch_write(self.poll.registry(), Token(place), waits).is_err() {
+        if connection.watch_write(self.poll.registry(), Token(place), waits && !goes_on).is_err() {
             return self.close(place, id);
         }
         if is_empty {
@@ -400,7 +408,7 @@ impl MainLoop {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => {
-                        log::warning(&format!("Accepting client connection: {}", os_text(&error)));
+                        log::warning(&format!("Accepting client connection: {}", reason(&error)));
                         break;
                     }
                 }
@@ -454,7 +462,7 @@ impl MainLoop {
         };
         let place = place as usize;
         if let Err(error) = self.poll.registry().register(socket.source(), Token(place), Interest::READABLE) {
-            log::warning(&format!("Error registering fd event for the new client: {}", os_text(&error)));
+            log::warning(&format!("Error registering fd event for the new client: {}", reason(&error)));
             self.node.disconnect(client);
             return;
         }
@@ -477,14 +485,14 @@ impl MainLoop {
                 Listener::Unix(unix, _) => self.poll.registry().deregister(unix),
             };
             if let Err(error) = deregistered {
-                log::warning(&format!("Closing a listening socket: {}", os_text(&error)));
+                log::warning(&format!("Closing a listening socket: {}", reason(&error)));
             }
             if !listener.is_tcp() {
                 kept.push(listener);
             }
         }
         if let Err(error) = self.listen(new.into_iter().chain(kept).collect()) {
-            log::warning(&format!("Listening after CONFIG SET: {}", os_text(&error)));
+            log::warning(&format!("Listening after CONFIG SET: {}", reason(&error)));
         }
         self.unaccepted = true;
     }

@@ -13,15 +13,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mio::net::UnixStream;
 
 use crate::acl;
+use crate::base::disk::reason;
 use crate::base::log;
 use crate::base::sha;
 use crate::commands;
-use crate::config::file::{self, ConfigFiles, Entry, Loaded, Role, Sources};
+use crate::config::file::{self, ConfigFiles, Entry, LoadError, Loaded, Role, Sources};
 use crate::config::{Config, Directive, Text};
 use crate::node::Node;
 use crate::server::{Identity, permission};
 
-use super::host::{Changes, Clock, RealHost, os_text, set_oom_score};
+use super::host::{Changes, Clock, RealHost, set_oom_score};
 use super::jobs::Jobs;
 use super::main_loop::{JOBS, MainLoop};
 use super::supervisor::Supervisor;
@@ -142,7 +143,7 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
     let line = file::parse_command_line(&words);
     let mut stdin = Vec::new();
     if line.reads_stdin {
-        io::stdin().read_to_end(&mut stdin).map_err(|error| os_text(&error))?;
+        io::stdin().read_to_end(&mut stdin).map_err(|error| reason(&error))?;
     }
     // Made absolute before `dir` changes where relative paths lead, so that CONFIG REWRITE finds the file again.
     let config_file = line.path.as_ref().map(|path| {
@@ -155,14 +156,15 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
         options: &line.options,
     };
     let loaded = file::load(sources, Role::Server, &mut RealFiles).map_err(|error| error.report(PRODUCT))?;
+    logging::probe(&loaded.config).map_err(|why| LoadError::Whole(why).report(PRODUCT))?;
     let Loaded { mut config, users, rename_commands, load_modules, module_settings, .. } = loaded;
     if config.dir.is_empty() {
-        let here = std::env::current_dir().map_err(|error| os_text(&error))?;
+        let here = std::env::current_dir().map_err(|error| reason(&error))?;
         config.dir = Text(here.into_os_string().into_vec());
     }
     let supervisor = Supervisor::find(config.supervised);
     if config.daemonize && !supervisor.is_there() {
-        sys::daemonize().map_err(|error| format!("Can't daemonize: {}", os_text(&error)))?;
+        sys::daemonize().map_err(|error| format!("Can't daemonize: {}", reason(&error)))?;
         if config.pidfile.is_empty() {
             config.pidfile = Text::from("/var/run/redis.pid");
         }
@@ -213,13 +215,13 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
         executable: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
         config_file,
         supervised: supervisor.name(),
-        started_unix_us: clock.now().unix_us,
+        started: clock.now().mono,
         os: operating_system(),
         monotonic_clock: clock.describe(),
     };
     let changes = Rc::new(RefCell::new(Changes::default()));
-    let poll = mio::Poll::new().map_err(|error| os_text(&error))?;
-    let waker = mio::Waker::new(poll.registry(), JOBS).map_err(|error| os_text(&error))?;
+    let poll = mio::Poll::new().map_err(|error| reason(&error))?;
+    let waker = mio::Waker::new(poll.registry(), JOBS).map_err(|error| reason(&error))?;
     let host = Box::new(RealHost { clock: clock.clone(), changes: changes.clone(), jobs: Jobs::new(waker), title });
     let seed = u64::from_le_bytes(seed[..8].try_into().expect("eight of sixteen bytes"));
     let mut node = Node::new(config, seed, clock.now(), identity, host);
@@ -234,7 +236,7 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
     }
     load_users(&mut node, &users)?;
     let main_loop = MainLoop::new(poll, node, clock, listeners, changes, signals, shutting_down);
-    let mut main_loop = main_loop.map_err(|error| os_text(&error))?;
+    let mut main_loop = main_loop.map_err(|error| reason(&error))?;
     log::notice("Server initialized");
     // The other threads run by now, on processors of their own.
     affinity::bind_thread("server-cpulist", &main_loop.config().server_cpulist);
@@ -298,7 +300,7 @@ fn open_sockets(
         return Err(failed());
     }
     let unix = listener::listen_unix(config)
-        .map_err(|error| StartError::logged(&format!("Failed opening Unix socket: bind: {}", os_text(&error))))?;
+        .map_err(|error| StartError::logged(&format!("Failed opening Unix socket: bind: {}", reason(&error))))?;
     listeners.extend(unix);
     if listeners.is_empty() {
         return Err(StartError::logged("Configured to not listen anywhere, exiting."));
@@ -313,7 +315,7 @@ fn open_sockets(
         signal_hook::flag::register(libc::SIGHUP, Arc::default())?;
         io::Result::Ok(UnixStream::from_std(reader))
     })();
-    let signals = signals.map_err(|error| os_text(&error))?;
+    let signals = signals.map_err(|error| reason(&error))?;
     Ok((listeners, signals))
 }
 
@@ -379,7 +381,7 @@ fn write_pidfile(config: &Config, pid: u32) {
         return;
     }
     if let Err(error) = std::fs::write(config.pidfile.display().as_ref(), format!("{pid}\n")) {
-        log::warning(&format!("Failed to write PID file: {}", os_text(&error)));
+        log::warning(&format!("Failed to write PID file: {}", reason(&error)));
     }
 }
 

@@ -6,10 +6,10 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixDatagram;
 
+use crate::base::disk::reason;
 use crate::base::log;
 use crate::config::Supervised;
 
-use super::host::os_text;
 use super::sys;
 
 /// Who supervises this process, by the configuration and by what the environment says.
@@ -80,7 +80,7 @@ impl Supervisor {
     fn notify(&self, state: &str) {
         let Some(address) = self.notify_socket.as_ref().filter(|_| self.name() == "systemd") else { return };
         if let Err(error) = send(address.as_bytes(), state) {
-            log::warning(&format!("systemd supervision error: can't send to NOTIFY_SOCKET: {}", os_text(&error)));
+            log::warning(&format!("systemd supervision error: can't send to NOTIFY_SOCKET: {}", reason(&error)));
         }
     }
 }

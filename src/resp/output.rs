@@ -1,6 +1,8 @@
-//! What waits to be sent to one client: bytes, and long values that are sent from where they lie.
+//! What waits to be sent to one client: bytes, long values that are sent from where they lie, and replies without end that
+//! are written as the client takes them.
 
 use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::io::IoSlice;
 
 use crate::storage::Shared;
@@ -10,10 +12,25 @@ const LENT_MAX: usize = 16 * 1024;
 /// From this size on a value is shared with its key instead of copied.
 pub const SHARE_MIN: usize = 32 * 1024;
 
+/// A part of a reply that may be too long to be held, or to be written in one turn: it is written in slices, each when
+/// everything before it is sent.
+pub trait LongReply: Debug {
+    /// Writes some more, `SLICE_BYTES` or little over.
+    fn write(&mut self, out: &mut Output);
+    /// At least so many bytes are left; zero at the end.
+    fn left_bytes_min(&self) -> u64;
+    /// Bytes of memory that it holds on to.
+    fn memory_bytes(&self) -> usize;
+}
+
+/// About how much of a long reply is written at a time.
+pub const SLICE_BYTES: usize = 16 * 1024;
+
 #[derive(Debug)]
 enum Piece {
     Bytes(Vec<u8>),
     Blob(Shared<Vec<u8>>),
+    Long(Box<dyn LongReply>),
 }
 
 impl Piece {
@@ -21,6 +38,14 @@ impl Piece {
         match self {
             Piece::Bytes(bytes) => bytes,
             Piece::Blob(blob) => blob,
+            Piece::Long(_) => &[],
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        match self {
+            Piece::Bytes(_) | Piece::Blob(_) => self.bytes().len(),
+            Piece::Long(long) => long.memory_bytes(),
         }
     }
 }
@@ -43,12 +68,14 @@ pub struct Output {
     sent: usize,
     /// Bytes in `pieces`, sent or not.
     queued: usize,
+    /// Long replies among the pieces.
+    long_replies: usize,
     /// Bytes sent since the beginning.
     sent_total: u64,
 }
 
 impl Output {
-    /// Bytes that wait.
+    /// Bytes that wait, without those of long replies that are not written yet.
     pub fn len(&self) -> usize {
         self.queued + self.tail.len() - self.sent
     }
@@ -66,7 +93,24 @@ impl Output {
 
     /// Has everything been sent?
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len() == 0 && self.long_replies == 0
+    }
+
+    /// At least so many bytes of long replies are still to be written.
+    #[inline]
+    pub fn unwritten_bytes_min(&self) -> u64 {
+        if self.long_replies == 0 { 0 } else { self.long_bytes_min() }
+    }
+
+    #[cold]
+    fn long_bytes_min(&self) -> u64 {
+        let left = |piece: &Piece| if let Piece::Long(long) = piece { long.left_bytes_min() } else { 0 };
+        self.pieces.iter().map(left).fold(0, u64::saturating_add)
+    }
+
+    #[cold]
+    fn pieces_before_long(&self) -> usize {
+        self.pieces.iter().take_while(|piece| !matches!(piece, Piece::Long(_))).count()
     }
 
     /// The buffer to append to.
@@ -79,7 +123,7 @@ impl Output {
     /// of usual size does not: it goes from client to client.
     pub fn memory_bytes(&self) -> usize {
         self.tail.capacity().saturating_sub(LENT_MAX)
-            + self.pieces.iter().map(|piece| 32 + piece.bytes().len()).sum::<usize>()
+            + self.pieces.iter().map(|piece| 32 + piece.memory_bytes()).sum::<usize>()
     }
 
     /// Number of separate pieces, as CLIENT LIST's `oll` counts reply nodes.
@@ -118,6 +162,36 @@ impl Output {
         self.pieces.push_back(Piece::Blob(blob));
     }
 
+    /// Appends a reply that is written when it is its turn.
+    pub fn push_long(&mut self, long: Box<dyn LongReply>) {
+        self.seal();
+        self.long_replies += 1;
+        self.pieces.push_back(Piece::Long(long));
+    }
+
+    /// Is a long reply next, of which nothing more is written?
+    pub fn awaits_writing(&self) -> bool {
+        matches!(self.pieces.front(), Some(Piece::Long(_)))
+    }
+
+    /// Writes a slice of the long reply that is next, if one is.
+    pub fn write_on(&mut self) {
+        if !self.awaits_writing() {
+            return;
+        }
+        let Some(Piece::Long(mut long)) = self.pieces.pop_front() else { return };
+        let mut slice = Output::default();
+        long.write(&mut slice);
+        slice.seal();
+        if long.left_bytes_min() > 0 {
+            self.pieces.push_front(Piece::Long(long));
+        } else {
+            self.long_replies -= 1;
+        }
+        self.queued += slice.queued;
+        slice.pieces.into_iter().rev().for_each(|piece| self.pieces.push_front(piece));
+    }
+
     /// Moves the tail into the queue, so that what follows starts a piece of its own.
     fn seal(&mut self) {
         if !self.tail.is_empty() {
@@ -132,6 +206,7 @@ impl Output {
             match piece {
                 Piece::Bytes(bytes) => self.tail.extend_from_slice(&bytes),
                 Piece::Blob(blob) => self.push_blob(blob),
+                Piece::Long(long) => self.push_long(long),
             }
         }
         self.tail.extend_from_slice(&other.tail);
@@ -156,7 +231,7 @@ impl Output {
         {
             piece.splice(mark.offset..mark.offset, bytes.iter().copied());
         } else {
-            // The tail was empty at the mark, so a blob took its place: the header goes before it.
+            // The tail was empty at the mark, so another piece took its place: the header goes before it.
             self.pieces.insert(index, Piece::Bytes(bytes.to_vec()));
         }
     }
@@ -167,9 +242,10 @@ impl Output {
         if index < self.pieces.len() {
             let mut cut: Vec<Piece> = self.pieces.drain(index..).collect();
             self.queued -= cut.iter().map(|piece| piece.bytes().len()).sum::<usize>();
+            self.long_replies -= cut.iter().filter(|piece| matches!(piece, Piece::Long(_))).count();
             self.tail = match cut.swap_remove(0) {
                 Piece::Bytes(bytes) => bytes,
-                Piece::Blob(_) => Vec::new(),
+                Piece::Blob(_) | Piece::Long(_) => Vec::new(),
             };
         }
         self.tail.truncate(mark.offset);
@@ -179,8 +255,9 @@ impl Output {
     pub fn slices<const N: usize>(&self, len_max: usize) -> ([IoSlice<'_>; N], usize) {
         let mut slices = [IoSlice::new(&[]); N];
         let (mut count, mut left) = (0, len_max);
-        let tail = (!self.tail.is_empty()).then_some(self.tail.as_slice());
-        for bytes in self.pieces.iter().map(Piece::bytes).chain(tail).take(N) {
+        let tail = (!self.tail.is_empty() && self.long_replies == 0).then_some(self.tail.as_slice());
+        let pieces_max = if self.long_replies == 0 { N } else { N.min(self.pieces_before_long()) };
+        for bytes in self.pieces.iter().map(Piece::bytes).chain(tail).take(pieces_max) {
             let bytes = if count == 0 { &bytes[self.sent..] } else { bytes };
             let bytes = &bytes[..bytes.len().min(left)];
             if left == 0 {
@@ -197,6 +274,10 @@ impl Output {
     pub fn advance(&mut self, mut count: usize) {
         self.sent_total += count as u64;
         while let Some(first) = self.pieces.front() {
+            if self.awaits_writing() {
+                assert!(count == 0);
+                return;
+            }
             let size = first.bytes().len();
             let left = size - self.sent;
             if count < left {
@@ -253,6 +334,56 @@ mod tests {
         assert_eq!(out.to_vec(), b"z!");
         out.advance(2);
         assert!(out.is_empty() && out.reclaim().is_some() && out.reclaim().is_none());
+    }
+
+    /// Letters, one a slice.
+    #[derive(Debug)]
+    struct Letters(std::ops::RangeInclusive<u8>);
+
+    impl LongReply for Letters {
+        fn write(&mut self, out: &mut Output) {
+            out.tail().extend(self.0.next());
+        }
+
+        fn left_bytes_min(&self) -> u64 {
+            self.0.len() as u64
+        }
+
+        fn memory_bytes(&self) -> usize {
+            100
+        }
+    }
+
+    fn take(out: &mut Output, len_max: usize) -> Vec<u8> {
+        out.write_on();
+        let (slices, count) = out.slices::<8>(len_max);
+        let bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect();
+        out.advance(bytes.len());
+        bytes
+    }
+
+    #[test]
+    fn long_replies_are_written_when_what_comes_before_is_sent() {
+        let mut out = Output::default();
+        out.tail().extend_from_slice(b"1");
+        out.push_long(Box::new(Letters(b'a'..=b'c')));
+        out.push_blob(Shared::new(vec![b'B'; 2]));
+        let mark = out.mark();
+        out.push_long(Box::new(Letters(b'x'..=b'y')));
+        out.tail().extend_from_slice(b"2");
+        assert_eq!((out.len(), out.unwritten_bytes_min()), (4, 5));
+        let mut other = Output::default();
+        other.append(&mut out);
+        other.insert(mark, b"!");
+        let taken: Vec<Vec<u8>> =
+            std::iter::from_fn(|| Some(take(&mut other, 2)).filter(|taken| !taken.is_empty())).collect();
+        assert_eq!(taken, [&b"1"[..], b"a", b"b", b"cB", b"B!", b"x", b"y2"]);
+        assert!(other.is_empty() && other.unwritten_bytes_min() == 0);
+        let mark = other.mark();
+        other.push_long(Box::new(Letters(b'a'..=b'c')));
+        assert!(!other.is_empty() && other.memory_bytes() >= 100);
+        other.truncate(mark);
+        assert!(other.is_empty());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::base::shown::write_shown;
 use crate::storage::Shared;
 
-use super::output::{Mark, Output, SHARE_MIN};
+use super::output::{LongReply, Mark, Output, SHARE_MIN};
 
 /// The protocol version of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,26 +17,12 @@ pub enum Proto {
 pub struct Reply<'a> {
     out: &'a mut Output,
     proto: Proto,
-    /// From this many waiting bytes on the client is going to be closed.
-    len_max: usize,
 }
 
 impl<'a> Reply<'a> {
     /// Appends to `out` in this protocol version.
     pub fn new(out: &'a mut Output, proto: Proto) -> Reply<'a> {
-        Reply { out, proto, len_max: usize::MAX }
-    }
-
-    /// The same for a client that is closed when so many bytes wait; 0 for no limit.
-    #[inline]
-    pub fn bounded(self, bytes: u64) -> Reply<'a> {
-        let len_max = if bytes == 0 { usize::MAX } else { usize::try_from(bytes).unwrap_or(usize::MAX) };
-        Reply { len_max, ..self }
-    }
-
-    /// Will nobody read this any more? A reply of unbounded length may then end anywhere.
-    pub fn is_in_vain(&self) -> bool {
-        self.out.len() >= self.len_max
+        Reply { out, proto }
     }
 
     /// The protocol version spoken.
@@ -141,6 +127,11 @@ impl<'a> Reply<'a> {
         self.header(b'$', blob.len() as i64);
         self.out.push_blob(blob.clone());
         self.raw(b"\r\n");
+    }
+
+    /// Elements that are written while they are sent.
+    pub fn long(&mut self, long: Box<dyn LongReply>) {
+        self.out.push_long(long);
     }
 
     /// No value.

@@ -16,6 +16,8 @@ pub enum TimeoutReply {
     NullArray,
     /// OK, when everything thrown away is freed.
     Freed,
+    /// OK, when the append-only file's job has done what was asked of it.
+    CarriedOut,
     /// This integer (WAIT).
     Int(i64),
     /// Whether the append-only file is on the disk up to this offset of propagation, and that no replica is (WAITAOF).
@@ -37,6 +39,10 @@ pub struct Block {
     pub timeout_reply: TimeoutReply,
     /// Is it served also when the key is deleted or becomes another type (XREADGROUP)?
     pub unblock_on_nokey: bool,
+    /// The request to run again, if it is not the one that was sent (XREAD `$`).
+    pub request: Option<Vec<Vec<u8>>>,
+    /// In how many milliseconds it may be served though none of its keys changed (XREADGROUP CLAIM).
+    pub retry_ms: Option<u64>,
 }
 
 /// A client that waits.
@@ -50,6 +56,15 @@ pub struct Blocked {
     pub argv: Vec<Vec<u8>>,
     /// When it gives up.
     pub deadline: Option<MonoTime>,
+    /// When it may be served though nothing happened.
+    pub retry_at: Option<MonoTime>,
+}
+
+impl Blocked {
+    /// When something is to be done about it.
+    fn wakes_at(&self) -> Option<MonoTime> {
+        self.deadline.into_iter().chain(self.retry_at).min()
+    }
 }
 
 /// Who waits for what.
@@ -70,8 +85,8 @@ impl Blocking {
                 self.on_nokey += usize::from(blocked.block.unblock_on_nokey);
             }
         }
-        if let Some(deadline) = blocked.deadline {
-            self.deadlines.insert((deadline, client));
+        if let Some(at) = blocked.wakes_at() {
+            self.deadlines.insert((at, client));
         }
     }
 
@@ -87,8 +102,19 @@ impl Blocking {
                 self.by_key.remove(&place);
             }
         }
-        if let Some(deadline) = blocked.deadline {
-            self.deadlines.remove(&(deadline, client));
+        if let Some(at) = blocked.wakes_at() {
+            self.deadlines.remove(&(at, client));
+        }
+    }
+
+    /// Sets when a waiting client may be served though nothing happened.
+    pub fn set_retry(&mut self, client: ClientId, blocked: &mut Blocked, at: Option<MonoTime>) {
+        if let Some(before) = blocked.wakes_at() {
+            self.deadlines.remove(&(before, client));
+        }
+        blocked.retry_at = at;
+        if let Some(at) = blocked.wakes_at() {
+            self.deadlines.insert((at, client));
         }
     }
 

@@ -11,6 +11,7 @@ use crate::storage::Shared;
 
 use super::blocking::Blocked;
 use super::table::CommandId;
+use super::tracking::TrackingOptions;
 use super::watch::WatchedKey;
 
 /// The number of a client: never used twice in a process.
@@ -40,11 +41,19 @@ bits! {
         PROTOCOL_ERROR = 17, "";
         INPUT_LEFT = 18, "";
         RESTRICTED = 19, "";
-        SCRIPT = 20, "";
+        TRACKING = 20, "t";
+        TRACKING_BROKEN = 21, "R";
+        TRACKING_BCAST = 22, "B";
+        SCRIPT = 23, "";
     }
 }
 
 impl ClientFlags {
+    /// Those of these that are in `others`.
+    pub const fn of(self, others: ClientFlags) -> ClientFlags {
+        ClientFlags(self.0 & others.0)
+    }
+
     /// These without `other`.
     pub const fn without(self, other: ClientFlags) -> ClientFlags {
         ClientFlags(self.0 & !other.0)
@@ -98,6 +107,7 @@ pub struct Client {
     pub watched: Vec<WatchedKey>,
     pub subscriptions: Option<Box<Subscriptions>>,
     pub blocked: Option<Box<Blocked>>,
+    pub tracking: Option<Box<TrackingOptions>>,
     pub name: Vec<u8>,
     pub lib_name: Vec<u8>,
     pub lib_ver: Vec<u8>,

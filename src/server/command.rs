@@ -20,6 +20,8 @@ pub enum Outcome {
     Block(Box<Block>),
     /// Nothing is written: the reply is OK once everything thrown away so far is freed. Never in MULTI.
     WhenFreed,
+    /// Nothing is written: the reply is OK once the append-only file's job has carried out this many orders. In MULTI at once.
+    WhenCarriedOut(u64),
     /// EXEC: run the client's queued commands.
     RunQueued,
     /// Nothing is written: the script's result is the reply.

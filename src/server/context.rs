@@ -48,6 +48,11 @@ impl DataContext<'_> {
         at <= self.now.0 && self.db.keyspace().policy.on_due != OnDue::Ignore
     }
 
+    /// Is this a command of a master or an append-only file, which says what came of it there?
+    pub fn is_repeated(&mut self) -> bool {
+        self.db.keyspace().policy.on_due == OnDue::Ignore
+    }
+
     /// Does anyone listen to what is propagated? If not, a rewriting need not be made.
     pub fn propagates(&self) -> bool {
         self.propagation.enabled

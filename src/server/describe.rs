@@ -42,7 +42,7 @@ pub fn describe(server: &Server, client: &Client) -> String {
     format!(
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={channels} psub={patterns} \
          ssub={shard_channels} multi={} watch={} qbuf={query} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} \
-         obl={buffer} oll={list} omem={list_bytes} tot-mem={} events={} cmd={command} user={} redir=-1 resp={} \
+         obl={buffer} oll={list} omem={list_bytes} tot-mem={} events={} cmd={command} user={} redir={} resp={} \
          lib-name={} lib-ver={} io-thread=0 tot-net-in={} tot-net-out={} tot-cmds={}",
         client.id.0,
         client.addr,
@@ -63,6 +63,7 @@ pub fn describe(server: &Server, client: &Client) -> String {
         client.memory_bytes(),
         if client.pending_write { "rw" } else { "r" },
         text(&client.user),
+        client.tracking.as_ref().map_or(-1, |options| options.redirect.map_or(0, |target| target.0 as i64)),
         if client.proto == Proto::Resp3 { 3 } else { 2 },
         text(&client.lib_name),
         text(&client.lib_ver),

@@ -100,7 +100,7 @@ pub fn human(bytes: u64) -> String {
 
 fn write_server(server: &mut Server, out: &mut String) {
     let now_us = server.now.unix_us;
-    let uptime = (now_us - server.identity.started_unix_us).max(0) / 1_000_000;
+    let uptime = server.now.mono.since(server.identity.started) / 1_000_000;
     let (config, identity) = (&server.config, &server.identity);
     let api = if cfg!(target_os = "linux") { "epoll" } else { "kqueue" };
     fields! { out;
@@ -159,7 +159,7 @@ fn write_clients(server: &mut Server, out: &mut String) {
         "client_recent_max_input_buffer": server.stats.client_recent_max_input_buffer;
         "client_recent_max_output_buffer": server.stats.client_recent_max_output_buffer;
         "blocked_clients": count_clients(server, |client| client.flags.has(waiting));
-        "tracking_clients": 0;
+        "tracking_clients": server.tracking.clients;
         "pubsub_clients": count_clients(server, |client| client.flags.has(ClientFlags::PUBSUB));
         "watching_clients": count_clients(server, |client| !client.watched.is_empty());
         "clients_in_timeout_table": server.blocking.deadline_count();
@@ -167,7 +167,8 @@ fn write_clients(server: &mut Server, out: &mut String) {
         "total_blocking_keys": server.blocking.key_count();
         "total_blocking_keys_on_nokey": server.blocking.nokey_count();
     }
-    let paused = server.pause.until_ms > server.now.unix().0;
+    let pause_us = server.pause.until.map_or(0, |until| until.since(server.now.mono));
+    let paused = pause_us > 0;
     fields! { out;
         "paused_reason": if paused { "client_pause" } else { "none" };
         "paused_actions": match (paused, server.pause.writes_only) {
@@ -175,7 +176,7 @@ fn write_clients(server: &mut Server, out: &mut String) {
             (true, true) => "write",
             (true, false) => "all",
         };
-        "paused_timeout_milliseconds": if paused { server.pause.until_ms - server.now.unix().0 } else { 0 };
+        "paused_timeout_milliseconds": pause_us.div_ceil(1000);
     }
 }
 
@@ -343,14 +344,15 @@ fn write_persistence(server: &mut Server, out: &mut String) {
         "aof_rewrites_consecutive_failures": aof.limit.consecutive_failures;
         "aof_last_write_status": if aof.refusal().is_none() { "ok" } else { "err" };
         "aof_last_cow_size": aof.last_copied;
+        "backup_in_progress": u8::from(persistence.backup.state.is_in_progress());
         "module_fork_in_progress": 0;
         "module_fork_last_cow_size": 0;
     }
-    if aof.state != AofState::Off {
+    if server.config.appendonly {
         fields! { out;
             "aof_current_size": aof.current_bytes();
             "aof_base_size": aof.rewrite_base_bytes;
-            "aof_pending_rewrite": 0;
+            "aof_pending_rewrite": u8::from(aof.rewrite_scheduled);
             "aof_buffer_length": aof.writer.as_ref().map_or(0, |writer| writer.pending());
             "aof_pending_bio_fsync": u8::from(aof.syncing_since.is_some());
             "aof_delayed_fsync": aof.delayed_fsync;
@@ -388,6 +390,7 @@ fn write_stats(server: &mut Server, out: &mut String) {
     let kbps = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
     let cycles = stats.cycle_rate.per_second();
     let exceeded_us = server.eviction.over_since.map_or(0, |since| server.now.mono.since(since));
+    let tracked = server.tracking.counts();
     fields! { out;
         "total_connections_received": stats.total_connections_received;
         "total_commands_processed": stats.total_commands_processed;
@@ -429,9 +432,9 @@ fn write_stats(server: &mut Server, out: &mut String) {
         "active_defrag_key_misses": 0;
         "total_active_defrag_time": 0;
         "current_active_defrag_time": 0;
-        "tracking_total_keys": 0;
-        "tracking_total_items": 0;
-        "tracking_total_prefixes": 0;
+        "tracking_total_keys": tracked.0;
+        "tracking_total_items": tracked.1;
+        "tracking_total_prefixes": tracked.2;
         "unexpected_error_replies": 0;
         "total_error_replies": stats.total_error_replies;
         "dump_payload_sanitizations": 0;

@@ -113,7 +113,8 @@ pub fn note_output_at(server: &mut Server, place: u32) {
 pub fn check_output_limit(server: &mut Server, place: u32) {
     let now = server.now.mono;
     let Some(client) = server.clients.at(place) else { return };
-    let bytes = client.out.limited_bytes() as u64;
+    // What a long reply will come to counts in advance: Redis would hold all of it at once.
+    let bytes = (client.out.limited_bytes() as u64).saturating_add(client.out.unwritten_bytes_min());
     let limits = &server.config.client_output_buffer_limit;
     let limit = if client.is_subscriber() { &limits.pubsub } else { &limits.normal };
     let is_hard = limit.hard_bytes > 0 && bytes >= limit.hard_bytes;

@@ -16,6 +16,7 @@ pub mod propagation;
 pub mod scripting;
 pub mod stats;
 pub mod table;
+pub mod tracking;
 pub mod transaction;
 pub mod wake;
 pub mod watch;
@@ -39,6 +40,7 @@ use crate::keyspace::{Keyspace, OnDue};
 use crate::persistence::Persistence;
 use crate::pubsub::Pubsub;
 use crate::resp::Output;
+use crate::tracking::Tracking;
 
 /// The Redis whose replies, files and protocol this server speaks.
 pub const REDIS_VERSION: &str = "7.4.0";
@@ -55,7 +57,7 @@ pub struct Identity {
     pub executable: String,
     /// Absolute path of the configuration file; empty without one.
     pub config_file: String,
-    pub started_unix_us: i64,
+    pub started: MonoTime,
     /// Who supervises the process, as INFO's process_supervised names it.
     pub supervised: &'static str,
     /// As DEBUG's and INFO's `os` line shows it.
@@ -87,8 +89,8 @@ pub struct ShutdownRequest {
 /// CLIENT PAUSE in force.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pause {
-    /// Until when, milliseconds since the epoch; 0: not at all.
-    pub until_ms: i64,
+    /// Until when; `None`: not at all.
+    pub until: Option<MonoTime>,
     /// Writes only?
     pub writes_only: bool,
 }
@@ -144,6 +146,7 @@ pub struct Server {
     pub clients: Clients,
     pub pubsub: Pubsub,
     pub acl: Acl,
+    pub tracking: Tracking,
     pub blocking: Blocking,
     pub scripting: scripting::Scripting,
     pub watches: watch::Watches,
@@ -171,6 +174,9 @@ pub struct Server {
     pub unblocked: Vec<ClientId>,
     /// Clients that wait for values to be freed: how many keys must be, in the order in which they came.
     pub awaiting_freed: VecDeque<(u64, ClientId)>,
+    /// Clients that wait for what they asked of the append-only file's job: how many orders it must have carried out, in the
+    /// order in which they came.
+    pub awaiting_orders: VecDeque<(u64, ClientId)>,
     /// Clients that wait for their writes to be synced: up to which offset of propagation (WAITAOF).
     pub awaiting_sync: Vec<(u64, ClientId)>,
     /// Places of the clients of whose output something is held back.
@@ -218,7 +224,7 @@ impl Server {
 
     /// Brings the treatment of due keys in line with a pause: while writes are held back, keys only seem to be gone.
     pub fn follow_pause(&mut self) {
-        let paused = self.pause.until_ms != 0;
+        let paused = self.pause.until.is_some();
         self.keyspace.policy.on_due = if paused { OnDue::Hide } else { OnDue::Delete };
     }
 

@@ -125,6 +125,11 @@ impl Propagation {
         self.offset + self.bytes.len() as u64
     }
 
+    /// Goes on from the offset that the last run reached.
+    pub fn resume(&mut self, offset: u64) {
+        self.offset = self.offset.max(offset);
+    }
+
     /// The commands of this turn, and from which byte on they are for which database.
     /// A unit in the making is divided there.
     pub fn gathered(&mut self) -> (&mut Vec<u8>, &[(usize, DbIndex)]) {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::time::MonoTime;
+
 /// Kinds of error replies that are counted by name before the rest are lumped together.
 const ERROR_KINDS_MAX: usize = 128;
 
@@ -11,19 +13,19 @@ pub struct Rate {
     samples: [u64; 16],
     next: usize,
     last_total: u64,
-    last_ms: i64,
+    last: Option<MonoTime>,
 }
 
 impl Rate {
     /// Takes a sample of a counter.
-    pub fn sample(&mut self, total: u64, now_ms: i64) {
-        let elapsed = (now_ms - self.last_ms).max(1) as u64;
-        if self.last_ms != 0 {
-            self.samples[self.next] = total.saturating_sub(self.last_total) * 1000 / elapsed;
+    pub fn sample(&mut self, total: u64, now: MonoTime) {
+        if let Some(last) = self.last {
+            let elapsed_ms = (now.since(last) / 1000).max(1);
+            self.samples[self.next] = total.saturating_sub(self.last_total) * 1000 / elapsed_ms;
             self.next = (self.next + 1) % self.samples.len();
         }
         self.last_total = total;
-        self.last_ms = now_ms;
+        self.last = Some(now);
     }
 
     /// The mean per second.

@@ -1,6 +1,6 @@
 //! Ending a transaction that does not run, and letting go of watched keys.
 
-use super::{ClientFlags, Server};
+use super::{ClientFlags, Server, tracking};
 
 /// Lets go of everything a client watches.
 pub fn unwatch(server: &mut Server, place: u32) {
@@ -9,7 +9,7 @@ pub fn unwatch(server: &mut Server, place: u32) {
     for place in std::mem::take(&mut client.watched) {
         server.watches.remove(&place, id);
     }
-    server.keyspace.events.track_touched = !server.watches.is_empty();
+    tracking::follow(server);
 }
 
 /// Ends a transaction without running it.

@@ -9,10 +9,11 @@
 //! and without gaps, so an entry ends where the next begins. `large` counts the entries of kind 3, so that
 //! segments without any are copied and freed without being looked at.
 
-use super::block::{Block, Contents, capacity_for};
+use super::block::{Block, capacity_for};
 use super::dict_entry::{FieldRef, KIND_EXPIRING, KIND_FIELD, KIND_LARGE, NEVER, Parts, unpack, unpack_field};
 use super::directory::Segment;
 use super::large;
+use super::segment_view::{self, HEAD, Layout, put_u16, set_count, set_end, set_slots, u16_at};
 use crate::base::hash::HashSeed;
 
 /// Bits of the hash that a segment may cover at most, and that a scan cursor has. With a keyed hash nobody can make more
@@ -26,7 +27,6 @@ pub const ENTRIES_MAX: usize = 64;
 pub const INLINE_MAX: usize = 512;
 
 const BYTES_MAX: usize = 4096 - 8;
-const HEAD: usize = 8;
 /// Tags are read sixteen at a time: with so many slots the last read ends within the offsets.
 const SLOTS_MIN: usize = 6;
 const SLACK: usize = 4;
@@ -51,31 +51,20 @@ pub struct DictSegment {
 
 struct Entries;
 
-impl Contents for Entries {
-    fn copied(bytes: &[u8]) {
-        for_each_large(bytes, |at| {
-            // SAFETY: `at` begins with a pointer of an entry of kind 3, just copied bytewise from a live segment.
-            unsafe { large::retain(at) }
-        });
-    }
+type View<'a> = segment_view::View<'a, Entries>;
 
-    fn freed(bytes: &mut [u8]) {
-        for_each_large(bytes, |at| {
-            // SAFETY: `at` begins with a pointer of an entry of kind 3, and the segment goes with its references.
-            unsafe { large::release(at) }
-        });
-    }
-}
-
-fn for_each_large(bytes: &[u8], mut visit: impl FnMut(&[u8])) {
-    let view = View { bytes };
-    if view.large() == 0 {
-        return;
-    }
-    for index in 0..view.count() {
-        let entry = view.entry_bytes(index);
-        if entry[0] & 3 == KIND_LARGE {
-            visit(&entry[1..]);
+// SAFETY: entries of kind 3, and no others, are a byte and a pointer.
+unsafe impl Layout for Entries {
+    fn for_each_large(bytes: &[u8], mut visit: impl FnMut(&[u8])) {
+        let view = View::of(bytes);
+        if view.large() == 0 {
+            return;
+        }
+        for index in 0..view.count() {
+            let entry = view.entry_bytes(index);
+            if entry[0] & 3 == KIND_LARGE {
+                visit(&entry[1..]);
+            }
         }
     }
 }
@@ -89,12 +78,7 @@ impl Segment for DictSegment {
     }
 
     fn memory_bytes(&self) -> usize {
-        let mut bytes = self.block.memory_bytes();
-        for_each_large(self.block.bytes(), |at| {
-            // SAFETY: `at` begins with the pointer of an entry of kind 3 of this live segment.
-            bytes += unsafe { large::at(at) }.memory_bytes();
-        });
-        bytes
+        segment_view::memory_bytes(&self.block)
     }
 }
 
@@ -107,13 +91,13 @@ impl DictSegment {
     fn with_room(count: usize, entries_bytes: usize) -> DictSegment {
         let (capacity, slots) = shape_for(count, entries_bytes);
         let mut segment = DictSegment { block: Block::zeroed(capacity) };
-        put_u16(segment.block.bytes_mut(), 2, slots);
+        set_slots(segment.block.bytes_mut(), slots);
         segment
     }
 
     #[inline]
     fn view(&self) -> View<'_> {
-        View { bytes: self.block.bytes() }
+        self.block.view()
     }
 
     /// The place of `field`, whose hash is `hash`.
@@ -177,12 +161,12 @@ impl DictSegment {
         assert!(end + new_bytes <= usize::from(u16::MAX), "too many fields of one hash");
         self.reserve(1, new_bytes);
         let bytes = self.block.bytes_mut();
-        let view = View { bytes };
+        let view = View::of(bytes);
         let (offsets, entries) = (view.offsets_at(), view.entries_at());
         bytes[HEAD + count] = hash as u8;
         put_u16(bytes, offsets + 2 * count, end);
-        put_u16(bytes, 0, count + 1);
-        put_u16(bytes, 4, end + new_bytes);
+        set_count(bytes, count + 1);
+        set_end(bytes, end + new_bytes);
         new.write(&mut bytes[entries + end..entries + end + new_bytes]);
         self.count_large(isize::from(is_large));
         Upsert::Added
@@ -230,14 +214,14 @@ impl DictSegment {
     pub fn remove(&mut self, index: usize) {
         self.release_large(index);
         let bytes = self.block.bytes_mut();
-        let view = View { bytes };
+        let view = View::of(bytes);
         let (count, range) = (view.count(), view.entry_range(index));
         let offsets = view.offsets_at();
         resize_entry(bytes, index, range.len(), 0);
         bytes.copy_within(HEAD + index + 1..HEAD + count, HEAD + index);
         bytes.copy_within(offsets + 2 * (index + 1)..offsets + 2 * count, offsets + 2 * index);
-        put_u16(bytes, 0, count - 1);
-        let view = View { bytes };
+        set_count(bytes, count - 1);
+        let view = View::of(bytes);
         let needed = HEAD + 3 * (count - 1).max(SLOTS_MIN) + view.end();
         if capacity_for(needed + needed / 2) < bytes.len() {
             self.rebuild(0, 0);
@@ -273,7 +257,7 @@ impl DictSegment {
         for index in 0..view.count() {
             self.push_packed(view.bytes[HEAD + index], view.entry_bytes(index));
         }
-        put_u16(other.block.bytes_mut(), 6, 0);
+        set_large(other.block.bytes_mut(), 0);
     }
 
     /// Is it worth asking whether the neighbour would fit in here too?
@@ -291,15 +275,15 @@ impl DictSegment {
     /// Appends an entry in its packed form; the room is reserved, and a reference of its moves here with it.
     fn push_packed(&mut self, tag: u8, entry: &[u8]) {
         let bytes = self.block.bytes_mut();
-        let view = View { bytes };
+        let view = View::of(bytes);
         let (count, end, large) = (view.count(), view.end(), view.large());
         let (offsets, entries) = (view.offsets_at(), view.entries_at());
         bytes[HEAD + count] = tag;
         put_u16(bytes, offsets + 2 * count, end);
         bytes[entries + end..entries + end + entry.len()].copy_from_slice(entry);
-        put_u16(bytes, 0, count + 1);
-        put_u16(bytes, 4, end + entry.len());
-        put_u16(bytes, 6, large + usize::from(entry[0] & 3 == KIND_LARGE));
+        set_count(bytes, count + 1);
+        set_end(bytes, end + entry.len());
+        set_large(bytes, large + usize::from(entry[0] & 3 == KIND_LARGE));
     }
 
     fn replace(&mut self, index: usize, new: &Parts<'_>) {
@@ -331,8 +315,8 @@ impl DictSegment {
     fn count_large(&mut self, by: isize) {
         if by != 0 {
             let bytes = self.block.bytes_mut();
-            let large = u16_at(bytes, 6).wrapping_add_signed(by);
-            put_u16(bytes, 6, large);
+            let large = View::of(bytes).large().wrapping_add_signed(by);
+            set_large(bytes, large);
         }
     }
 
@@ -351,9 +335,10 @@ impl DictSegment {
         let (count, end) = (view.count(), view.end());
         let (capacity, slots) = shape_for(count + more_entries, end + more_bytes);
         let mut head = [0; HEAD];
-        for (at, n) in [(0, count), (2, slots), (4, end), (6, view.large())] {
-            put_u16(&mut head, at, n);
-        }
+        set_count(&mut head, count);
+        set_slots(&mut head, slots);
+        set_end(&mut head, end);
+        set_large(&mut head, view.large());
         let tags = &view.bytes[HEAD..HEAD + count];
         let offsets = &view.bytes[view.offsets_at()..][..2 * count];
         let entries = &view.bytes[view.entries_at()..][..end];
@@ -364,7 +349,7 @@ impl DictSegment {
 
     /// Takes the place of `self`, whose references `new` has by now.
     fn become_moved(&mut self, new: DictSegment) {
-        put_u16(self.block.bytes_mut(), 6, 0);
+        set_large(self.block.bytes_mut(), 0);
         *self = new;
     }
 
@@ -414,7 +399,7 @@ fn shape_for(count: usize, entries_bytes: usize) -> (usize, usize) {
 
 /// Moves the entries after `index` so that it has `new` bytes in place of `old`; the room is reserved.
 fn resize_entry(bytes: &mut [u8], index: usize, old: usize, new: usize) {
-    let view = View { bytes };
+    let view = View::of(bytes);
     let (count, end, offsets, entries) = (view.count(), view.end(), view.offsets_at(), view.entries_at());
     let after = view.entry_range(index).end;
     bytes.copy_within(after..entries + end, after - old + new);
@@ -422,31 +407,10 @@ fn resize_entry(bytes: &mut [u8], index: usize, old: usize, new: usize) {
         let moved = u16::from_le_bytes([offset[0], offset[1]]).wrapping_add(new as u16).wrapping_sub(old as u16);
         offset.copy_from_slice(&moved.to_le_bytes());
     }
-    put_u16(bytes, 4, end - old + new);
-}
-
-/// The packed bytes, read.
-#[derive(Clone, Copy)]
-struct View<'a> {
-    bytes: &'a [u8],
+    set_end(bytes, end - old + new);
 }
 
 impl<'a> View<'a> {
-    #[inline]
-    fn count(self) -> usize {
-        u16_at(self.bytes, 0)
-    }
-
-    #[inline]
-    fn slots(self) -> usize {
-        u16_at(self.bytes, 2)
-    }
-
-    #[inline]
-    fn end(self) -> usize {
-        u16_at(self.bytes, 4)
-    }
-
     #[inline]
     fn large(self) -> usize {
         u16_at(self.bytes, 6)
@@ -491,6 +455,10 @@ impl<'a> View<'a> {
     }
 }
 
+fn set_large(bytes: &mut [u8], large: usize) {
+    put_u16(bytes, 6, large);
+}
+
 /// Bit i is set when `tags[i] == tag`, of sixteen tags.
 #[inline]
 fn matches_of(tags: &[u8], tag: u8) -> u32 {
@@ -506,17 +474,6 @@ fn matches_of(tags: &[u8], tag: u8) -> u32 {
     }
     #[cfg(not(target_arch = "x86_64"))]
     tags[..16].iter().enumerate().map(|(i, &other)| u32::from(other == tag) << i).sum()
-}
-
-#[inline]
-fn u16_at(bytes: &[u8], at: usize) -> usize {
-    usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))
-}
-
-#[inline]
-fn put_u16(bytes: &mut [u8], at: usize, n: usize) {
-    debug_assert!(n <= usize::from(u16::MAX));
-    bytes[at..at + 2].copy_from_slice(&(n as u16).to_le_bytes());
 }
 
 #[cfg(test)]

@@ -138,6 +138,18 @@ pub fn get(lp: &[u8], at: usize) -> Element<'_> {
     decode(lp, at).0
 }
 
+/// The element at `at`, and the offset behind it, which may be the [`end`].
+#[inline]
+pub fn get_and_next(lp: &[u8], at: usize) -> (Element<'_>, usize) {
+    decode(lp, at)
+}
+
+/// The offset behind the element at `at`, which may be the [`end`].
+#[inline]
+pub fn behind(lp: &[u8], at: usize) -> usize {
+    skip(lp, at)
+}
+
 /// The offset of element number `index`, walking from the nearer end.
 pub fn seek(lp: &[u8], index: usize) -> Option<usize> {
     let known = header_count(lp);
@@ -262,6 +274,27 @@ pub fn insert_at<R: ByteRegion>(region: &mut R, at: usize, element: Element<'_>)
 pub fn push_back<R: ByteRegion>(region: &mut R, element: Element<'_>) {
     let end = end(region.bytes());
     insert_at(region, end, element);
+}
+
+/// Appends several elements in one step.
+pub fn push_back_all<'e, R: ByteRegion>(region: &mut R, elements: impl Iterator<Item = Element<'e>> + Clone) {
+    let bytes: usize = elements.clone().map(entry_bytes).sum();
+    let len = region.bytes().len();
+    region.splice(len, 0, bytes);
+    let lp = region.bytes_mut();
+    let (mut at, mut added) = (len - 1, 0);
+    for element in elements {
+        let end = at + entry_bytes(element);
+        write_entry(&mut lp[at..end], element);
+        (at, added) = (end, added + 1);
+    }
+    lp[at] = END;
+    let total = lp.len();
+    write_total(lp, total);
+    let count = header_count(lp);
+    if count != COUNT_UNKNOWN {
+        write_count(lp, usize::from(count) + added);
+    }
 }
 
 /// Inserts `element` before all others.

@@ -18,6 +18,7 @@ pub mod large;
 pub mod listpack;
 pub mod malformed;
 pub mod object;
+pub mod ordered;
 pub mod owned;
 pub mod packed;
 pub mod quicklist;
@@ -25,7 +26,9 @@ pub mod region;
 pub mod score_index;
 pub mod score_leaf;
 pub mod score_tree;
+pub mod segment_view;
 pub mod shared;
+pub mod stream;
 pub mod table;
 pub mod zset;
 

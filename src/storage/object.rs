@@ -3,6 +3,7 @@
 use super::Shared;
 use super::dict::Dict;
 use super::quicklist::Quicklist;
+use super::stream::Stream;
 use super::zset::Zset;
 
 /// A value with an allocation of its own.
@@ -16,6 +17,8 @@ pub enum Object {
     Dict(Dict),
     /// A large sorted set.
     Zset(Box<Zset>),
+    /// A stream.
+    Stream(Box<Stream>),
 }
 
 impl Object {
@@ -27,6 +30,7 @@ impl Object {
             // A segment, a leaf holds some tens of elements.
             Object::Dict(dict) => dict.len() / 32 + 1,
             Object::Zset(zset) => zset.len() as usize / 24 + 1,
+            Object::Stream(stream) => stream.free_effort() + 1,
         }
     }
 
@@ -38,6 +42,7 @@ impl Object {
             Object::List(list) => list.memory_bytes(64),
             Object::Dict(dict) => dict.memory_bytes(),
             Object::Zset(zset) => zset.memory_bytes(),
+            Object::Stream(stream) => stream.memory_bytes(),
         }
     }
 }
@@ -49,6 +54,7 @@ impl std::fmt::Debug for Object {
             Object::List(list) => write!(f, "List({} elements)", list.len()),
             Object::Dict(dict) => write!(f, "Dict({} elements)", dict.len()),
             Object::Zset(zset) => write!(f, "Zset({} members)", zset.len()),
+            Object::Stream(stream) => write!(f, "Stream({} entries)", stream.len()),
         }
     }
 }

@@ -14,6 +14,18 @@ impl OwnedEntry {
         OwnedEntry(entry::create(key, value, type_, expire, lru))
     }
 
+    /// The same key with the same value. The nodes of a large one are shared until they change.
+    pub fn copy_of(entry: EntryRef<'_>) -> OwnedEntry {
+        let value = match entry.value() {
+            Value::Int(number) => NewValue::Int(number),
+            Value::Bytes(bytes) => NewValue::Bytes(entry.encoding(), bytes),
+            Value::Object(object) => NewValue::Object(entry.encoding(), Box::new(object.clone())),
+        };
+        let mut copy = OwnedEntry::new(entry.key(), value, entry.type_(), entry.expire_at(), entry.lru());
+        copy.edit().set_raw(entry.is_raw());
+        copy
+    }
+
     /// Read access.
     pub fn read(&self) -> EntryRef<'_> {
         // SAFETY: owned and live.

@@ -12,7 +12,8 @@
 
 use super::block::{Block, Contents, capacity_for};
 use super::directory::{Directory, Segment, bit, end_of};
-use super::score_leaf::is_narrow;
+use super::score_leaf::{is_narrow, put_score, score_at};
+use super::segment_view::{put_u16, u16_at};
 
 const ENTRIES_MAX: usize = 128;
 const HEAD: usize = 4;
@@ -163,13 +164,8 @@ impl IndexSegment {
     #[inline]
     fn score(&self, index: usize) -> f64 {
         let bytes = self.block.bytes();
-        let (mut four, mut eight) = ([0; 4], [0; 8]);
-        if width(bytes) == 4 {
-            four.copy_from_slice(&bytes[scores_at(bytes) + 4 * index..][..4]);
-            return f64::from(i32::from_le_bytes(four));
-        }
-        eight.copy_from_slice(&bytes[scores_at(bytes) + 8 * index..][..8]);
-        f64::from_le_bytes(eight)
+        let width = width(bytes);
+        score_at(bytes, scores_at(bytes) + width * index, width)
     }
 
     /// The first entry of this hash's fingerprint at `from` or after.
@@ -285,25 +281,6 @@ fn slots(bytes: &[u8]) -> usize {
 #[inline]
 fn scores_at(bytes: &[u8]) -> usize {
     HEAD + 4 * slots(bytes)
-}
-
-fn put_score(at: &mut [u8], score: f64) {
-    if at.len() == 4 {
-        at.copy_from_slice(&(score as i32).to_le_bytes());
-    } else {
-        at.copy_from_slice(&score.to_le_bytes());
-    }
-}
-
-#[inline]
-fn u16_at(bytes: &[u8], at: usize) -> usize {
-    usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))
-}
-
-#[inline]
-fn put_u16(bytes: &mut [u8], at: usize, n: usize) {
-    debug_assert!(n <= usize::from(u16::MAX));
-    bytes[at..at + 2].copy_from_slice(&(n as u16).to_le_bytes());
 }
 
 #[cfg(test)]

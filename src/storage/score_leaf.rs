@@ -10,8 +10,9 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::block::{Block, Contents, capacity_for};
+use super::block::{Block, capacity_for};
 use super::large::{self, LARGE_POINTER_BYTES, LargeEntry};
+use super::segment_view::{self, HEAD, Layout, put_u16, set_count, set_end, set_slots, u16_at};
 
 /// Members of a full leaf.
 pub const MEMBERS_MAX: usize = 64;
@@ -19,7 +20,6 @@ pub const MEMBERS_MAX: usize = 64;
 /// Bytes of the longest member that lies in its leaf.
 const INLINE_MAX: usize = 512;
 const BYTES_MAX: usize = 4096 - 8;
-const HEAD: usize = 8;
 const IS_LARGE: u16 = 1 << 15;
 
 const _: () = assert!(BYTES_MAX < IS_LARGE as usize && MEMBERS_MAX <= u8::MAX as usize);
@@ -32,29 +32,18 @@ pub struct ScoreLeaf {
 
 struct Members;
 
-impl Contents for Members {
-    fn copied(bytes: &[u8]) {
-        for_each_large(bytes, |at| {
-            // SAFETY: `at` begins with the pointer of a member out of line, just copied bytewise from a live leaf.
-            unsafe { large::retain(at) }
-        });
-    }
+type View<'a> = segment_view::View<'a, Members>;
 
-    fn freed(bytes: &mut [u8]) {
-        for_each_large(bytes, |at| {
-            // SAFETY: `at` begins with the pointer of a member out of line, and the leaf goes with its references.
-            unsafe { large::release(at) }
-        });
-    }
-}
-
-fn for_each_large(bytes: &[u8], mut visit: impl FnMut(&[u8])) {
-    let view = View { bytes };
-    if view.large() == 0 {
-        return;
-    }
-    for index in (0..view.count()).filter(|&index| view.is_large(index)) {
-        visit(view.packed(index));
+// SAFETY: members whose offset is marked, and no others, are a pointer.
+unsafe impl Layout for Members {
+    fn for_each_large(bytes: &[u8], mut visit: impl FnMut(&[u8])) {
+        let view = View::of(bytes);
+        if view.large() == 0 {
+            return;
+        }
+        for index in (0..view.count()).filter(|&index| view.is_large(index)) {
+            visit(view.packed(index));
+        }
     }
 }
 
@@ -87,14 +76,14 @@ impl ScoreLeaf {
         let slots = slots_min + spare.div_ceil(mean + per_slot).min(spare / per_slot);
         let mut leaf = ScoreLeaf { block: Block::zeroed(capacity) };
         let bytes = leaf.block.bytes_mut();
-        put_u16(bytes, 2, slots.min(MEMBERS_MAX.max(slots_min)));
+        set_slots(bytes, slots.min(MEMBERS_MAX.max(slots_min)));
         bytes[6] = width as u8;
         leaf
     }
 
     #[inline]
     fn view(&self) -> View<'_> {
-        View { bytes: self.block.bytes() }
+        self.block.view()
     }
 
     /// Members in the leaf.
@@ -105,12 +94,7 @@ impl ScoreLeaf {
 
     /// Bytes of its allocations.
     pub fn memory_bytes(&self) -> usize {
-        let mut bytes = self.block.memory_bytes();
-        for_each_large(self.block.bytes(), |at| {
-            // SAFETY: `at` begins with the pointer of a member out of line of this live leaf.
-            bytes += unsafe { large::at(at) }.memory_bytes();
-        });
-        bytes
+        segment_view::memory_bytes(&self.block)
     }
 
     /// The score and the member at `index`.
@@ -183,7 +167,7 @@ impl ScoreLeaf {
             self.become_moved(new);
         }
         let bytes = self.block.bytes_mut();
-        let view = View { bytes };
+        let view = View::of(bytes);
         let (width, offsets, members) = (view.width(), view.offsets_at(), view.members_at());
         let at = if index < count { view.offset(index) } else { end };
         bytes.copy_within(members + at..members + end, members + at + member_bytes);
@@ -192,8 +176,8 @@ impl ScoreLeaf {
         move_offsets(&mut bytes[offsets + 2 * (index + 1)..offsets + 2 * (count + 1)], member_bytes as u16);
         put_score(&mut bytes[HEAD + width * index..][..width], score);
         put_u16(bytes, offsets + 2 * index, at | if is_large { usize::from(IS_LARGE) } else { 0 });
-        put_u16(bytes, 0, count + 1);
-        put_u16(bytes, 4, end + member_bytes);
+        set_count(bytes, count + 1);
+        set_end(bytes, end + member_bytes);
         if is_large {
             large::put(&mut bytes[members + at..], LargeEntry::new(member, b""));
             bytes[7] += 1;
@@ -207,7 +191,7 @@ impl ScoreLeaf {
     pub fn remove(&mut self, range: Range<usize>) {
         let mut released = 0;
         let bytes = self.block.bytes_mut();
-        let view = View { bytes };
+        let view = View::of(bytes);
         for index in range.clone().filter(|&index| view.is_large(index)) {
             // SAFETY: a member out of line has its pointer there; its bytes are cut out below.
             unsafe { large::release(view.packed(index)) };
@@ -226,9 +210,9 @@ impl ScoreLeaf {
             &mut bytes[offsets + 2 * range.start..offsets + 2 * left],
             ((from as u16).wrapping_sub(to as u16)) & !IS_LARGE,
         );
-        put_u16(bytes, 0, left);
-        put_u16(bytes, 4, end - (to - from));
-        let view = View { bytes };
+        set_count(bytes, left);
+        set_end(bytes, end - (to - from));
+        let view = View::of(bytes);
         let needed = HEAD + (width + 2) * left.max(1) + view.end();
         if capacity_for(needed + needed / 2) < bytes.len() {
             let new = gather(&[(view, 0..left)], 0, 0, 4);
@@ -321,7 +305,7 @@ fn gather(pieces: &[(View<'_>, Range<usize>)], more_members: usize, more_bytes: 
     }
     let mut leaf = ScoreLeaf::with_room(count + more_members, size + more_bytes, width);
     let bytes = leaf.block.bytes_mut();
-    let to = View { bytes };
+    let to = View::of(bytes);
     let (offsets, members) = (to.offsets_at(), to.members_at());
     let (mut at, mut end, mut large) = (0, 0, 0);
     for (view, range) in pieces {
@@ -337,8 +321,8 @@ fn gather(pieces: &[(View<'_>, Range<usize>)], more_members: usize, more_bytes: 
         }
         end += span.len();
     }
-    put_u16(bytes, 0, count);
-    put_u16(bytes, 4, end);
+    set_count(bytes, count);
+    set_end(bytes, end);
     bytes[7] = large;
     leaf
 }
@@ -358,7 +342,8 @@ pub(super) fn is_narrow(score: f64) -> bool {
     f64::from(score as i32).to_bits() == score.to_bits()
 }
 
-fn put_score(at: &mut [u8], score: f64) {
+/// Writes a score in the width of its place.
+pub(super) fn put_score(at: &mut [u8], score: f64) {
     if at.len() == 4 {
         at.copy_from_slice(&(score as i32).to_le_bytes());
     } else {
@@ -366,28 +351,20 @@ fn put_score(at: &mut [u8], score: f64) {
     }
 }
 
-/// The packed bytes, read.
-#[derive(Clone, Copy)]
-struct View<'a> {
-    bytes: &'a [u8],
+/// The score of this width at `at`.
+#[inline]
+pub(super) fn score_at(bytes: &[u8], at: usize, width: usize) -> f64 {
+    if width == 4 {
+        let mut four = [0; 4];
+        four.copy_from_slice(&bytes[at..at + 4]);
+        return f64::from(i32::from_le_bytes(four));
+    }
+    let mut eight = [0; 8];
+    eight.copy_from_slice(&bytes[at..at + 8]);
+    f64::from_le_bytes(eight)
 }
 
 impl<'a> View<'a> {
-    #[inline]
-    fn count(self) -> usize {
-        u16_at(self.bytes, 0)
-    }
-
-    #[inline]
-    fn slots(self) -> usize {
-        u16_at(self.bytes, 2)
-    }
-
-    #[inline]
-    fn end(self) -> usize {
-        u16_at(self.bytes, 4)
-    }
-
     #[inline]
     fn width(self) -> usize {
         usize::from(self.bytes[6])
@@ -410,15 +387,8 @@ impl<'a> View<'a> {
 
     #[inline]
     fn score(self, index: usize) -> f64 {
-        let at = HEAD + self.width() * index;
-        let mut eight = [0; 8];
-        if self.width() == 4 {
-            let mut four = [0; 4];
-            four.copy_from_slice(&self.bytes[at..at + 4]);
-            return f64::from(i32::from_le_bytes(four));
-        }
-        eight.copy_from_slice(&self.bytes[at..at + 8]);
-        f64::from_le_bytes(eight)
+        let width = self.width();
+        score_at(self.bytes, HEAD + width * index, width)
     }
 
     #[inline]
@@ -451,15 +421,4 @@ impl<'a> View<'a> {
         }
         self.packed(index)
     }
-}
-
-#[inline]
-fn u16_at(bytes: &[u8], at: usize) -> usize {
-    usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))
-}
-
-#[inline]
-fn put_u16(bytes: &mut [u8], at: usize, n: usize) {
-    debug_assert!(n <= usize::from(u16::MAX));
-    bytes[at..at + 2].copy_from_slice(&(n as u16).to_le_bytes());
 }

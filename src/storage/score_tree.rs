@@ -165,17 +165,7 @@ impl ScoreTree {
 
     /// The ranks of the members whose scores lie between the bounds; empty when the bounds are crossed.
     pub fn score_range(&self, min: Bound<f64>, max: Bound<f64>) -> Range<u64> {
-        let start = match min {
-            Bound::Unbounded => 0,
-            Bound::Included(min) => self.partition_point(|score, _| score < min),
-            Bound::Excluded(min) => self.partition_point(|score, _| score <= min),
-        };
-        let end = match max {
-            Bound::Unbounded => self.len,
-            Bound::Included(max) => self.partition_point(|score, _| score <= max),
-            Bound::Excluded(max) => self.partition_point(|score, _| score < max),
-        };
-        start..end.max(start)
+        self.ranks_between(min, max, |score, _, bound| score < bound, |score, _, bound| score <= bound)
     }
 
     /// The ranks of the members between the bounds in byte order; empty when the bounds are crossed. Means something
@@ -183,15 +173,25 @@ impl ScoreTree {
     pub fn lex_range(&self, min: Bound<&[u8]>, max: Bound<&[u8]>) -> Range<u64> {
         // Separators are cut down to less than a member only where scores differ: with equal scores they are
         // prefixes, which compare as members do.
+        self.ranks_between(min, max, |_, member, bound| member < bound, |_, member, bound| member <= bound)
+    }
+
+    fn ranks_between<B: Copy>(
+        &self,
+        min: Bound<B>,
+        max: Bound<B>,
+        is_less: impl Fn(f64, &[u8], B) -> bool,
+        is_not_greater: impl Fn(f64, &[u8], B) -> bool,
+    ) -> Range<u64> {
         let start = match min {
             Bound::Unbounded => 0,
-            Bound::Included(min) => self.partition_point(|_, member| member < min),
-            Bound::Excluded(min) => self.partition_point(|_, member| member <= min),
+            Bound::Included(min) => self.partition_point(|score, member| is_less(score, member, min)),
+            Bound::Excluded(min) => self.partition_point(|score, member| is_not_greater(score, member, min)),
         };
         let end = match max {
             Bound::Unbounded => self.len,
-            Bound::Included(max) => self.partition_point(|_, member| member <= max),
-            Bound::Excluded(max) => self.partition_point(|_, member| member < max),
+            Bound::Included(max) => self.partition_point(|score, member| is_not_greater(score, member, max)),
+            Bound::Excluded(max) => self.partition_point(|score, member| is_less(score, member, max)),
         };
         start..end.max(start)
     }

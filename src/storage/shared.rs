@@ -51,6 +51,12 @@ impl<T> Shared<T> {
     }
 }
 
+impl<T: Default> Default for Shared<T> {
+    fn default() -> Shared<T> {
+        Shared::new(T::default())
+    }
+}
+
 impl<T: Clone> Shared<T> {
     /// The value, writable; copied first when someone else holds it too.
     pub fn make_mut(&mut self) -> &mut T {

@@ -54,10 +54,11 @@ pub fn change_bytes<R>(entry: &mut EntryMut<'_>, len_min: usize, edit: impl FnOn
 }
 
 /// Lengthens a string with zeros. One that grows step by step finds room for its next steps, though never much of it: what
-/// is spare counts as used memory.
+/// is spare counts as used memory. A new one has just its length.
 fn grow(bytes: &mut Vec<u8>, len: usize) {
     if bytes.capacity() < len {
-        bytes.reserve_exact(len - bytes.len() + len.min(SPARE_MAX));
+        let spare = if bytes.is_empty() { 0 } else { len.min(SPARE_MAX) };
+        bytes.reserve_exact(len - bytes.len() + spare);
     }
     bytes.resize(len, 0);
 }

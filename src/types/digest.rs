@@ -4,9 +4,10 @@
 use sha1::{Digest as _, Sha1};
 
 use crate::storage::packed::{self, Item};
+use crate::storage::stream::StreamId;
 use crate::storage::{Encoding, EntryRef, Object, Type, Value, intset, listpack};
 
-use super::string;
+use super::{stream, string};
 
 /// Twenty bytes into which parts are mixed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub fn mix_value(digest: &mut Digest, entry: EntryRef<'_>) {
         Type::Set => mix_set(digest, entry),
         Type::Hash => mix_hash(digest, entry),
         Type::Zset => mix_zset(digest, entry),
-        Type::Stream => {}
+        Type::Stream => mix_stream(digest, entry),
     }
     if entry.expire_at().is_some() {
         digest.add(b"!!expire!!");
@@ -121,6 +122,18 @@ fn mix_zset(digest: &mut Digest, entry: EntryRef<'_>) {
         }
         Value::Object(Object::Zset(zset)) => zset.tree().iter().for_each(|(score, member)| mix(member, score)),
         _ => {}
+    }
+}
+
+fn mix_stream(digest: &mut Digest, entry: EntryRef<'_>) {
+    let Some(stream) = stream::read(entry) else { return };
+    let mut digits = itoa::Buffer::new();
+    for entry in stream.range(StreamId::MIN, StreamId::MAX) {
+        digest.chain(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+        for (name, value) in entry.fields() {
+            digest.chain(name.as_bytes(&mut digits));
+            digest.chain(value.as_bytes(&mut digits));
+        }
     }
 }
 

@@ -185,6 +185,46 @@ const HLLS: &[Line] = &[
     (Exact, "STRLEN {hll}"),
 ];
 
+/// No group is destroyed: Redis 8.2 goes on as if ACKED had to wait for it. Nor are references minded where trimming is
+/// approximate, which is another thing since 8.10.
+const STREAMS: &[Line] = &[
+    (Exact, "XADD {stream} {nextid} ({member} {val})*"),
+    (Exact, "XADD {stream} {nextid} f {val} g {val}"),
+    (Exact, "XADD {stream} {nextid} f {val} g {val}"),
+    (Exact, "XADD {stream} {nextid} f {val} g {long}"),
+    (Exact, "XADD {stream} [|NOMKSTREAM] [|MAXLEN|MAXLEN ~|MAXLEN =] {small} {nextid} f {val}"),
+    (Exact, "XADD {stream} [MINID|MINID ~] {sid} {nextid} f {val}"),
+    (Exact, "XADD {stream} [{sid}|7-*|x] f {val}"),
+    (Exact, "XADD {stream} MAXLEN {small} {nextid} f"),
+    (Exact, "XLEN {stream}"),
+    (Exact, "XRANGE {stream} [-|{sid}|{openid}] [+|{sid}|{openid}] [|COUNT {index}]"),
+    (Exact, "XREVRANGE {stream} [+|{sid}|{openid}] [-|{sid}|{openid}] [|COUNT {index}]"),
+    (Exact, "XDEL {stream} ({sid})*"),
+    (Exact, "XDELEX {stream} [|KEEPREF|DELREF|ACKED] IDS 2 {sid} {sid}"),
+    (Exact, "XTRIM {stream} [MAXLEN|MAXLEN ~|MAXLEN =] {trimlen} [||LIMIT {small}|KEEPREF]"),
+    (Exact, "XTRIM {stream} [MINID|MINID ~] {sid} [||LIMIT {small}]"),
+    (Exact, "XTRIM {stream} [MAXLEN {trimlen}|MINID {sid}] [KEEPREF|DELREF|ACKED]"),
+    (Exact, "XSETID {stream} {sid} [||ENTRIESADDED {small} MAXDELETEDID {sid}]"),
+    (Exact, "XREAD [|COUNT {small}] STREAMS {stream} {stream} [0|$|+|{sid}] [0|+|{sid}]"),
+    (Exact, "XGROUP CREATE {stream} [g|h] [0|$|{sid}] [||MKSTREAM|ENTRIESREAD {index}]"),
+    (Exact, "XGROUP SETID {stream} [g|h] [0|$|-|{sid}] [|ENTRIESREAD {index}]"),
+    (Exact, "XGROUP [CREATECONSUMER|DELCONSUMER] {stream} [g|h] [c|d]"),
+    (Exact, "XREADGROUP GROUP [g|h] [c|d] [|COUNT {small}] [|NOACK] STREAMS {stream} [>|>|0|{sid}]"),
+    (Exact, "XREADGROUP GROUP g c COUNT 2 STREAMS {stream} {stream} > >"),
+    (Exact, "XACK {stream} [g|h] ({sid})*"),
+    (Exact, "XACKDEL {stream} [g|h] [|KEEPREF|DELREF|ACKED] IDS 2 {sid} {sid}"),
+    (
+        Exact,
+        "XCLAIM {stream} [g|h] [c|d] 0 {sid} {sid} [||RETRYCOUNT {small}|TIME 1000] [|FORCE] [|JUSTID] [||LASTID {sid}]",
+    ),
+    (Exact, "XAUTOCLAIM {stream} [g|h] [c|d] 0 [-|{sid}|{openid}] [|COUNT {small}] [|JUSTID]"),
+    (Exact, "XPENDING {stream} [g|h]"),
+    (Shape, "XPENDING {stream} [g|h] - + {small} [|c]"),
+    (Exact, "XINFO GROUPS {stream}"),
+    (Shape, "XINFO CONSUMERS {stream} [g|h]"),
+    (Exact, "DEBUG DIGEST-VALUE {stream}"),
+];
+
 const GENERIC: &[Line] = &[
     (Exact, "[DEL|UNLINK|EXISTS|TOUCH] ({any})*"),
     (Exact, "TYPE {any}"),
@@ -253,12 +293,15 @@ const EDGES: &[Line] = &[
     ),
 ];
 
-const FAMILIES: &[&[Line]] = &[STRINGS, BITS, LISTS, SETS, HASHES, ZSETS, GEO, HLLS, GENERIC, FIELD_TTLS, LEX, EDGES];
+const FAMILIES: &[&[Line]] =
+    &[STRINGS, BITS, LISTS, SETS, HASHES, ZSETS, GEO, HLLS, GENERIC, FIELD_TTLS, LEX, EDGES, STREAMS];
 
 /// Makes commands that both servers know.
 pub struct Generator {
     rng: Rng,
     families: Vec<Vec<Line>>,
+    /// What the IDs of entries are made of: it only grows.
+    next_id: u64,
 }
 
 impl Generator {
@@ -277,7 +320,7 @@ impl Generator {
             .iter()
             .map(|lines| lines.iter().copied().filter(&mut knows).collect())
             .filter(|lines: &Vec<Line>| !lines.is_empty());
-        Generator { rng, families: families.collect() }
+        Generator { rng, families: families.collect(), next_id: 1 }
     }
 
     fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
@@ -354,9 +397,20 @@ impl Generator {
             "lexset" => key("x", 3),
             "geo" => key("g", 3),
             "hll" => key("p", 4),
+            "stream" => key("m", 4),
+            "nextid" => {
+                self.next_id += 1;
+                format!("{}-{}", self.next_id / 3, self.next_id % 3 + 1).into_bytes()
+            }
+            "sid" => {
+                let id = self.next_id.saturating_sub(n % 150);
+                format!("{}-{}", id / 3, id % 3 + 1).into_bytes()
+            }
+            "openid" => [b"(".to_vec(), self.random("sid")].concat(),
+            "trimlen" => (n % 40).to_string().into_bytes(),
             "nokey" => b"absent".to_vec(),
             "any" => {
-                let kinds = ["str", "list", "set", "hash", "zset", "bits"];
+                let kinds = ["str", "list", "set", "hash", "zset", "bits", "stream"];
                 let kind = self.pick(&kinds).to_string();
                 self.random(&kind)
             }

@@ -9,6 +9,7 @@ const STRINGS: u64 = 85_000;
 const EXPIRING_EVERY: u64 = 7;
 const FIELD_HASHES: u64 = 1000;
 const EXPIRED: u64 = 500;
+const STREAMS: u64 = 200;
 
 /// Requests, a thousand to a pipeline.
 #[derive(Default)]
@@ -160,11 +161,55 @@ pub fn requests() -> Requests {
         let scored = scored(&mut rng, members);
         to.elements("ZADD", &format!("zset:{n}"), &scored);
     }
+    streams(&mut rng, &mut to);
     to.say("SELECT 0");
     to.say("HSET one-long-field f v");
     to.add(&[b"HSET", b"one-long-field", b"long", &bytes(&mut rng, 5000)]);
     to.say("SET idle v");
     to
+}
+
+/// Streams of few and many entries, some with groups. DEBUG DIGEST tells their entries; `check_groups` looks at the rest.
+fn streams(rng: &mut Rng, to: &mut Requests) {
+    to.say("SELECT 0");
+    for n in 0..STREAMS {
+        let key = format!("stream:{n}");
+        let count = if n == 0 { 5000 } else { 1 + rng.below(150) };
+        for entry in 1..=count {
+            let id = format!("{}-{}", entry * 1000, rng.below(4));
+            let (first, second) = (element(rng, entry), element(rng, entry));
+            let names: [&[u8]; 2] = if rng.below(10) == 0 { [b"other", b"17"] } else { [b"item", b"value"] };
+            to.add(&[b"XADD", key.as_bytes(), id.as_bytes(), names[0], &first, names[1], &second]);
+        }
+        if n % 3 == 0 {
+            to.say(&format!("XTRIM {key} MINID 2000"));
+            to.say(&format!("XDEL {key} 3000-0 4000-1 5000-2"));
+        }
+        if n % 4 == 0 {
+            to.say(&format!("XGROUP CREATE {key} readers 0"));
+            to.say(&format!("XGROUP CREATE {key} 12 $"));
+            to.say(&format!("XREADGROUP GROUP readers one COUNT 20 STREAMS {key} >"));
+            to.say(&format!("XREADGROUP GROUP readers two COUNT 3 STREAMS {key} >"));
+            to.say(&format!("XGROUP CREATECONSUMER {key} readers three"));
+        }
+    }
+    to.say("XADD stream:empty MAXLEN 0 7-7 a b");
+}
+
+/// What is told of the groups of streams, without what depends on when it was.
+pub fn groups(conn: &mut Connection) -> Result<Vec<String>, String> {
+    let mut told = Vec::new();
+    for n in (0..STREAMS).step_by(4) {
+        let key = format!("stream:{n}");
+        let mut ask = |words: &[&str]| {
+            let mut command = redis::cmd(words[0]);
+            command.arg(&words[1..]);
+            command.query::<redis::Value>(conn).map_err(|error| error.to_string())
+        };
+        told.push(format!("{:?}", ask(&["XINFO", "GROUPS", &key])?));
+        told.push(format!("{:?}", ask(&["XPENDING", &key, "readers"])?));
+    }
+    Ok(told)
 }
 
 /// Sends these and makes a key whose last access was a while ago.

@@ -54,6 +54,8 @@ struct Written {
     folder: PathBuf,
     signature: String,
     digest: String,
+    /// What was told of groups of streams.
+    groups: Vec<String>,
     /// Did fields of hashes have an expiry when it was written?
     field_ttls: bool,
     /// Are those in the file?
@@ -87,6 +89,7 @@ fn write(kind: &Kind, requests: &data::Requests, field_ttls: bool, root: &Path) 
     text(&mut conn, &["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
     data::fill(&mut conn, requests);
     let digest = text(&mut conn, &["DEBUG", "DIGEST"]);
+    let groups = data::groups(&mut conn).expect("streams have groups");
     if field_ttls {
         data::fill_field_ttls(&mut conn);
     }
@@ -99,7 +102,7 @@ fn write(kind: &Kind, requests: &data::Requests, field_ttls: bool, root: &Path) 
     assert_eq!(text(&mut conn, &["SAVE"]), "OK", "{by}");
     std::fs::rename(folder.join("dump.rdb"), folder.join("lfu.rdb")).expect("two names");
     let keeps_field_ttls = field_ttls && !kind.options.contains(&"redis-7.0");
-    Written { by, folder, signature, digest, field_ttls, keeps_field_ttls }
+    Written { by, folder, signature, digest, groups, field_ttls, keeps_field_ttls }
 }
 
 /// Loads a file and compares. What is wrong, or how it went.
@@ -127,6 +130,9 @@ fn read(kind: &Kind, file: &Written, root: &Path) -> Result<&'static str, String
     let digest = text(&mut conn, &["DEBUG", "DIGEST"]);
     if digest != file.digest {
         return Err(format!("DEBUG DIGEST was {} and is {digest}", file.digest));
+    }
+    if data::groups(&mut conn)? != file.groups {
+        return Err("the groups of streams differ".to_owned());
     }
     std::fs::copy(file.folder.join("lfu.rdb"), &at).expect("a copy");
     text(&mut conn, &["CONFIG", "SET", "maxmemory-policy", "allkeys-lfu"]);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use russet::base::disk::{MemoryDisk, read_all};
 use russet::base::rng::Rng;
+use russet::resp::parser::split_args;
 
 use crate::runner::{TestNode, check_with, encode, run};
 
@@ -329,6 +330,24 @@ fn put_incremental(text: &str) -> MemoryDisk {
 const SET_A: &str = "*3 $3 SET $1 a $1 1 ";
 
 #[test]
+fn loading_the_file_is_no_command_to_write_to_it() {
+    let mut node = start(&[YES, DEBUG]);
+    for n in 0..3 {
+        assert_eq!(node.ask(&format!("SET k {n}")), "OK");
+        assert_eq!(node.ask("DEBUG LOADAOF"), "OK");
+        assert_eq!(node.ask("GET k"), n.to_string());
+    }
+    assert_eq!(node.commands_of(INCREMENTAL), ["SELECT 0", "SET k 0", "SET k 1", "SET k 2"]);
+}
+
+#[test]
+fn a_file_that_asks_to_be_loaded_is_loaded_once() {
+    let text = format!("{SET_A}*2 $5 DEBUG $7 LOADAOF *2 $5 DEBUG $6 RELOAD *3 $3 SET $1 b $1 2 ");
+    let mut node = found_on(put_incremental(&text), &[YES, DEBUG]);
+    assert_eq!(node.ask("MGET a b"), "[1 2]");
+}
+
+#[test]
 fn torn_ends_are_cut_off_and_broken_files_refused() {
     let starts = |text: String, lines: &[(&str, &str)]| {
         let disk = put_incremental(&text);
@@ -394,6 +413,127 @@ fn the_file_can_be_turned_on_and_off_while_the_server_runs() {
     assert_eq!(text_of(&node.host.disk, MANIFEST), "file appendonly.aof.2.base.rdb seq 2 type b\n");
     let mut again = found_on(node.host.disk.after_crash(), &[YES]);
     assert_eq!(again.ask("GET c"), "3");
+}
+
+#[test]
+fn who_turns_the_file_off_waits_for_the_disk_and_nobody_else_does() {
+    let mut node = start(&ALWAYS);
+    let request = |text: &str| encode(&split_args(text.as_bytes()).expect("a request"));
+    run(&mut node, "> SET a 1\nOK\n> MULTI\nOK\n> CONFIG SET appendonly no\nQUEUED\n> EXEC\n[OK]");
+    assert!(node.ask("INFO persistence").contains("aof_enabled:0"));
+    run(&mut node, "> CONFIG SET appendonly yes\nOK\n> SET b 2\nOK");
+    node.host.holds_jobs.set(true);
+    node.send("w", &request("SET c 3"));
+    node.send("a", &request("CONFIG SET appendonly no"));
+    node.send("b", &request("GET a"));
+    node.send("w", &request("SET d 4"));
+    assert_eq!((node.read("a"), node.read("b").as_deref(), node.read("w")), (None, Some("1"), None));
+    node.host.holds_jobs.set(false);
+    node.advance_ms(2);
+    let mut read = |client: &str| node.read(client).unwrap_or_else(|| panic!("{client} waits for ever"));
+    assert_eq!((read("a"), read("w"), read("w")), ("OK".to_owned(), "OK".to_owned(), "OK".to_owned()));
+    assert!(node.ask("INFO persistence").contains("aof_enabled:0"));
+    let mut again = found_on(node.host.disk.after_crash(), &ALWAYS);
+    assert_eq!((again.ask("GET b"), again.ask("GET c")), ("2".to_owned(), "3".to_owned()));
+    // Whoever turns it on again in the meantime has a file of all that there is.
+    node = again;
+    node.host.holds_jobs.set(true);
+    node.send("a", &request("SET e 5"));
+    node.send("b", &request("CONFIG SET appendonly no"));
+    node.send("c", &request("SET f 6"));
+    node.send("d", &request("CONFIG SET appendonly yes"));
+    assert_eq!((node.read("a"), node.read("b")), (None, None));
+    node.host.holds_jobs.set(false);
+    node.advance_ms(20);
+    assert_eq!((node.read("a").as_deref(), node.read("b").as_deref()), (Some("OK"), Some("OK")));
+    let mut again = found_on(node.host.disk.after_crash(), &ALWAYS);
+    assert_eq!((again.ask("GET e"), again.ask("GET f")), ("5".to_owned(), "6".to_owned()));
+}
+
+#[test]
+fn a_sync_that_fails_while_the_file_is_turned_off_is_not_acknowledged() {
+    let mut node = start(&ALWAYS);
+    assert_eq!(node.ask("SET a 1"), "OK");
+    node.host.disk.fail_syncs(true);
+    node.host.holds_jobs.set(true);
+    let request = |text: &str| encode(&split_args(text.as_bytes()).expect("a request"));
+    node.send("w", &request("SET a 2"));
+    node.send("b", &request("CONFIG SET appendonly no"));
+    node.host.holds_jobs.set(false);
+    node.advance_ms(2);
+    assert_eq!((node.read("w"), node.is_connected("w")), (None, false));
+    assert!(node.ask("INFO persistence").contains("aof_enabled:0"));
+    // A file that is made later is not distrusted for it.
+    node.host.disk.fail_syncs(false);
+    assert_eq!(node.ask("CONFIG SET appendonly yes"), "OK");
+    assert_eq!(node.ask("SET a 3"), "OK");
+    assert_eq!(found_on(node.host.disk.after_crash(), &ALWAYS).ask("GET a"), "3");
+}
+
+#[test]
+fn the_file_can_be_turned_off_and_on_while_a_rewrite_is_committed() {
+    let mut node = start(&ALWAYS);
+    let request = |text: &str| encode(&split_args(text.as_bytes()).expect("a request"));
+    node.ask("SET a 1");
+    node.host.holds_jobs.set(true);
+    node.send("r", &request("BGREWRITEAOF"));
+    node.turn();
+    node.host.holds_jobs.set(false);
+    node.host.run_jobs();
+    node.host.holds_jobs.set(true);
+    node.turn();
+    assert!(node.node.server.persistence.aof.committing.is_some(), "its files are there, the manifest is not");
+    node.send("b", &request("CONFIG SET appendonly no"));
+    node.host.holds_jobs.set(false);
+    node.advance_ms(2);
+    node.host.holds_jobs.set(true);
+    node.send("b", &request("CONFIG SET appendonly yes"));
+    node.host.holds_jobs.set(false);
+    node.advance_ms(20);
+    assert_eq!(node.ask("SET b 2"), "OK");
+    let mut again = found_on(node.host.disk.after_crash(), &ALWAYS);
+    assert_eq!((again.ask("GET a"), again.ask("GET b")), ("1".to_owned(), "2".to_owned()));
+}
+
+#[test]
+fn who_lets_history_go_waits_for_the_disk_and_nobody_else_does() {
+    let mut node = start(&[YES, ("aof-disable-auto-gc", "yes")]);
+    assert_eq!(node.ask("BGREWRITEAOF"), "Background append only file rewriting started");
+    node.advance_ms(2);
+    assert_eq!(node.host.disk.names().len(), 5);
+    node.host.holds_jobs.set(true);
+    let argv = ["CONFIG", "SET", "aof-disable-auto-gc", "no"].map(|word| word.as_bytes().to_vec());
+    node.send("b", &encode(&argv));
+    assert_eq!((node.read("b"), node.ask("PING")), (None, "PONG".to_owned()));
+    node.host.holds_jobs.set(false);
+    node.turn();
+    assert_eq!(node.read("b").as_deref(), Some("OK"));
+    assert_eq!(node.host.disk.names().len(), 3);
+    assert!(!text_of(&node.host.disk, MANIFEST).contains("type h"));
+}
+
+#[test]
+fn a_sync_waits_a_moment_for_those_who_were_just_answered() {
+    let mut node = start(&ALWAYS);
+    let request = |text: &str| encode(&split_args(text.as_bytes()).expect("a request"));
+    for comes_back in [true, false] {
+        node.host.holds_jobs.set(true);
+        node.send("a", &request("SET a 1"));
+        node.send("b", &request("SET b 1"));
+        // The first sync takes four milliseconds.
+        node.advance_ms(4);
+        node.host.holds_jobs.set(false);
+        node.turn();
+        assert_eq!((node.read("a").as_deref(), node.read("b")), (Some("OK"), None));
+        if comes_back {
+            node.send("a", &request("SET a 2"));
+            assert_eq!((node.read("a").as_deref(), node.read("b").as_deref()), (Some("OK"), Some("OK")));
+        } else {
+            node.advance_ms(1);
+            assert_eq!(node.read("b").as_deref(), Some("OK"), "nobody else comes");
+        }
+        node.advance_ms(2);
+    }
 }
 
 #[test]

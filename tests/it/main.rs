@@ -1,6 +1,8 @@
 //! Tests of the server as clients see it. The modules mirror `src`.
 
 mod appending;
+mod backup;
+mod clock;
 mod commands;
 mod keyspace;
 #[path = "../support/node.rs"]
@@ -8,6 +10,7 @@ mod node;
 mod remote;
 mod resp;
 mod runner;
+mod scan;
 #[path = "../support/server.rs"]
 mod server;
 mod turns;

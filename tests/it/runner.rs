@@ -32,12 +32,17 @@ use russet::server::{Action, ClientId};
 use crate::node::{self, EPOCH_US, TestHost};
 use crate::remote::Remote;
 
+/// How often a client's output is written in a turn, so that a reply without end does not keep the test.
+const WRITES_MAX: usize = 100;
+
 /// A node with clients, without sockets.
 pub struct TestNode {
     pub node: Node,
     pub host: TestHost,
     clients: BTreeMap<String, (ClientId, u32)>,
     inboxes: BTreeMap<String, Vec<u8>>,
+    /// By how much the wall clock was set forwards or back, in microseconds.
+    pub wall_us: i64,
     /// Set when the server ends.
     pub exit_code: Option<u8>,
 }
@@ -54,7 +59,8 @@ impl TestNode {
     }
 
     fn started((node, host): (Node, TestHost)) -> TestNode {
-        let mut this = TestNode { node, host, clients: BTreeMap::new(), inboxes: BTreeMap::new(), exit_code: None };
+        let mut this =
+            TestNode { node, host, clients: BTreeMap::new(), inboxes: BTreeMap::new(), wall_us: 0, exit_code: None };
         this.node.begin_turn(this.now());
         this.node.load_at_start();
         this.settle();
@@ -95,7 +101,7 @@ impl TestNode {
     /// The time by the node's clock.
     pub fn now(&self) -> Now {
         let mono = *self.host.clock_us.borrow();
-        Now { mono: MonoTime(mono), unix_us: EPOCH_US + mono as i64 - 1_000_000 }
+        Now { mono: MonoTime(mono), unix_us: EPOCH_US + mono as i64 - 1_000_000 + self.wall_us }
     }
 
     /// The place of a client, which is connected if it was not.
@@ -173,10 +179,17 @@ impl TestNode {
         for (name, (_, place)) in &self.clients {
             if let Some(client) = self.node.server.clients.at(*place) {
                 client.pending_write = false;
-                let mut bytes = client.out.to_vec();
-                bytes.truncate(client.sendable());
-                client.out.advance(bytes.len());
-                self.inboxes.entry(name.clone()).or_default().extend(bytes);
+                let inbox = self.inboxes.entry(name.clone()).or_default();
+                for _ in 0..WRITES_MAX {
+                    client.out.write_on();
+                    let (slices, count) = client.out.slices::<64>(client.sendable());
+                    let before = inbox.len();
+                    slices[..count].iter().for_each(|slice| inbox.extend_from_slice(slice));
+                    if inbox.len() == before {
+                        break;
+                    }
+                    client.out.advance(inbox.len() - before);
+                }
             }
         }
         for action in self.node.take_actions() {

@@ -202,3 +202,114 @@ fn what_info_says_of_memory_leaves_its_own_text_out() {
     let told: usize = told.parse().expect("a number");
     assert!(told.abs_diff(used) < 2048, "{told} told, {used} used");
 }
+
+fn members(node: &mut TestNode) {
+    node.send("a", &requests(&["SADD s a b c", "SADD i 1 2 3", "HSET h f v g w", "ZADD z 1 a 2 b"]));
+    for (key, add) in [("big", "SADD"), ("bigh", "HSET"), ("bigz", "ZADD")] {
+        let extra = if add == "SADD" { "" } else { " 1" };
+        let line = |n: usize| match add {
+            "ZADD" => format!("ZADD {key} {n} member:{n}"),
+            _ => format!("{add} {key} member:{n}{extra}"),
+        };
+        let lines: Vec<String> = (0..700).map(line).collect();
+        node.send("a", &requests(&lines.iter().map(String::as_str).collect::<Vec<_>>()));
+    }
+    while node.node.sleep_us(node.now().mono) == 0 {
+        node.turn();
+    }
+    replies(node, "a");
+}
+
+/// The elements of a flat array as the runner renders it.
+fn elements(reply: &str) -> Vec<&str> {
+    reply.trim_start_matches('[').trim_end_matches(']').split(' ').collect()
+}
+
+#[test]
+fn long_replies_of_random_elements_hold_what_was_asked_for() {
+    let mut node = TestNode::new(&[]);
+    members(&mut node);
+    for (key, command, pairs) in [
+        ("s", "SRANDMEMBER", ""),
+        ("i", "SRANDMEMBER", ""),
+        ("big", "SRANDMEMBER", ""),
+        ("h", "HRANDFIELD", ""),
+        ("bigh", "HRANDFIELD", "WITHVALUES"),
+        ("z", "ZRANDMEMBER", "WITHSCORES"),
+        ("bigz", "ZRANDMEMBER", ""),
+    ] {
+        let request = format!("{command} {key} -5000 {pairs}");
+        node.send("a", &requests(&[request.trim(), "PING", "MULTI", request.trim(), "ECHO last", "EXEC", "PING"]));
+        let seen = replies(&mut node, "a");
+        assert_eq!(seen.len(), 7, "{request}");
+        let expected = if pairs.is_empty() { 5000 } else { 10_000 };
+        let first = elements(&seen[0]);
+        assert_eq!((first.len(), seen[1].as_str(), seen[6].as_str()), (expected, "PONG", "PONG"), "{request}");
+        assert!(seen[5].ends_with("] last]"), "{request}");
+        assert_eq!(elements(&seen[5]).len(), expected + 1, "{request}");
+        let mut kinds = first.clone();
+        kinds.sort();
+        kinds.dedup();
+        assert!(kinds.len() > 1, "{request}");
+        for (index, element) in first.iter().enumerate().filter(|(index, _)| pairs.is_empty() || index % 2 == 0) {
+            let held = match command {
+                "SRANDMEMBER" => node.ask(&format!("SISMEMBER {key} {element}")) == "(int) 1",
+                "HRANDFIELD" => {
+                    let value = node.ask(&format!("HGET {key} {element}"));
+                    value != "(nil)" && (pairs.is_empty() || first[index + 1] == value)
+                }
+                _ => {
+                    let score = node.ask(&format!("ZSCORE {key} {element}"));
+                    score != "(nil)" && (pairs.is_empty() || first[index + 1] == score)
+                }
+            };
+            assert!(held, "{request}: {element}");
+        }
+    }
+    node.send("a", &requests(&["HELLO 3", "HRANDFIELD h -2000 WITHVALUES", "CLIENT REPLY OFF"]));
+    let seen = replies(&mut node, "a");
+    assert_eq!((seen.len(), seen[1].matches("[f v]").count() + seen[1].matches("[g w]").count()), (2, 2000));
+    node.send("a", &requests(&["SRANDMEMBER s -4000000000", "CLIENT REPLY ON", "PING"]));
+    assert_eq!(replies(&mut node, "a"), ["OK", "PONG"]);
+}
+
+#[test]
+fn a_reply_without_end_takes_no_more_than_slices() {
+    let mut node = TestNode::new(&[]);
+    members(&mut node);
+    let used = node.node.server.used_memory();
+    let endless = ["SRANDMEMBER s -9223372036854775807", "HRANDFIELD bigh -4611686018427387903 WITHVALUES"];
+    for (client, request) in ["b", "c"].into_iter().zip(endless) {
+        node.send(client, &requests(&[request, "PING"]));
+    }
+    node.send("d", &requests(&["MULTI", "ZRANDMEMBER bigz -4611686018427387903 WITHSCORES", "EXEC"]));
+    let mut bytes = 0;
+    for n in 0..50 {
+        // Who comes in between is served, and may take away what the reply is about.
+        assert_eq!(node.ask(&format!("SET k {n}")), "OK");
+        if n == 20 {
+            assert_eq!(node.ask("DEL s bigh bigz"), "(int) 3");
+        }
+        for client in ["b", "c", "d"] {
+            let place = node.client(client);
+            let held = node.node.server.clients.at(place).map_or(0, |client| client.out.len());
+            assert!(held < 20_000, "{held} bytes are held");
+            let taken = node.read_raw(client).len();
+            assert!(taken > 0);
+            bytes += taken;
+        }
+        let more = node.node.server.used_memory().saturating_sub(used);
+        assert!(more < 1_000_000, "{more} bytes of memory after {bytes} sent");
+    }
+    // With a limit the client that asks for more than that is closed at once.
+    node.ask("SADD s a b c");
+    node.ask("CONFIG SET client-output-buffer-limit \"normal 1000000 0 0\"");
+    node.send("e", &requests(&["SRANDMEMBER s -999999999"]));
+    assert!(!node.is_connected("e"));
+    let freed = node.node.server.keyspace.garbage.freed();
+    node.ask("CLIENT KILL SKIPME yes");
+    node.turn();
+    assert_eq!(node.node.server.keyspace.garbage.freed(), freed + 3, "the copies are for another thread to free");
+    assert!(["b", "c", "d"].iter().all(|client| !node.is_connected(client)));
+    assert!(node.node.sleep_us(node.now().mono) > 0);
+}

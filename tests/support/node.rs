@@ -113,7 +113,7 @@ pub fn new_on(disk: MemoryDisk, lines: &[(&str, &str)]) -> (Node, TestHost) {
     }
     let host = TestHost { disk, ..TestHost::default() };
     *host.clock_us.borrow_mut() = 1_000_000;
-    let identity = Identity { run_id: "0".repeat(40), started_unix_us: EPOCH_US, ..Identity::default() };
+    let identity = Identity { run_id: "0".repeat(40), started: MonoTime(1_000_000), ..Identity::default() };
     let now = Now { mono: MonoTime(1_000_000), unix_us: EPOCH_US };
     (Node::new(config, 1, now, identity, Box::new(host.clone())), host)
 }

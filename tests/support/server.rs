@@ -12,13 +12,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a program that takes Redis's options with these, without persistence.
+    /// Starts a program that takes Redis's options with these, without persistence. A configuration file may come first.
     pub fn start(program: &str, options: &[&str]) -> Server {
         for attempt in 0..5 {
             let port = free_port();
             let dir = std::env::temp_dir().join(format!("russet-diff-{}-{port}", std::process::id()));
             std::fs::create_dir_all(&dir).expect("a folder for the server");
+            let is_file = options.first().is_some_and(|first| !first.starts_with("--"));
+            let (file, options) = options.split_at(usize::from(is_file));
             let child = Command::new(program)
+                .args(file)
                 .args(["--port", &port.to_string(), "--save", "", "--appendonly", "no"])
                 .args(["--dir", &dir.display().to_string()])
                 .args(options)

@@ -8,6 +8,7 @@ use crate::server::{ClientFlags, ClientId, Command, CommandResult, Handler, Outc
 use crate::spec::*;
 
 use super::filter::{Filter, Skip};
+use super::tracking;
 use crate::commands::help;
 
 pub(super) const CLIENT: Command = Command {
@@ -23,7 +24,8 @@ pub(super) const CLIENT: Command = Command {
     },
     handler: Handler::Container(&[
         CLIENT_GETNAME,
-        CLIENT_GETREDIR,
+        tracking::CLIENT_CACHING,
+        tracking::CLIENT_GETREDIR,
         CLIENT_HELP,
         CLIENT_ID,
         CLIENT_INFO,
@@ -35,6 +37,8 @@ pub(super) const CLIENT: Command = Command {
         CLIENT_REPLY,
         CLIENT_SETINFO,
         CLIENT_SETNAME,
+        tracking::CLIENT_TRACKING,
+        tracking::CLIENT_TRACKINGINFO,
         CLIENT_UNBLOCK,
         CLIENT_UNPAUSE,
     ]),
@@ -65,25 +69,6 @@ fn client_getname(cx: &mut ServerContext<'_>) -> CommandResult {
     Ok(Outcome::Done)
 }
 
-const CLIENT_GETREDIR: Command = Command {
-    info: CommandInfo {
-        name: "getredir",
-        arity: Arity::Exactly(2),
-        since: "6.0.0",
-        group: Group::Connection,
-        complexity: "O(1)",
-        summary: "Tells which client gets the invalidation messages of this one.",
-        flags: Flags::LOADING.or(Flags::NOSCRIPT).or(Flags::STALE),
-        categories: Categories::CONNECTION,
-        ..INFO
-    },
-    handler: Handler::Server(client_getredir),
-};
-fn client_getredir(cx: &mut ServerContext<'_>) -> CommandResult {
-    cx.reply.int(-1);
-    Ok(Outcome::Done)
-}
-
 const CLIENT_HELP: Command = Command {
     info: CommandInfo {
         name: "help",
@@ -104,6 +89,7 @@ fn client_help(cx: &mut ServerContext<'_>) -> CommandResult {
         "CLIENT",
         &[
             ("GETNAME", &["The name of this connection."]),
+            ("CACHING (YES|NO)", &["Says whether what the next command reads is tracked."]),
             ("GETREDIR", &["The client to which invalidation messages go, if any."]),
             ("ID", &["The number of this connection."]),
             ("INFO", &["The line of CLIENT LIST about this connection."]),
@@ -127,6 +113,11 @@ fn client_help(cx: &mut ServerContext<'_>) -> CommandResult {
             ("REPLY (ON|OFF|SKIP)", &["Turns replies to this connection on or off."]),
             ("SETINFO <option> <value>", &["Tells about the client's library: LIB-NAME or LIB-VER."]),
             ("SETNAME <name>", &["Names this connection."]),
+            (
+                "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]] [OPTIN] [OPTOUT] [NOLOOP]",
+                &["Lets the server tell of changes of the keys that this client caches."],
+            ),
+            ("TRACKINGINFO", &["What this client asked for by TRACKING."]),
             ("UNBLOCK <client-id> [TIMEOUT|ERROR]", &["Ends the waiting of a blocked connection."]),
             ("UNPAUSE", &["Ends a pause."]),
         ],
@@ -385,13 +376,14 @@ fn client_pause(cx: &mut ServerContext<'_>) -> CommandResult {
     if ms < 0 {
         return Err(CommandError::err("timeout is negative"));
     }
-    let until_ms = cx.now.unix().0.checked_add(ms).ok_or(CommandError::TimeoutRange)?;
+    cx.now.unix().0.checked_add(ms).ok_or(CommandError::TimeoutRange)?;
+    let until = cx.now.mono.plus_us(ms.unsigned_abs().saturating_mul(1000));
     // A pause in force is only ever made stronger.
     let before = cx.server.pause;
-    let in_force = before.until_ms > cx.now.unix().0;
+    let in_force = before.until.filter(|&before| before > cx.now.mono);
     cx.server.pause = Pause {
-        until_ms: if in_force { until_ms.max(before.until_ms) } else { until_ms },
-        writes_only: writes_only && (!in_force || before.writes_only),
+        until: Some(in_force.map_or(until, |before| before.max(until))),
+        writes_only: writes_only && (in_force.is_none() || before.writes_only),
     };
     cx.server.follow_pause();
     cx.reply.ok();
@@ -548,9 +540,9 @@ const CLIENT_UNPAUSE: Command = Command {
     handler: Handler::Server(client_unpause),
 };
 fn client_unpause(cx: &mut ServerContext<'_>) -> CommandResult {
-    if cx.server.pause.until_ms != 0 {
+    if let Some(until) = &mut cx.server.pause.until {
         // The turn's end lets the clients go on that were held back.
-        cx.server.pause.until_ms = cx.now.unix().0;
+        *until = cx.now.mono;
     }
     cx.reply.ok();
     Ok(Outcome::Done)

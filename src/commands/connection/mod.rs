@@ -2,12 +2,13 @@
 
 mod client;
 mod filter;
+mod tracking;
 
 use crate::acl::{Context, DEFAULT_USER};
 use crate::base::shown::shown;
 use crate::resp::{CommandError, Proto};
+use crate::server::{self, context, permission, transaction};
 use crate::server::{Client, ClientFlags, Command, CommandResult, Handler, Outcome, REDIS_VERSION, ServerContext};
-use crate::server::{context, permission, transaction};
 use crate::spec::*;
 
 use super::pubsub;
@@ -268,6 +269,7 @@ fn reset(cx: &mut ServerContext<'_>) -> CommandResult {
     }
     cx.server.monitors.retain(|&monitor| monitor != id);
     pubsub::unsubscribe_from_all(cx.server, id);
+    server::tracking::disable(cx.server, id);
     permission::log_out(cx.server, id);
     let client = cx.client();
     let gone = [

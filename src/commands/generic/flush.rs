@@ -209,7 +209,15 @@ fn wait_timeout(now: UnixMillis, arg: &[u8]) -> Result<u64, CommandError> {
 /// What waits for time alone, or for what is not a key.
 fn block(timeout_ms: u64, timeout_reply: TimeoutReply) -> Outcome {
     let keys = Vec::new();
-    Outcome::Block(Box::new(Block { keys, wanted: None, timeout_ms, timeout_reply, unblock_on_nokey: false }))
+    Outcome::Block(Box::new(Block {
+        keys,
+        wanted: None,
+        timeout_ms,
+        timeout_reply,
+        unblock_on_nokey: false,
+        request: None,
+        retry_ms: None,
+    }))
 }
 
 /// Waits for what will not come: this server has no replicas.

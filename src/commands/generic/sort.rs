@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 
 use crate::base::number::parse_f64;
+use crate::base::partial_sort::sort_range;
+use crate::commands::store_nothing;
 use crate::keyspace::{KeepTtl, Notify, lru};
 use crate::persistence::rdb::build::{BuildLimits, Building, Head};
 use crate::resp::CommandError;
@@ -192,7 +194,8 @@ fn sort_command(cx: &mut DataContext<'_>, may_store: bool) -> CommandResult {
     let argv = cx.argv;
     let mut options = Options::parse(argv, may_store, cx.reads_every_key)?;
     let mut is_sorted = options.by.is_none_or(|pattern| pattern.contains(&b'*'));
-    let direction = if options.descending { Direction::Backward } else { Direction::Forward };
+    let is_reversed = options.descending && !is_sorted;
+    let direction = if is_reversed { Direction::Backward } else { Direction::Forward };
     let (type_, elements) = elements_of(cx, argv[1], direction)?;
     // A set has no order of its own; what is stored must not depend on chance.
     if options.store.is_some() && type_ == Some(Type::Set) && !is_sorted {
@@ -233,7 +236,13 @@ fn sort_command(cx: &mut DataContext<'_>, may_store: bool) -> CommandResult {
     }
     if is_sorted {
         let is_by = options.by.is_some();
-        rows.sort_by(|a, b| if options.descending { compare(b, a, is_by) } else { compare(a, b, is_by) });
+        let order = |a: &_, b: &_| if options.descending { compare(b, a, is_by) } else { compare(a, b, is_by) };
+        // In what order elements of the same text come, and which of them do, is as in Redis.
+        if is_by && (start, end) != (0, count) {
+            sort_range(&mut rows, start as usize..end.max(start) as usize, order);
+        } else {
+            rows.sort_by(order);
+        }
     }
     let chosen = &rows[start as usize..end.max(start) as usize];
     let mut results: Vec<Option<Vec<u8>>> = Vec::with_capacity(chosen.len() * options.get.len().max(1));
@@ -263,10 +272,7 @@ fn sort_command(cx: &mut DataContext<'_>, may_store: bool) -> CommandResult {
 fn store(cx: &mut DataContext<'_>, destination: &[u8], results: Vec<Option<Vec<u8>>>) {
     let count = results.len();
     if count == 0 {
-        if cx.db.exists(destination) && cx.db.delete(destination) {
-            cx.db.modified(destination);
-            cx.db.notify(Notify::GENERIC, "del", destination);
-        }
+        store_nothing(cx, destination);
     } else {
         let limits = BuildLimits::new(cx.config, cx.db.keyspace().hash_seed());
         let lru = lru::initial(&cx.db.keyspace().policy, cx.now);

@@ -2,13 +2,14 @@
 
 use crate::base::time::UnixMillis;
 use crate::commands::elements::{
-    ScanOptions, fork_rng, random_count, random_count_of_pairs, reply_element, reply_random, reply_scan, scan_cursor,
+    RandomChoice, ScanOptions, fork_rng, random_options, reply_element, reply_nothing, reply_scan, scan_cursor,
 };
 use crate::resp::{CommandError, Reply};
 use crate::server::{Command, CommandResult, DataContext, Handler, Outcome};
 use crate::spec::*;
 use crate::storage::listpack::Element;
-use crate::types::hash::{Field, HashRef};
+use crate::storage::{EntryRef, OwnedEntry};
+use crate::types::hash::{self, Field, HashRef};
 
 use super::lookup;
 
@@ -324,44 +325,37 @@ fn reply_each(cx: &mut DataContext<'_>, part: impl Fn(Field<'_>) -> Element<'_>)
 }
 
 fn hrandfield(cx: &mut DataContext<'_>) -> CommandResult {
-    let count = cx.argv.get(2).map(|count| random_count(count)).transpose()?;
-    let with_values = match &cx.argv[cx.argv.len().min(3)..] {
-        [] => false,
-        [word] if word.eq_ignore_ascii_case(b"WITHVALUES") => true,
-        _ => return Err(CommandError::Syntax),
-    };
-    if let (true, Some(count)) = (with_values, count) {
-        random_count_of_pairs(count)?;
-    }
-    let (mut rng, clock) = (fork_rng(cx), cx.db.field_clock());
+    let (count, with_values) = random_options(cx.argv, "WITHVALUES")?;
+    let (mut rng, bin, clock) = (fork_rng(cx), cx.db.keyspace().garbage.bin(), cx.db.field_clock());
     cx.db.expire_due_fields(cx.argv[1], EXPIRE_FIELDS_MAX);
-    let hash = lookup(&mut cx.db, cx.argv[1])?;
+    let entry = cx.db.lookup_read(cx.argv[1]);
+    let hash = entry.map(|entry| HashRef::of(entry).ok_or(CommandError::WrongType)).transpose()?;
     let size = hash.map_or(0, |hash| alive(hash, clock).0);
-    let Some(hash) = hash.filter(|_| size > 0) else {
-        if count.is_some() {
-            cx.reply.array(0)
-        } else {
-            cx.reply.null()
-        }
+    let (Some(entry), Some(hash), 1..) = (entry, hash, size) else {
+        reply_nothing(&mut cx.reply, count);
         return Ok(Outcome::Done);
     };
-    // Fields of a large hash are picked directly, unless some are due and must not be.
-    let picked: Vec<Field<'_>> = match hash {
-        HashRef::Dict(_) if size == hash.len() => Vec::new(),
-        _ => alive(hash, clock).1.collect(),
-    };
-    let nth = |index: usize| match hash {
-        HashRef::Dict(dict) if picked.is_empty() => dict.nth(index as u64).map(Field::from),
-        _ => picked.get(index).copied(),
-    };
     let Some(count) = count else {
-        if let Some(field) = nth(rng.below(size as u64) as usize) {
+        if let Some(field) = Alive::of(hash, clock).nth(rng.below(size as u64) as usize) {
             reply_element(&mut cx.reply, field.name);
         }
         return Ok(Outcome::Done);
     };
-    reply_random(&mut cx.reply, &mut rng, count, size, with_values, |reply, index| {
-        if let Some(field) = nth(index) {
+    // Each slice of a long reply would have to list the fields of a large hash of which some are due.
+    let copy = |entry: EntryRef<'_>| {
+        let mut copy = OwnedEntry::copy_of(entry);
+        hash::pop_due(&mut copy.edit(), clock.0.saturating_sub(1), usize::MAX, |_| {});
+        copy
+    };
+    let choice = RandomChoice { rng, count, size, pairs: with_values, bin };
+    choice.reply(&mut cx.reply, entry, copy, move |entry, next, reply| {
+        let Some(hash) = HashRef::of(entry) else { return };
+        let alive = Alive::of(hash, clock);
+        while let Some(index) = next(reply.len()) {
+            let Some(field) = alive.nth(index) else { continue };
+            if with_values && reply.is_resp3() {
+                reply.array(2);
+            }
             reply_element(reply, field.name);
             if with_values {
                 reply_element(reply, field.value);
@@ -369,6 +363,27 @@ fn hrandfield(cx: &mut DataContext<'_>) -> CommandResult {
         }
     });
     Ok(Outcome::Done)
+}
+
+/// The fields of a hash that are not due, by number.
+struct Alive<'a> {
+    hash: HashRef<'a>,
+    /// Fields of a large hash are picked directly, unless some are due; this then stays empty.
+    listed: Vec<Field<'a>>,
+}
+
+impl<'a> Alive<'a> {
+    fn of(hash: HashRef<'a>, clock: UnixMillis) -> Alive<'a> {
+        let is_listed = !matches!(hash, HashRef::Dict(_)) || has_due(hash, clock);
+        Alive { hash, listed: if is_listed { alive(hash, clock).1.collect() } else { Vec::new() } }
+    }
+
+    fn nth(&self, index: usize) -> Option<Field<'a>> {
+        match self.hash {
+            HashRef::Dict(dict) if self.listed.is_empty() => dict.nth(index as u64).map(Field::from),
+            _ => self.listed.get(index).copied(),
+        }
+    }
 }
 
 fn hscan(cx: &mut DataContext<'_>) -> CommandResult {

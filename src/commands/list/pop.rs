@@ -217,6 +217,8 @@ pub(super) fn wait_for(keys: &[&[u8]], timeout_ms: u64) -> CommandResult {
         timeout_ms,
         timeout_reply: TimeoutReply::NullArray,
         unblock_on_nokey: false,
+        request: None,
+        retry_ms: None,
     })))
 }
 

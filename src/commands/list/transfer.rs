@@ -11,6 +11,16 @@ use crate::types::list::{self, End};
 use super::pop::{parse_count, parse_end, popped, wait_for};
 use super::{delete_if_empty, len_to_change, limits, push_all, pushed, write};
 
+/// How many elements LMOVEM and BLMOVEM move, and in what order.
+const HOW_MANY: Argument = block(
+    "how-many",
+    &[
+        oneof("selector", &[integer("count").token("COUNT"), integer("exactly").token("EXACTLY")]),
+        oneof("ordering", &[token("obo", "OBO"), token("bulk", "BULK")]),
+    ],
+)
+.optional();
+
 pub(super) const BLMOVE: Command = Command {
     info: CommandInfo {
         name: "blmove",
@@ -57,14 +67,7 @@ pub(super) const BLMOVEM: Command = Command {
             oneof("wherefrom", &[token("left", "LEFT"), token("right", "RIGHT")]),
             oneof("whereto", &[token("left", "LEFT"), token("right", "RIGHT")]),
             double("timeout"),
-            block(
-                "how-many",
-                &[
-                    oneof("selector", &[integer("count").token("COUNT"), integer("exactly").token("EXACTLY")]),
-                    oneof("ordering", &[token("obo", "OBO"), token("bulk", "BULK")]),
-                ],
-            )
-            .optional(),
+            HOW_MANY,
         ],
         ..INFO
     },
@@ -136,14 +139,7 @@ pub(super) const LMOVEM: Command = Command {
             key("destination", 1),
             oneof("wherefrom", &[token("left", "LEFT"), token("right", "RIGHT")]),
             oneof("whereto", &[token("left", "LEFT"), token("right", "RIGHT")]),
-            block(
-                "how-many",
-                &[
-                    oneof("selector", &[integer("count").token("COUNT"), integer("exactly").token("EXACTLY")]),
-                    oneof("ordering", &[token("obo", "OBO"), token("bulk", "BULK")]),
-                ],
-            )
-            .optional(),
+            HOW_MANY,
         ],
         ..INFO
     },

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::base::disk::reason;
 use crate::config::rewrite::{self, Extent, Owned};
 use crate::config::set::{self, Permit};
 use crate::config::{Directive, Flags as DirectiveFlags, ProtectedFrom};
@@ -131,7 +132,7 @@ pub(super) fn rewrite_file(server: &mut Server, extent: Extent) -> Result<(), Co
     let old = match server.host.read_file(path) {
         Ok(old) => old,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(not_rewritten(&error.to_string())),
+        Err(error) => return Err(not_rewritten(&reason(&error))),
     };
     let name = path.as_os_str().as_encoded_bytes();
     let mut owned = Vec::new();
@@ -140,15 +141,14 @@ pub(super) fn rewrite_file(server: &mut Server, extent: Extent) -> Result<(), Co
         owned.push(Owned { name: "user", lines: server.acl.users().map(|user| user.text()).collect() });
     }
     let new = rewrite::rewrite_file(name, &old, &server.config, &owned, extent).map_err(|why| not_rewritten(&why))?;
-    server.host.replace_file(path, &new).map_err(|error| not_rewritten(&error.to_string()))?;
+    server.host.replace_file(path, &new).map_err(|error| not_rewritten(&reason(&error)))?;
     crate::base::log::notice("CONFIG REWRITE executed with success.");
     Ok(())
 }
 
 fn not_rewritten(why: &str) -> CommandError {
-    let text = why.split(" (os error").next().unwrap_or(why);
-    crate::base::log::warning(&format!("CONFIG REWRITE failed: {text}"));
-    CommandError::err(format!("Rewriting config file: {text}"))
+    crate::base::log::warning(&format!("CONFIG REWRITE failed: {why}"));
+    CommandError::err(format!("Rewriting config file: {why}"))
 }
 
 const CONFIG_SET: Command = Command {
@@ -166,23 +166,24 @@ const CONFIG_SET: Command = Command {
     },
     handler: Handler::Server(config_set),
 };
-/// Brings the append-only file in line with changed directives.
-fn follow_append_only(server: &mut Server, changed: &[&str]) -> Result<(), CommandError> {
+/// Brings the append-only file in line with changed directives. It is once its job has carried out the orders that are returned.
+fn follow_append_only(server: &mut Server, changed: &[&str]) -> Result<Option<u64>, CommandError> {
+    let mut orders = None;
     if changed.contains(&"appendfsync") {
         appending::follow(server);
     }
     if changed.contains(&"aof-disable-auto-gc") {
-        rewriting::remove_history(server);
-        appending::wait_for_background(server);
+        orders = rewriting::remove_history(server);
     }
     if !changed.contains(&"appendonly") {
-        return Ok(());
+        return Ok(orders);
     }
     let on = server.config.appendonly;
-    appending::set_enabled(server, on).map_err(|why| {
+    let turned = appending::set_enabled(server, on).map_err(|why| {
         server.config.appendonly = !on;
         CommandError::err(format!("CONFIG SET failed (possibly related to argument 'appendonly') - {why}"))
-    })
+    })?;
+    Ok(turned.or(orders))
 }
 
 fn config_set(cx: &mut ServerContext<'_>) -> CommandResult {
@@ -212,7 +213,9 @@ fn config_set(cx: &mut ServerContext<'_>) -> CommandResult {
     .map_err(CommandError::coded)?;
     if !changed.is_empty() {
         apply::apply_changes(cx.server, &changed);
-        follow_append_only(cx.server, &changed)?;
+        if let Some(orders) = follow_append_only(cx.server, &changed)? {
+            return Ok(Outcome::WhenCarriedOut(orders));
+        }
     }
     cx.reply.ok();
     Ok(Outcome::Done)

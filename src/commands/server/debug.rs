@@ -88,6 +88,7 @@ fn reload(cx: &mut ServerContext<'_>, options: &[&[u8]]) -> Result<(), CommandEr
             _ => return Err(CommandError::err("DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")),
         }
     }
+    refuse_while_loading(cx)?;
     saving::cancel(cx.server);
     if save && saving::save_now(cx.server).is_err() {
         return Err(CommandError::coded("ERR"));
@@ -106,11 +107,20 @@ fn reload(cx: &mut ServerContext<'_>, options: &[&[u8]]) -> Result<(), CommandEr
 
 /// Forgets everything and loads the append-only file.
 fn load_aof(cx: &mut ServerContext<'_>) -> Result<(), CommandError> {
+    refuse_while_loading(cx)?;
     loading::reload_aof(cx.server)
         .map_err(|_| CommandError::err("Error trying to load the AOF files, check server logs."))?;
     log::warning("Append Only File loaded by DEBUG LOADAOF");
     cx.reply.ok();
     Ok(())
+}
+
+/// Loading does not begin within loading, whether a client asks for it or the file that is loaded.
+fn refuse_while_loading(cx: &ServerContext<'_>) -> Result<(), CommandError> {
+    match cx.server.persistence.loading {
+        Some(_) => Err(CommandError::coded("LOADING Redis is loading the dataset in memory")),
+        None => Ok(()),
+    }
 }
 
 /// Subcommands that only set a switch.

@@ -1,5 +1,6 @@
 //! The server itself: its commands, configuration, state, memory, logs, and its end.
 
+mod backup;
 mod command;
 mod config;
 mod debug;
@@ -17,6 +18,7 @@ use crate::spec::*;
 
 /// The family.
 pub const COMMANDS: &[Command] = &[
+    backup::BACKUP,
     persistence::BGREWRITEAOF,
     persistence::BGSAVE,
     command::COMMAND,

@@ -2,6 +2,7 @@
 
 use crate::base::number;
 use crate::commands::elements::reply_element;
+use crate::commands::store_nothing;
 use crate::keyspace::{Db, KeepTtl, Notify};
 use crate::resp::CommandError;
 use crate::server::context::Args;
@@ -251,9 +252,10 @@ fn combine(operation: Operation, sets: &[Option<SetRef<'_>>], result: &mut SetBu
         Operation::Union => unite(sets, result, usize::MAX),
         Operation::Diff => {
             let Some(Some(first)) = sets.first() else { return };
-            let all: usize = sets.iter().flatten().map(|set| set.len()).sum();
+            let (count, all) = sets.iter().flatten().fold((0, 0), |(count, all), set| (count + 1, all + set.len()));
             // Either look every member of the first set up in the others, or remove all members of the others from a copy.
-            if first.len().saturating_mul(sets.len()) / 2 <= all {
+            // Which it is shows in the encoding of the result.
+            if first.len().saturating_mul(count) / 2 <= all {
                 return subtract(sets, |member| {
                     result.add(member);
                     true
@@ -298,10 +300,8 @@ fn store_combined(cx: &mut DataContext<'_>, operation: Operation, event: &'stati
         result.store(|value| cx.db.set_value(destination, Type::Set, value, KeepTtl::Clear));
         cx.db.modified(destination);
         cx.db.notify(Notify::SET, event, destination);
-    } else if cx.db.exists(destination) {
-        cx.db.delete(destination);
-        cx.db.modified(destination);
-        cx.db.notify(Notify::GENERIC, "del", destination);
+    } else {
+        store_nothing(cx, destination);
     }
     cx.reply.int(count as i64);
     Ok(Outcome::Done)

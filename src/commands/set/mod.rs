@@ -3,7 +3,7 @@
 mod algebra;
 
 use crate::commands::elements::{
-    ScanOptions, fork_rng, random_count, reply_element, reply_random, reply_scan, scan_cursor,
+    RandomChoice, ScanOptions, fork_rng, random_count, reply_element, reply_nothing, reply_scan, scan_cursor,
 };
 use crate::keyspace::{Db, Notify};
 use crate::resp::CommandError;
@@ -11,7 +11,7 @@ use crate::server::context;
 use crate::server::{Command, CommandResult, DataContext, Handler, Outcome};
 use crate::spec::*;
 use crate::storage::listpack::Element;
-use crate::storage::{EntryMut, Object, Type};
+use crate::storage::{EntryMut, Object, OwnedEntry, Type};
 use crate::types::Limits;
 use crate::types::set::{self, SetLimits, SetRef};
 
@@ -437,15 +437,12 @@ fn srandmember(cx: &mut DataContext<'_>) -> CommandResult {
         return Err(CommandError::Syntax);
     }
     let count = cx.argv.get(2).map(|count| random_count(count)).transpose()?;
-    let mut rng = fork_rng(cx);
-    let Some(set) = lookup(&mut cx.db, cx.argv[1])? else {
-        if count.is_some() {
-            cx.reply.array(0)
-        } else {
-            cx.reply.null()
-        }
+    let (mut rng, bin) = (fork_rng(cx), cx.db.keyspace().garbage.bin());
+    let Some(entry) = cx.db.lookup_read(cx.argv[1]) else {
+        reply_nothing(&mut cx.reply, count);
         return Ok(Outcome::Done);
     };
+    let set = SetRef::of(entry).ok_or(CommandError::WrongType)?;
     let size = set.len();
     let Some(count) = count else {
         if let Some(member) = set.nth(rng.below(size as u64) as usize) {
@@ -453,11 +450,15 @@ fn srandmember(cx: &mut DataContext<'_>) -> CommandResult {
         }
         return Ok(Outcome::Done);
     };
-    // Finding a packed member by its number means walking there: several are better looked up in a list.
-    let listed: Vec<Element<'_>> = if matches!(set, SetRef::Packed(_)) { set.iter().collect() } else { Vec::new() };
-    reply_random(&mut cx.reply, &mut rng, count, size, false, |reply, index| {
-        if let Some(member) = listed.get(index).copied().or_else(|| set.nth(index)) {
-            reply_element(reply, member);
+    let choice = RandomChoice { rng, count, size, pairs: false, bin };
+    choice.reply(&mut cx.reply, entry, OwnedEntry::copy_of, |entry, next, reply| {
+        let Some(set) = SetRef::of(entry) else { return };
+        // Finding a packed member by its number means walking there: several are better looked up in a list.
+        let listed: Vec<Element<'_>> = if matches!(set, SetRef::Packed(_)) { set.iter().collect() } else { Vec::new() };
+        while let Some(index) = next(reply.len()) {
+            if let Some(member) = listed.get(index).copied().or_else(|| set.nth(index)) {
+                reply_element(reply, member);
+            }
         }
     });
     Ok(Outcome::Done)

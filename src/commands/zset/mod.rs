@@ -7,7 +7,7 @@ pub(super) mod range;
 use crate::base::hash::HashSeed;
 use crate::base::number;
 use crate::commands::elements::{
-    ScanOptions, fork_rng, random_count, random_count_of_pairs, reply_double, reply_element, reply_random, reply_scan,
+    RandomChoice, ScanOptions, fork_rng, random_options, reply_double, reply_element, reply_nothing, reply_scan,
     scan_cursor,
 };
 use crate::keyspace::{Db, Notify};
@@ -16,7 +16,7 @@ use crate::server::context;
 use crate::server::{Command, CommandResult, DataContext, Handler, Outcome};
 use crate::spec::*;
 use crate::storage::listpack::Element;
-use crate::storage::{EntryMut, Type};
+use crate::storage::{EntryMut, OwnedEntry, Type};
 use crate::types::Limits;
 use crate::types::zset::{self, Change, ZsetRef};
 
@@ -513,24 +513,13 @@ fn zcard(cx: &mut DataContext<'_>) -> CommandResult {
 }
 
 fn zrandmember(cx: &mut DataContext<'_>) -> CommandResult {
-    let count = cx.argv.get(2).map(|count| random_count(count)).transpose()?;
-    let with_scores = match &cx.argv[cx.argv.len().min(3)..] {
-        [] => false,
-        [word] if word.eq_ignore_ascii_case(b"WITHSCORES") => true,
-        _ => return Err(CommandError::Syntax),
-    };
-    if let (true, Some(count)) = (with_scores, count) {
-        random_count_of_pairs(count)?;
-    }
-    let mut rng = fork_rng(cx);
-    let Some(zset) = lookup(&mut cx.db, cx.argv[1])? else {
-        if count.is_some() {
-            cx.reply.array(0)
-        } else {
-            cx.reply.null()
-        }
+    let (count, with_scores) = random_options(cx.argv, "WITHSCORES")?;
+    let (mut rng, bin) = (fork_rng(cx), cx.db.keyspace().garbage.bin());
+    let Some(entry) = cx.db.lookup_read(cx.argv[1]) else {
+        reply_nothing(&mut cx.reply, count);
         return Ok(Outcome::Done);
     };
+    let zset = ZsetRef::of(entry).ok_or(CommandError::WrongType)?;
     let size = zset.len();
     let Some(count) = count else {
         if let Some((member, _)) = zset.nth(rng.below(size as u64) as usize) {
@@ -538,11 +527,17 @@ fn zrandmember(cx: &mut DataContext<'_>) -> CommandResult {
         }
         return Ok(Outcome::Done);
     };
-    // Finding a packed member by its rank means walking there: several are better looked up in a list.
-    let listed: Vec<(Element<'_>, f64)> =
-        if matches!(zset, ZsetRef::Packed(_)) { zset.iter().collect() } else { Vec::new() };
-    reply_random(&mut cx.reply, &mut rng, count, size, with_scores, |reply, index| {
-        if let Some((member, score)) = listed.get(index).copied().or_else(|| zset.nth(index)) {
+    let choice = RandomChoice { rng, count, size, pairs: with_scores, bin };
+    choice.reply(&mut cx.reply, entry, OwnedEntry::copy_of, move |entry, next, reply| {
+        let Some(zset) = ZsetRef::of(entry) else { return };
+        // Finding a packed member by its rank means walking there: several are better looked up in a list.
+        let listed: Vec<(Element<'_>, f64)> =
+            if matches!(zset, ZsetRef::Packed(_)) { zset.iter().collect() } else { Vec::new() };
+        while let Some(index) = next(reply.len()) {
+            let Some((member, score)) = listed.get(index).copied().or_else(|| zset.nth(index)) else { continue };
+            if with_scores && reply.is_resp3() {
+                reply.array(2);
+            }
             reply_element(reply, member);
             if with_scores {
                 reply_double(reply, score);

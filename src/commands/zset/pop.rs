@@ -282,6 +282,8 @@ fn wait_for(keys: &[&[u8]], timeout_ms: u64) -> Outcome {
         timeout_ms,
         timeout_reply: TimeoutReply::NullArray,
         unblock_on_nokey: false,
+        request: None,
+        retry_ms: None,
     }))
 }
 

@@ -4,6 +4,7 @@ use std::ops::{Bound, Range};
 
 use crate::base::number;
 use crate::commands::elements::{reply_double, reply_element};
+use crate::commands::store_nothing;
 use crate::keyspace::{KeepTtl, Notify};
 use crate::resp::CommandError;
 use crate::server::context::{self, Args};
@@ -476,10 +477,8 @@ pub(in crate::commands) fn store_sorted<M: AsRef<[u8]>>(
         });
         cx.db.modified(destination);
         cx.db.notify(Notify::ZSET, event, destination);
-    } else if cx.db.exists(destination) {
-        cx.db.delete(destination);
-        cx.db.modified(destination);
-        cx.db.notify(Notify::GENERIC, "del", destination);
+    } else {
+        store_nothing(cx, destination);
     }
 }
 

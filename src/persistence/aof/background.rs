@@ -49,6 +49,30 @@ pub struct Commit {
     pub cleaned: Option<NewManifest>,
 }
 
+/// Second names for files, in the directory of a backup.
+#[derive(Clone, Debug)]
+pub struct Pin {
+    /// By which the answer is known.
+    pub number: u64,
+    /// The files and their second names.
+    pub links: Vec<(PathBuf, PathBuf)>,
+    /// The manifest that comes beside them.
+    pub manifest: Option<NewManifest>,
+    /// The directory.
+    pub dir: PathBuf,
+}
+
+/// Why files did not get second names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PinFailure {
+    /// They are not to be trusted, as a sync failed before.
+    Distrust,
+    /// The system refused a name.
+    Link,
+    /// The system refused the manifest.
+    Manifest,
+}
+
 /// One thing to do.
 pub enum Order {
     /// Bring a file to the disk.
@@ -64,6 +88,8 @@ pub enum Order {
     Persist(NewManifest),
     /// Finish a rewrite.
     Commit(Box<Commit>),
+    /// Give files second names.
+    Pin(Box<Pin>),
     /// Remove files that are not needed; whether they are there does not matter.
     Remove(Vec<PathBuf>),
     /// Trust the disk again after a failure: what follows is about files that had no part in it.
@@ -78,6 +104,7 @@ struct Shared {
     /// Why something failed since the last look.
     failure: Mutex<Option<String>>,
     commit: Mutex<Option<Result<(), String>>>,
+    pin: Mutex<Option<(u64, Result<(), PinFailure>)>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -108,9 +135,19 @@ impl Background {
         }
     }
 
+    /// Orders that were given.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Orders that are carried out.
+    pub fn done(&self) -> u64 {
+        self.shared.done.load(Ordering::Acquire)
+    }
+
     /// Orders that are not carried out yet.
     pub fn waiting(&self) -> u64 {
-        self.sent - self.shared.done.load(Ordering::Acquire)
+        self.sent - self.done()
     }
 
     /// The last epoch, and the offset, up to which everything is on the disk.
@@ -123,10 +160,31 @@ impl Background {
         locked(&self.shared.failure).take()
     }
 
+    /// How the last pinning ended, and its number, if it has.
+    pub fn take_pin(&self) -> Option<(u64, Result<(), PinFailure>)> {
+        locked(&self.shared.pin).take()
+    }
+
     /// How the commit ended, if it has.
     pub fn take_commit(&self) -> Option<Result<(), String>> {
         locked(&self.shared.commit).take()
     }
+}
+
+fn pin(disk: &dyn Disk, pin: &Pin) -> Result<(), PinFailure> {
+    for (from, to) in &pin.links {
+        disk.link(from, to).map_err(|error| {
+            let why = reason(&error);
+            crate::base::log::warning(&format!(
+                "BACKUP: can't hard-link {} into {}: {why}",
+                from.display(),
+                to.display()
+            ));
+            PinFailure::Link
+        })?;
+    }
+    let persisted = pin.manifest.as_ref().map_or(Ok(()), |manifest| manifest.persist(disk));
+    persisted.and_then(|()| disk.sync_dir(&pin.dir)).map_err(|_| PinFailure::Manifest)
 }
 
 struct BackgroundJob {
@@ -167,6 +225,10 @@ impl BackgroundJob {
             Order::Commit(commit) => {
                 let result = self.commit(&commit).map_err(|error| reason(&error));
                 *locked(&self.shared.commit) = Some(result);
+            }
+            Order::Pin(order) => {
+                let result = if self.distrusts { Err(PinFailure::Distrust) } else { pin(&*self.disk, &order) };
+                *locked(&self.shared.pin) = Some((order.number, result));
             }
             Order::Remove(paths) => paths.iter().for_each(|path| {
                 // It may never have been made.

@@ -4,7 +4,8 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use crate::base::disk::{Disk, parent, reason};
+use crate::base::disk::{Disk, reason};
+use crate::persistence::rdb;
 use crate::persistence::rdb::load::{LoadOptions, RdbLoader};
 use crate::persistence::rdb::reader::Reader;
 
@@ -94,7 +95,7 @@ impl<'a> Check<'a> {
             bad.report().iter().for_each(|line| self.console.show(&format!("{line}\n")));
             End(1)
         })?;
-        let place = |name: &[u8]| -> PathBuf { parent(path).join(path_of(name)) };
+        let place = |name: &[u8]| -> PathBuf { path.with_file_name(path_of(name)) };
         if let Some(base) = &manifest.base {
             let path = place(&base.name);
             let mut head = Vec::new();
@@ -139,7 +140,7 @@ impl<'a> Check<'a> {
         if size == 0 {
             return Ok(Found::Empty);
         }
-        let (rest, stream, begin) = if is_rdb { self.preamble(name, stream, size)? } else { (Vec::new(), stream, 0) };
+        let (rest, stream, begin) = if is_rdb { self.preamble(path, stream, size)? } else { (Vec::new(), stream, 0) };
         let mut scan = Scan {
             source: BufReader::new(Box::new(io::Cursor::new(rest).chain(stream))),
             at: begin,
@@ -194,9 +195,10 @@ impl<'a> Check<'a> {
         let Mode::TruncateTo(time) = self.mode else { return Ok(Found::Valid) };
         if !is_last {
             return Err(self.fail(&format!(
-                "Failed to truncate AOF {name} to timestamp {time} to offset {valid} because it is not the last file.\n\
+                "Failed to truncate AOF {} to timestamp {time} to offset {valid} because it is not the last file.\n\
                  If you insist, please delete all files after this file according to the manifest file and delete the \
-                 corresponding records in manifest file manually. Then re-run redis-check-aof.\n"
+                 corresponding records in manifest file manually. Then re-run redis-check-aof.\n",
+                path.display()
             )));
         }
         if valid == 0 {
@@ -210,25 +212,15 @@ impl<'a> Check<'a> {
     }
 
     /// Reads an RDB file to its end. Returns what follows it.
-    fn preamble(&mut self, name: &str, stream: Box<dyn Read + Send>, size: u64) -> Result<Tail, End> {
-        self.console.show(&format!("[offset 0] Checking RDB file {name}\n"));
+    fn preamble(&mut self, path: &Path, stream: Box<dyn Read + Send>, size: u64) -> Result<Tail, End> {
         let mut loader = RdbLoader::new(Reader::of_stream(stream, Some(size)), self.options);
-        let result = loop {
-            match loader.next_item() {
-                Ok(Some(_)) => {}
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(error),
-            }
-        };
-        let (offset, report) = (loader.offset(), loader.report());
-        if let Err(error) = result {
-            self.console.show(&format!("--- RDB ERROR DETECTED ---\n[offset {offset}] {error}\n"));
+        let (console, now) = (&mut *self.console, self.options.now);
+        let path = path.display().to_string();
+        if !rdb::check::check(&mut loader, &path, now, &mut |line| console.show(&format!("{line}\n"))) {
             return Err(self.fail("RDB preamble of AOF file is not sane, aborting.\n"));
         }
-        self.console.show(&format!(
-            "[offset {offset}] \\o/ RDB looks OK! \\o/\n[info] {} keys read\nRDB preamble is OK, proceeding with AOF tail...\n",
-            report.keys_loaded + report.keys_expired
-        ));
+        self.console.show("RDB preamble is OK, proceeding with AOF tail...\n");
+        let offset = loader.offset();
         let (rest, stream) = loader.into_reader().into_rest();
         Ok((rest, stream.unwrap_or_else(|| Box::new(io::empty())), offset))
     }
@@ -265,7 +257,9 @@ impl Scan {
             }
             let first = match self.source.fill_buf() {
                 Ok(bytes) => bytes.first().copied(),
-                Err(error) => return (valid, Some(Problem::At(self.at, format!("Reading failed: {error}")))),
+                Err(error) => {
+                    return (valid, Some(Problem::At(self.at, format!("Reading failed: {}", reason(&error)))));
+                }
             };
             let problem = match first {
                 None if in_multi => {
@@ -299,7 +293,7 @@ impl Scan {
         self.mark = self.at;
         let mut line = Vec::new();
         let result = (&mut self.source).take(64 * 1024).read_until(b'\n', &mut line);
-        result.map_err(|error| Problem::At(self.mark, format!("Reading failed: {error}")))?;
+        result.map_err(|error| Problem::At(self.mark, format!("Reading failed: {}", reason(&error))))?;
         self.at += line.len() as u64;
         Ok(line)
     }
@@ -349,7 +343,7 @@ impl Scan {
             self.mark = self.at;
             let mut content = Vec::new();
             let result = (&mut self.source).take(len).read_to_end(&mut content);
-            result.map_err(|error| Problem::At(self.mark, format!("Reading failed: {error}")))?;
+            result.map_err(|error| Problem::At(self.mark, format!("Reading failed: {}", reason(&error))))?;
             self.at += content.len() as u64;
             if (content.len() as u64) < len {
                 let got = content.len();
@@ -371,9 +365,7 @@ mod tests {
     use crate::base::disk::MemoryDisk;
     use crate::base::hash::HashSeed;
     use crate::base::time::UnixMillis;
-    use crate::config::Config;
-    use crate::keyspace::KeyspacePolicy;
-    use crate::persistence::rdb::build::BuildLimits;
+    use crate::persistence::convert;
 
     #[derive(Default)]
     struct Shown(String);
@@ -389,17 +381,7 @@ mod tests {
     }
 
     fn check(disk: &MemoryDisk, path: &str, mode: Mode) -> (u8, String) {
-        let seed = HashSeed::new(1);
-        let options = LoadOptions {
-            limits: BuildLimits::new(&Config::default(), seed),
-            seed,
-            databases: 16,
-            drop_before: None,
-            checksum: true,
-            any_version: true,
-            policy: KeyspacePolicy::default(),
-            now: UnixMillis(0),
-        };
+        let options = convert::load_options(HashSeed::new(1), 16, UnixMillis(0));
         let mut shown = Shown::default();
         let code = Check::new(disk, options, mode, &mut shown).run(Path::new(path));
         (code, shown.0)

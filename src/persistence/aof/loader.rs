@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::disk::{Disk, reason};
@@ -12,6 +12,7 @@ use crate::persistence::load::{LoadSource, Loaded, RdbSource};
 use crate::persistence::rdb::load::{LoadError, LoadOptions, LoadReport, RdbLoader};
 use crate::persistence::rdb::reader::Reader;
 
+use super::manifest::Manifest;
 use super::reader::{CommandReader, Stop};
 
 /// A file to load.
@@ -23,6 +24,46 @@ pub struct FileToLoad {
     pub path: PathBuf,
     /// Is it the base?
     pub is_base: bool,
+}
+
+impl FileToLoad {
+    /// A file of this name; and how many bytes it is.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn find(disk: &dyn Disk, name: &[u8], path: &Path, is_base: bool) -> Result<(FileToLoad, u64), LoadError> {
+        let name = String::from_utf8_lossy(name).into_owned();
+        let bytes = disk.size(path).map_err(|error| {
+            LoadError::Aof(format!("Unable to obtain the AOF file {name} length. stat: {}", reason(&error)))
+        })?;
+        Ok((FileToLoad { name: name.into(), path: path.to_owned(), is_base }, bytes))
+    }
+
+    /// Its name and that of its directory.
+    fn in_directory(&self) -> String {
+        let dir = self.path.parent().and_then(Path::file_name).unwrap_or_default();
+        format!("{}/{}", dir.display(), self.name)
+    }
+
+    /// The files of a manifest in the order in which they are loaded, and how many bytes they are. `path` tells where a file
+    /// of a name is.
+    ///
+    /// # Errors
+    /// If one of them is not there.
+    pub fn all(
+        disk: &dyn Disk,
+        manifest: &Manifest,
+        path: impl Fn(&[u8]) -> PathBuf,
+    ) -> Result<(Vec<FileToLoad>, u64), LoadError> {
+        let (mut files, mut total) = (Vec::new(), 0);
+        for file in manifest.files() {
+            let is_base = manifest.base.as_ref() == Some(file);
+            let (file, bytes) = FileToLoad::find(disk, &file.name, &path(&file.name), is_base)?;
+            files.push(file);
+            total += bytes;
+        }
+        Ok((files, total))
+    }
 }
 
 /// What is done about an end that is not whole.
@@ -97,6 +138,8 @@ impl AofSource {
                     self.report.keys_loaded += report.keys_loaded;
                     self.report.keys_expired += report.keys_expired;
                     self.report.empty_keys_skipped += report.empty_keys_skipped;
+                    self.report.notes_idle |= report.notes_idle;
+                    self.report.notes_frequency |= report.notes_frequency;
                     let (loaded, expired) = (report.keys_loaded, report.keys_expired);
                     log::notice(&format!("Done loading RDB, keys loaded: {loaded}, keys expired: {expired}."));
                     let loader = source.into_loader();
@@ -127,7 +170,7 @@ impl AofSource {
 
     /// What the end of a file means: None if it is a good one, or made so.
     fn end_of(&self, file: &FileToLoad, stop: Stop) -> Option<LoadError> {
-        let (name, is_last) = (&file.name, self.files.is_empty());
+        let (name, shown, is_last) = (&file.name, file.in_directory(), self.files.is_empty());
         match stop {
             Stop::End => None,
             Stop::Io(error) => Some(LoadError::Aof(format!(
@@ -149,30 +192,40 @@ impl AofSource {
                 if !is_last {
                     return Some(LoadError::Aof("Fatal error: the truncated file is not the last file".to_owned()));
                 }
-                self.cut_off(file, valid, "aof-load-truncated is enabled")
+                log::warning(&format!("!!! Truncating the AOF {name} at offset {valid} !!!"));
+                self.cut_off(file, valid, "aof-load-truncated")
             }
             Stop::Format { valid } => {
                 let size = self.disk.size(&file.path).unwrap_or(u64::MAX);
-                if is_last && size.saturating_sub(valid) <= self.torn_end.corrupt_max {
-                    log::warning(&format!("!!! Warning: corrupt tail while loading the AOF file {name}!!!"));
-                    return self.cut_off(file, valid, "aof-load-corrupt-tail-max-size allows for it");
+                let rest = size.saturating_sub(valid);
+                if is_last && rest <= self.torn_end.corrupt_max {
+                    log::warning("!!! Warning: corrupt AOF file tail!!!");
+                    log::warning(&format!("!!! Truncating the AOF {shown} at offset {valid} (remaining {rest}) !!!"));
+                    return self.cut_off(file, valid, "aof-load-corrupt-tail-max-size");
                 }
-                log::warning(&format!("The append only file {name} is in order up to offset {valid}"));
+                // Only in the last file may something be cut off.
+                let other = match is_last {
+                    true => format!(
+                        " Alternatively you can set the 'aof-load-corrupt-tail-max-size' configuration option to {rest} and \
+                         restart the server."
+                    ),
+                    false => String::new(),
+                };
                 Some(LoadError::Aof(format!(
-                    "Bad file format reading the append only file {name}: make a backup of your AOF file, then use \
-                     ./redis-check-aof --fix <filename.manifest>"
+                    "Bad file format reading the append only file {shown} at offset {valid}. make a backup of your AOF file, \
+                     then use ./redis-check-aof --fix <filename.manifest>.{other}"
                 )))
             }
         }
     }
 
-    fn cut_off(&self, file: &FileToLoad, valid: u64, why: &str) -> Option<LoadError> {
+    /// Cuts the file, as this directive allows.
+    fn cut_off(&self, file: &FileToLoad, valid: u64, directive: &str) -> Option<LoadError> {
         let name = &file.name;
-        log::warning(&format!("!!! Truncating the AOF {name} at offset {valid} !!!"));
         if let Err(error) = self.disk.truncate(&file.path, valid) {
             return Some(LoadError::Aof(format!("Error truncating the AOF file {name}: {}", reason(&error))));
         }
-        log::warning(&format!("AOF {name} loaded anyway because {why}"));
+        log::warning(&format!("AOF {} loaded anyway because {directive} is enabled", file.in_directory()));
         None
     }
 }

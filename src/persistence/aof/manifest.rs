@@ -7,6 +7,10 @@
 //! ```
 //! `b` is the base, `h` a file that is not needed any more and not removed yet, `i` an incremental file. A name with spaces or
 //! other special bytes stands in double quotes, with escapes. Unknown pairs of words are passed over.
+//!
+//! `startoffset 5 endoffset 9` may follow, as Redis 8.2 writes it: the replication offset at the beginning of the file, and at
+//! its end if nothing is written to it any more. They are written where the files that were found had them, and in backups;
+//! otherwise the text is what Redis 7 and Valkey write.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -48,7 +52,7 @@ pub struct FileInfo {
     pub seq: u64,
     /// What it is for.
     pub kind: FileKind,
-    /// Replication offsets of its first byte and of the byte after its last, where a server noted them.
+    /// Replication offsets of its first byte and of the byte after its last, where they are known.
     pub offsets: (Option<i64>, Option<i64>),
 }
 
@@ -57,7 +61,7 @@ impl FileInfo {
         FileInfo { name, seq, kind, offsets: (None, None) }
     }
 
-    fn emit(&self, text: &mut Vec<u8>) {
+    fn emit(&self, text: &mut Vec<u8>, with_offsets: bool) {
         let is_plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
         text.extend_from_slice(b"file ");
         if !self.name.is_empty() && self.name.iter().all(is_plain) {
@@ -67,7 +71,7 @@ impl FileInfo {
         }
         text.extend_from_slice(format!(" seq {} type {}", self.seq, self.kind.letter()).as_bytes());
         for (word, offset) in [("startoffset", self.offsets.0), ("endoffset", self.offsets.1)] {
-            if let Some(offset) = offset {
+            if let Some(offset) = offset.filter(|_| with_offsets) {
                 text.extend_from_slice(format!(" {word} {offset}").as_bytes());
             }
         }
@@ -147,6 +151,8 @@ pub struct Manifest {
     /// The last numbers given out.
     base_seq: u64,
     incremental_seq: u64,
+    /// Are offsets part of the text?
+    shows_offsets: bool,
 }
 
 impl Manifest {
@@ -177,6 +183,7 @@ impl Manifest {
     }
 
     fn add(&mut self, file: FileInfo) -> Result<(), &'static str> {
+        self.shows_offsets |= file.offsets != (None, None);
         match file.kind {
             FileKind::Base if self.base.is_some() => return Err("Found duplicate base file information"),
             FileKind::Base => {
@@ -198,7 +205,8 @@ impl Manifest {
     /// The text.
     pub fn emit(&self) -> Vec<u8> {
         let mut text = Vec::new();
-        self.base.iter().chain(&self.history).chain(&self.incremental).for_each(|file| file.emit(&mut text));
+        let files = self.base.iter().chain(&self.history).chain(&self.incremental);
+        files.for_each(|file| file.emit(&mut text, self.shows_offsets));
         text
     }
 
@@ -230,12 +238,38 @@ impl Manifest {
         name
     }
 
-    /// A new incremental file. Returns its name.
-    pub fn new_incremental(&mut self, names: &Names) -> Vec<u8> {
+    /// A new incremental file, which begins at this offset. Returns its name.
+    pub fn new_incremental(&mut self, names: &Names, offset: u64) -> Vec<u8> {
         self.incremental_seq += 1;
         let name = names.incremental(self.incremental_seq);
-        self.incremental.push(FileInfo::new(name.clone(), self.incremental_seq, FileKind::Incremental));
+        let offsets = (i64::try_from(offset).ok(), None);
+        self.incremental
+            .push(FileInfo { offsets, ..FileInfo::new(name.clone(), self.incremental_seq, FileKind::Incremental) });
         name
+    }
+
+    /// Nothing more is written to the last incremental file, which ends at this offset. Does that change the text?
+    pub fn end_last_incremental(&mut self, offset: u64) -> bool {
+        match self.incremental.last_mut() {
+            Some(file) if file.offsets.0.is_some() => {
+                file.offsets.1 = i64::try_from(offset).ok();
+                self.shows_offsets
+            }
+            _ => false,
+        }
+    }
+
+    /// The last incremental file is written to again. Returns the offset at which it ended, if it is so many bytes long.
+    pub fn reopen_last_incremental(&mut self, bytes: u64) -> u64 {
+        let Some(file) = self.incremental.last_mut() else { return 0 };
+        let noted = file.offsets.1.take().and_then(|end| u64::try_from(end).ok());
+        let start = file.offsets.0.and_then(|start| u64::try_from(start).ok()).unwrap_or(0);
+        noted.unwrap_or_else(|| start.saturating_add(bytes))
+    }
+
+    /// What a backup of these files consists of.
+    pub fn for_backup(&self) -> Manifest {
+        Manifest { history: Vec::new(), shows_offsets: true, ..self.clone() }
     }
 
     /// All incremental files but the last `keep` are not needed any more.
@@ -332,6 +366,23 @@ mod tests {
     }
 
     #[test]
+    fn offsets_are_noted_where_they_were_found_and_in_backups() {
+        let names = Names::new(Path::new("dir"), b"a");
+        let mut manifest = Manifest::default();
+        manifest.new_incremental(&names, 5);
+        assert!(!manifest.end_last_incremental(9));
+        assert_eq!(manifest.emit(), b"file a.1.incr.aof seq 1 type i\n");
+        let noted = b"file a.1.incr.aof seq 1 type i startoffset 5 endoffset 9\n";
+        assert_eq!(manifest.for_backup().emit(), noted);
+        let mut manifest = Manifest::parse(noted).unwrap();
+        assert_eq!((manifest.reopen_last_incremental(100), manifest.reopen_last_incremental(100)), (9, 105));
+        assert_eq!(manifest.emit(), b"file a.1.incr.aof seq 1 type i startoffset 5\n");
+        manifest.new_incremental(&names, 110);
+        assert!(manifest.end_last_incremental(112));
+        assert!(manifest.emit().ends_with(b"file a.2.incr.aof seq 2 type i startoffset 110 endoffset 112\n"));
+    }
+
+    #[test]
     fn what_is_no_manifest_is_refused_with_its_line() {
         let line = "file a.1.incr.aof seq 1 type i\n";
         assert_eq!(
@@ -364,9 +415,9 @@ mod tests {
         let names = Names::new(Path::new("dir"), b"appendonly.aof");
         let mut manifest = Manifest::default();
         manifest.new_base(&names, true);
-        manifest.new_incremental(&names);
+        manifest.new_incremental(&names, 0);
         for _ in 0..2 {
-            manifest.new_incremental(&names);
+            manifest.new_incremental(&names, 7);
             manifest.new_base(&names, true);
             manifest.retire_incrementals(1);
         }

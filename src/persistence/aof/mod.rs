@@ -67,6 +67,8 @@ pub struct Committing {
     pub manifest: Manifest,
     /// Bytes of the new base.
     pub base_bytes: u64,
+    /// Are its files on their way out again?
+    pub is_unwanted: bool,
 }
 
 /// Bounds automatic rewrites after failures.
@@ -130,6 +132,9 @@ pub struct Aof {
     pub synced_offset: u64,
     /// When the sync that goes on began; None if none does.
     pub syncing_since: Option<MonoTime>,
+    /// With appendfsync `always`, the next sync waits until so many clients wait for it, or until this time: whoever was just
+    /// answered is about to write again.
+    pub gathering: (usize, MonoTime),
     /// Was something written since the last sync was asked for?
     pub unsynced: bool,
     /// When the last sync was asked for.
@@ -138,6 +143,8 @@ pub struct Aof {
     pub last_retry: MonoTime,
     /// Is a rewrite to begin when it can?
     pub rewrite_scheduled: bool,
+    /// The file is off, and all that was written to it is safe once the background has carried out so many orders.
+    pub turning_off: Option<u64>,
     /// The rewrite that goes on.
     pub rewrite: Option<Rewrite>,
     /// The rewrite that is being committed.
@@ -174,10 +181,12 @@ impl Default for Aof {
             written_offset: 0,
             synced_offset: 0,
             syncing_since: None,
+            gathering: (0, MonoTime(0)),
             unsynced: false,
             last_sync: MonoTime(0),
             last_retry: MonoTime(0),
             rewrite_scheduled: false,
+            turning_off: None,
             rewrite: None,
             committing: None,
             limit: Limit::default(),
@@ -216,6 +225,12 @@ impl Aof {
         self.rewrite.is_some() || self.committing.is_some()
     }
 
+    /// Until when a sync that is due waits for more clients to wait for it.
+    pub fn gathers_until(&self, waiting: usize) -> Option<MonoTime> {
+        let (wanted, until) = self.gathering;
+        (self.unsynced && self.syncing_since.is_none() && waiting < wanted).then_some(until)
+    }
+
     /// May replies of this epoch be seen? One that wrote nothing depends on those before it.
     pub fn is_released(&self, epoch: u64) -> bool {
         self.released >= epoch.min(self.epoch - 1)
@@ -240,5 +255,10 @@ impl Aof {
         if let Some(background) = &mut self.background {
             background.send(order);
         }
+    }
+
+    /// Orders that the background was given so far.
+    pub fn orders(&self) -> u64 {
+        self.background.as_ref().map_or(0, Background::sent)
     }
 }

@@ -7,10 +7,12 @@ use crate::persistence::rdb::writer::ByteSink;
 use crate::persistence::snapshot::PieceSink;
 use crate::storage::listpack::Element;
 use crate::storage::quicklist::Entry;
+use crate::storage::stream::{ConsumerGroup, Stream, StreamId};
 use crate::storage::{EntryRef, Object, Type, Value};
 use crate::types::hash::HashRef;
 use crate::types::list::ListRef;
 use crate::types::set::SetRef;
+use crate::types::stream;
 use crate::types::zset::ZsetRef;
 
 /// Elements of one command.
@@ -99,7 +101,8 @@ impl CommandSink {
     fn entry(&mut self, entry: EntryRef<'_>) -> io::Result<()> {
         let key = entry.key();
         match entry.type_() {
-            Type::String | Type::Stream => {
+            Type::Stream => self.stream(key, entry)?,
+            Type::String => {
                 self.head(3);
                 self.arg(b"SET");
                 self.arg(key);
@@ -158,6 +161,85 @@ impl CommandSink {
             self.number(at);
         }
         self.spill()
+    }
+}
+
+/// Streams: entries, then all that the entries do not tell, then groups with what they have pending.
+impl CommandSink {
+    fn command(&mut self, argv: &[&[u8]]) {
+        self.head(argv.len());
+        argv.iter().for_each(|arg| self.arg(arg));
+    }
+
+    fn stream(&mut self, key: &[u8], entry: EntryRef<'_>) -> io::Result<()> {
+        let Some(stream) = stream::read(entry) else { return Ok(()) };
+        for entry in stream.range(StreamId::MIN, StreamId::MAX) {
+            self.head(3 + 2 * entry.field_count);
+            self.arg(b"XADD");
+            self.arg(key);
+            self.arg(entry.id.to_string().as_bytes());
+            for (name, value) in entry.fields() {
+                self.element(name);
+                self.element(value);
+            }
+            self.spill()?;
+        }
+        if stream.is_empty() {
+            self.command(&[b"XADD", key, b"MAXLEN", b"0", b"0-1", b"x", b"y"]);
+        }
+        let (last, deleted) = (stream.last_id.to_string(), stream.max_deleted_id.to_string());
+        let added = stream.entries_added.to_string();
+        let (last, added, deleted) = (last.as_bytes(), added.as_bytes(), deleted.as_bytes());
+        self.command(&[b"XSETID", key, last, b"ENTRIESADDED", added, b"MAXDELETEDID", deleted]);
+        for (name, group) in stream.groups() {
+            self.group(key, name.bytes(), group)?;
+        }
+        self.additions(key, stream)
+    }
+
+    fn group(&mut self, key: &[u8], name: &[u8], group: &ConsumerGroup) -> io::Result<()> {
+        let last = group.last_id.to_string();
+        let read = group.entries_read.map_or_else(|| "-1".to_owned(), |read| read.to_string());
+        self.command(&[b"XGROUP", b"CREATE", key, name, last.as_bytes(), b"ENTRIESREAD", read.as_bytes()]);
+        for (consumer, state) in group.consumers() {
+            if state.pending().is_empty() {
+                self.command(&[b"XGROUP", b"CREATECONSUMER", key, name, consumer.bytes()]);
+            }
+            for (id, ()) in state.pending().iter() {
+                let Some(pending) = group.pending().get(id) else { continue };
+                let (id, time) = (id.to_string(), pending.delivered_at().to_string());
+                let deliveries = pending.deliveries.to_string();
+                let (id, time, deliveries) = (id.as_bytes(), time.as_bytes(), deliveries.as_bytes());
+                let head = [b"XCLAIM", key, name, consumer.bytes(), b"0", id, b"TIME", time];
+                self.command(&[&head[..], &[b"RETRYCOUNT", deliveries, b"JUSTID", b"FORCE"]].concat());
+                self.spill()?;
+            }
+        }
+        for id in group.given_back() {
+            let Some(pending) = group.pending().get(&id) else { continue };
+            let (id, deliveries) = (id.to_string(), pending.deliveries.to_string());
+            let head = [b"XNACK", key, name, b"FAIL", b"IDS", b"1", id.as_bytes()];
+            self.command(&[&head[..], &[b"RETRYCOUNT", deliveries.as_bytes(), b"FORCE"]].concat());
+            self.spill()?;
+        }
+        Ok(())
+    }
+
+    /// What the stream remembers of additions. Only those of entries that are there can be told of.
+    fn additions(&mut self, key: &[u8], stream: &Stream) -> io::Result<()> {
+        if (stream.idmp_duration, stream.idmp_maxsize) != stream::IDMP_DEFAULTS {
+            let (duration, maxsize) = (stream.idmp_duration.to_string(), stream.idmp_maxsize.to_string());
+            let (duration, maxsize) = (duration.as_bytes(), maxsize.as_bytes());
+            self.command(&[b"XCFGSET", key, b"IDMP-DURATION", duration, b"IDMP-MAXSIZE", maxsize]);
+        }
+        for (producer, remembered) in stream.additions.iter().flat_map(|additions| additions.producers(0)) {
+            for (id, entry) in remembered.filter(|(_, entry)| stream.get(*entry).is_some()) {
+                let entry = entry.to_string();
+                self.command(&[b"XIDMPRECORD", key, producer.bytes(), id.bytes(), entry.as_bytes()]);
+                self.spill()?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::storage::OwnedEntry;
 use crate::storage::packed::{self, Item};
 use crate::storage::quicklist::{NodeLimits, Quicklist};
+use crate::storage::stream::Stream;
 use crate::storage::zset::Change;
 use crate::storage::{Encoding, NewValue, Object, Shared, Type, Value, listpack};
 use crate::types::hash::{self, FieldTtl};
@@ -20,6 +21,7 @@ pub struct BuildLimits {
     set: SetLimits,
     zset: Limits,
     hash: Limits,
+    idmp: (u32, u32),
     seed: HashSeed,
 }
 
@@ -33,8 +35,17 @@ impl BuildLimits {
             set: SetLimits { intset, packed },
             zset: Limits::new(config.zset_max_listpack_entries, config.zset_max_listpack_value),
             hash: Limits::new(config.hash_max_listpack_entries, config.hash_max_listpack_value),
+            idmp: (
+                config.stream_idmp_duration.clamp(1, 86_400) as u32,
+                config.stream_idmp_maxsize.clamp(1, 10_000) as u32,
+            ),
             seed,
         }
+    }
+
+    /// For how many seconds, and how many of each producer, streams remember additions that say nothing of it.
+    pub fn idmp(&self) -> (u32, u32) {
+        self.idmp
     }
 }
 
@@ -104,6 +115,11 @@ impl Elements {
 /// An element that a collection has twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Duplicate;
+
+/// A stream.
+pub fn stream_entry(head: Head<'_>, stream: Stream) -> OwnedEntry {
+    head.entry(Type::Stream, crate::types::stream::new_value(stream))
+}
 
 /// A string.
 pub fn string_entry(head: Head<'_>, bytes: &[u8]) -> OwnedEntry {

@@ -16,7 +16,7 @@ struct Counts {
 }
 
 /// Checks the file that `loader` reads and tells of it line by line. True if it is in order.
-pub fn check(mut loader: RdbLoader<'_>, name: &str, now: UnixMillis, line: &mut dyn FnMut(&str)) -> bool {
+pub fn check(loader: &mut RdbLoader<'_>, name: &str, now: UnixMillis, line: &mut dyn FnMut(&str)) -> bool {
     line(&format!("[offset 0] Checking RDB file {name}"));
     loader.tell_all();
     let mut counts = Counts::default();
@@ -55,7 +55,7 @@ pub fn check(mut loader: RdbLoader<'_>, name: &str, now: UnixMillis, line: &mut 
         Err(error) => {
             // The key whose value cannot be read was read itself.
             counts.keys += u64::from(loader.key_in_hand().is_some());
-            tell_error(&loader, error, line);
+            tell_error(loader, error, line);
         }
     }
     line(&format!("[info] {} keys read", counts.keys));

@@ -9,7 +9,7 @@ use crate::storage::{Type, intset};
 
 use super::build::{self, BuildLimits, Building, Duplicate, Elements, Head};
 use super::reader::Reader;
-use super::{BadFormat, VERSION_MAX, VERSION_VALKEY, code, legacy};
+use super::{BadFormat, VERSION_MAX, VERSION_VALKEY, code, legacy, stream};
 
 /// Elements that are read before they are added to a collection.
 const BATCH: usize = 512;
@@ -188,6 +188,11 @@ impl Decoder {
                 reader.take(8)?;
                 self.read_listpack(reader)?;
                 self.hash_of_triples(reader, head)
+            }
+            code::STREAM | code::STREAM_2 | code::STREAM_3 | code::STREAM_4 | code::STREAM_5 => {
+                let defaults = self.limits.idmp();
+                stream::read(reader, kind, defaults, &mut self.blob)
+                    .map(|stream| Some(build::stream_entry(head, stream)))
             }
             _ => Err(reader.bad(unknown(kind))),
         }
@@ -444,7 +449,6 @@ fn text_score(reader: &mut Reader<'_>) -> Result<f64, BadFormat> {
 fn unknown(kind: u8) -> &'static str {
     match kind {
         6 | 7 => "a value of a module, which this server does not have",
-        15 | 19 | 21 | 26 | 27 => "a stream, which this server does not have yet",
         28 => "an array, which this server does not have",
         29..=31 => "a hash of a template, which this server does not have",
         _ => "a type that this server does not have",

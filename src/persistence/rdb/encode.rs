@@ -3,9 +3,11 @@
 use crate::base::{crc, lzf};
 use crate::storage::listpack::{self, Element};
 use crate::storage::quicklist::NodeRef;
+use crate::storage::stream::{ConsumerGroup, Stream, StreamId};
 use crate::storage::{Encoding, EntryRef, Object, Type, Value, packed};
 use crate::types::hash::{HashRef, next_field_expiry};
 use crate::types::set::SetRef;
+use crate::types::stream;
 use crate::types::zset::{Direction, ZsetRef};
 
 use super::{code, version_of};
@@ -79,7 +81,10 @@ pub fn dump(entry: EntryRef<'_>) -> Vec<u8> {
 /// The type byte under which a value is written.
 pub fn kind_of(entry: EntryRef<'_>, form: Form) -> u8 {
     match entry.type_() {
-        Type::String | Type::Stream => code::STRING,
+        Type::String => code::STRING,
+        Type::Stream if form == Form::Redis70 => code::STREAM_2,
+        Type::Stream if form == Form::Redis && stream::read(entry).is_some_and(stream::has_extras) => code::STREAM_5,
+        Type::Stream => code::STREAM_3,
         Type::List => code::LIST_QUICKLIST_2,
         Type::Set => match SetRef::of(entry) {
             Some(SetRef::Intset(_)) => code::SET_INTSET,
@@ -102,7 +107,8 @@ pub fn kind_of(entry: EntryRef<'_>, form: Form) -> u8 {
 pub fn value(out: &mut impl Out, entry: EntryRef<'_>, kind: u8, compression: Compression) {
     let mut writer = Writer { out, compression };
     match entry.type_() {
-        Type::String | Type::Stream => writer.string_value(entry),
+        Type::String => writer.string_value(entry),
+        Type::Stream => writer.stream(entry, kind),
         Type::List => writer.list(entry),
         Type::Set => writer.set(entry, kind),
         Type::Zset => writer.zset(entry, kind),
@@ -303,6 +309,107 @@ impl<O: Out> Writer<'_, O> {
                 }
             }
         }
+    }
+}
+
+impl<O: Out> Writer<'_, O> {
+    fn stream(&mut self, entry: EntryRef<'_>, kind: u8) {
+        let Some(stream) = stream::read(entry) else { return self.len(0) };
+        self.len(stream.node_count() as u64);
+        for (id, node) in stream.nodes() {
+            self.blob(&id.to_bytes());
+            self.blob(node.listpack());
+            self.out.spill();
+        }
+        self.len(stream.len());
+        self.stream_id(stream.last_id);
+        self.stream_id(stream.first_id().unwrap_or(StreamId::MIN));
+        self.stream_id(stream.max_deleted_id);
+        self.len(stream.entries_added);
+        self.len(stream.group_count() as u64);
+        for (name, group) in stream.groups() {
+            self.string(name.bytes());
+            self.stream_id(group.last_id);
+            self.len(group.entries_read.unwrap_or(u64::MAX));
+            self.len(group.pending().len() as u64);
+            for (id, pending) in group.pending().iter() {
+                self.out.buffer().extend_from_slice(&id.to_bytes());
+                self.out.buffer().extend_from_slice(&pending.delivered_at().to_le_bytes());
+                self.len(pending.deliveries);
+                self.out.spill();
+            }
+            self.consumers(group, kind);
+        }
+        if kind == code::STREAM_5 {
+            self.additions(stream);
+        }
+    }
+
+    fn stream_id(&mut self, id: StreamId) {
+        self.len(id.ms);
+        self.len(id.seq);
+    }
+
+    fn ids(&mut self, ids: impl ExactSizeIterator<Item = StreamId>) {
+        self.len(ids.len() as u64);
+        for id in ids {
+            self.out.buffer().extend_from_slice(&id.to_bytes());
+            self.out.spill();
+        }
+    }
+
+    /// The consumers of a group. A form that does not know entries without an owner has a consumer without a name for them.
+    fn consumers(&mut self, group: &ConsumerGroup, kind: u8) {
+        let mut given_back: Vec<StreamId> = group.given_back().collect();
+        let is_known = kind == code::STREAM_5;
+        let nobodys = if is_known { &[][..] } else { &given_back[..] };
+        let adds_nobody = !nobodys.is_empty() && group.consumer(b"").is_none();
+        self.len((group.consumer_count() + usize::from(adds_nobody)) as u64);
+        if adds_nobody {
+            self.consumer_head(b"", 0, Some(0), kind);
+            let mut ids = nobodys.to_vec();
+            ids.sort_unstable();
+            self.ids(ids.into_iter());
+        }
+        for (name, consumer) in group.consumers() {
+            self.consumer_head(name.bytes(), consumer.seen_time, consumer.active_time, kind);
+            let mut ids: Vec<StreamId> = consumer.pending().iter().map(|(id, ())| *id).collect();
+            if name.bytes().is_empty() {
+                ids.extend_from_slice(nobodys);
+                ids.sort_unstable();
+            }
+            self.ids(ids.into_iter());
+        }
+        if is_known {
+            self.ids(given_back.drain(..));
+        }
+    }
+
+    fn consumer_head(&mut self, name: &[u8], seen: i64, active: Option<i64>, kind: u8) {
+        self.string(name);
+        self.out.buffer().extend_from_slice(&seen.to_le_bytes());
+        if kind != code::STREAM_2 {
+            self.out.buffer().extend_from_slice(&active.unwrap_or(-1).to_le_bytes());
+        }
+    }
+
+    /// What a stream remembers of additions.
+    fn additions(&mut self, stream: &Stream) {
+        self.len(u64::from(stream.idmp_duration));
+        self.len(u64::from(stream.idmp_maxsize));
+        let additions = stream.additions.as_deref();
+        self.len(additions.map_or(0, |additions| additions.producers(0).count()) as u64);
+        for (producer, remembered) in additions.iter().flat_map(|additions| additions.producers(0)) {
+            self.string(producer.bytes());
+            self.len(remembered.clone().count() as u64);
+            for (id, entry) in remembered {
+                self.string(id.bytes());
+                self.stream_id(entry);
+                self.out.spill();
+            }
+        }
+        self.len(additions.map_or(0, |additions| additions.added));
+        self.len(additions.map_or(0, |additions| additions.duplicates));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::base::disk::reason;
 use crate::base::hash::HashSeed;
 use crate::base::log;
 use crate::base::time::UnixMillis;
@@ -45,7 +46,7 @@ pub enum LoadError {
 impl std::fmt::Display for LoadError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            LoadError::Io(error) => write!(f, "{error}"),
+            LoadError::Io(error) => f.write_str(&reason(error)),
             LoadError::Signature => f.write_str("Wrong signature trying to load DB from file"),
             LoadError::Version(version) => write!(f, "Can't handle RDB format version {version}"),
             LoadError::Checksum { expected, got } => {

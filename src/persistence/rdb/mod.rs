@@ -10,6 +10,7 @@ pub mod legacy;
 pub mod load;
 pub mod reader;
 pub mod save;
+mod stream;
 pub mod writer;
 
 /// The oldest version that a value may be written in: every server since Redis 7.0 reads it.
@@ -20,6 +21,8 @@ pub const VERSION_SET_LISTPACK: u16 = 11;
 pub const VERSION_FIELD_TTL: u16 = 12;
 /// The newest version of Redis's that is read.
 pub const VERSION_MAX: u16 = 15;
+/// The version that knows streams which remember additions, and pending entries that were given back.
+pub const VERSION_STREAM_5: u16 = 15;
 /// The version of Valkey 9's that is read.
 pub const VERSION_VALKEY: u16 = 80;
 
@@ -27,7 +30,8 @@ pub const VERSION_VALKEY: u16 = 80;
 pub fn version_of(kind: u8) -> u16 {
     match kind {
         code::HASH_METADATA | code::HASH_LISTPACK_EX => VERSION_FIELD_TTL,
-        code::SET_LISTPACK => VERSION_SET_LISTPACK,
+        code::SET_LISTPACK | code::STREAM_3 => VERSION_SET_LISTPACK,
+        code::STREAM_4 | code::STREAM_5 => VERSION_STREAM_5,
         _ => VERSION_OLDEST,
     }
 }
@@ -47,13 +51,18 @@ pub mod code {
     pub const ZSET_ZIPLIST: u8 = 12;
     pub const HASH_ZIPLIST: u8 = 13;
     pub const LIST_QUICKLIST: u8 = 14;
+    pub const STREAM: u8 = 15;
     pub const HASH_LISTPACK: u8 = 16;
     pub const ZSET_LISTPACK: u8 = 17;
     pub const LIST_QUICKLIST_2: u8 = 18;
+    pub const STREAM_2: u8 = 19;
     pub const SET_LISTPACK: u8 = 20;
+    pub const STREAM_3: u8 = 21;
     pub const HASH_2: u8 = 22;
     pub const HASH_METADATA: u8 = 24;
     pub const HASH_LISTPACK_EX: u8 = 25;
+    pub const STREAM_4: u8 = 26;
+    pub const STREAM_5: u8 = 27;
 }
 
 /// What stands between values in a file, where a type byte could stand.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::disk::{Disk, DiskFile, append_all, parent};
+use crate::base::disk::{Disk, DiskFile, append_all, parent, reason};
 use crate::base::job::Breathe;
 use crate::base::log;
 
@@ -35,9 +35,9 @@ impl FileSink {
         if self.file.is_none() {
             let created = self.disk.create(&self.temp);
             if let Err(error) = &created {
-                let (temp, dir) = (self.temp.display(), parent(&self.path).display());
+                let (temp, dir, why) = (self.temp.display(), parent(&self.path).display(), reason(error));
                 log::warning(&format!(
-                    "Failed opening the temp RDB file {temp} (in server root dir {dir}) for saving: {error}"
+                    "Failed opening the temp RDB file {temp} (in server root dir {dir}) for saving: {why}"
                 ));
             }
             self.file = Some(created?);

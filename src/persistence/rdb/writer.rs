@@ -19,7 +19,9 @@ use crate::persistence::snapshot::PieceSink;
 use crate::storage::EntryRef;
 
 use super::encode::{self, Compression, Form, Out};
-use super::{VERSION_FIELD_TTL, VERSION_OLDEST, VERSION_SET_LISTPACK, VERSION_VALKEY, functions, opcode};
+use super::{
+    VERSION_FIELD_TTL, VERSION_OLDEST, VERSION_SET_LISTPACK, VERSION_STREAM_5, VERSION_VALKEY, functions, opcode,
+};
 
 /// Bytes that gather before they are handed on: some hundred microseconds of work at most, since the sink breathes then.
 const SPILL_BYTES: usize = 16 * 1024;
@@ -80,6 +82,7 @@ impl RdbOptions {
     pub fn signature(&self) -> String {
         match (self.form, self.size.has_field_expiry) {
             (Form::Redis70, _) => format!("REDIS{VERSION_OLDEST:04}"),
+            (Form::Redis, _) if self.size.has_stream_extras => format!("REDIS{VERSION_STREAM_5:04}"),
             (_, false) => format!("REDIS{VERSION_SET_LISTPACK:04}"),
             (Form::Redis, true) => format!("REDIS{VERSION_FIELD_TTL:04}"),
             (Form::Valkey, true) => format!("VALKEY{VERSION_VALKEY:03}"),

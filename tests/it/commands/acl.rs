@@ -227,11 +227,11 @@ fn refusals_are_logged() {
          b> AUTH nobody any
          (error) WRONGPASS invalid username-password pair or user is disabled.
          > ACL LOG 3
-         [[count (int) 1 reason auth context toplevel object AUTH username nobody age-seconds 0 client-info ... entry-id (int) 3 \
+         [[count (int) 1 reason auth context toplevel object AUTH username nobody age-seconds ... client-info ... entry-id (int) 3 \
          timestamp-created ... timestamp-last-updated ...] \
-         [count (int) 1 reason key context multi object y username u age-seconds 0 client-info ... entry-id (int) 2 \
+         [count (int) 1 reason key context multi object y username u age-seconds ... client-info ... entry-id (int) 2 \
          timestamp-created ... timestamp-last-updated ...] \
-         [count (int) 1 reason command context toplevel object config|get username u age-seconds 0 client-info ... entry-id \
+         [count (int) 1 reason command context toplevel object config|get username u age-seconds ... client-info ... entry-id \
          (int) 1 timestamp-created ... timestamp-last-updated ...]]
          > ACL LOG RESET
          OK

@@ -133,3 +133,14 @@ fn fields() {
         "#,
     );
 }
+
+#[test]
+fn a_new_string_takes_no_more_than_its_length() {
+    let mut node = crate::runner::TestNode::new(&[]);
+    for (key, request) in [("a", "SETRANGE a 100000 x"), ("b", "SETBIT b 800007 1")] {
+        node.ask(request);
+        let told = node.ask(&format!("MEMORY USAGE {key}"));
+        let bytes: usize = told.trim_start_matches("(int) ").parse().expect("bytes");
+        assert!((100_001..120_000).contains(&bytes), "{request}: {bytes}");
+    }
+}

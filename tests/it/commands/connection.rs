@@ -256,3 +256,209 @@ fn a_pause_holds_writes_back_until_it_ends() {
     assert_eq!(node.read("b"), None);
     run(&mut node, "~ 60\n< b v");
 }
+
+#[test]
+fn options_of_tracking_exclude_one_another() {
+    check(
+        "> CLIENT TRACKINGINFO
+         [flags [off] redirect (int) -1 prefixes []]
+         > CLIENT GETREDIR
+         (int) -1
+         > CLIENT CACHING YES
+         (error) ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled
+         > CLIENT TRACKING MAYBE
+         (error) ERR syntax error
+         > CLIENT TRACKING ON REDIRECT 999999
+         (error) ERR The client ID you want redirect to does not exist
+         > CLIENT TRACKING ON PREFIX a
+         (error) ERR PREFIX option requires BCAST mode to be enabled
+         > CLIENT TRACKING ON OPTIN OPTOUT
+         (error) ERR You can't specify both OPTIN mode and OPTOUT mode
+         > CLIENT TRACKING ON BCAST OPTIN
+         (error) ERR OPTIN and OPTOUT are not compatible with BCAST
+         > CLIENT TRACKING ON BCAST PREFIX ab PREFIX a
+         (error) ERR Prefix 'ab' overlaps with another provided prefix 'a'. Prefixes for a single client must not overlap.
+         > CLIENT TRACKING ON OPTIN
+         OK
+         > CLIENT CACHING NO
+         (error) ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.
+         > CLIENT CACHING YES
+         OK
+         > CLIENT TRACKINGINFO
+         [flags [on optin caching-yes] redirect (int) 0 prefixes []]
+         > CLIENT TRACKING ON BCAST
+         (error) ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a \
+         different mode.
+         > CLIENT TRACKING ON OPTOUT
+         (error) ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a \
+         different mode.
+         > CLIENT TRACKING OFF
+         OK
+         > CLIENT TRACKING ON BCAST PREFIX foo PREFIX bar NOLOOP
+         OK
+         > CLIENT TRACKING ON BCAST PREFIX f
+         (error) ERR Prefix 'f' overlaps with an existing prefix 'foo'. Prefixes for a single client must not overlap.
+         > CLIENT TRACKINGINFO
+         [flags [on bcast noloop] redirect (int) 0 prefixes [bar foo]]
+         > RESET
+         RESET
+         > CLIENT TRACKINGINFO
+         [flags [off] redirect (int) -1 prefixes []]",
+    );
+}
+
+#[test]
+fn who_has_read_a_key_hears_of_its_change_once() {
+    check3(
+        "> CLIENT TRACKING ON
+         OK
+         > GET k
+         (nil)
+         b> SET k 1
+         OK
+         < a >[invalidate [k]]
+         b> SET k 2
+         OK
+         > MGET k l
+         [2 (nil)]
+         > SET k 3
+         OK
+         < a >[invalidate [k]]
+         > PEXPIRE l 100
+         (int) 0
+         b> SET l 1 PX 1000
+         OK
+         < a >[invalidate [l]]
+         > GET l
+         1
+         b> FLUSHALL
+         OK
+         < a >[invalidate (nil)]
+         > CLIENT TRACKING ON NOLOOP
+         OK
+         > GET k
+         (nil)
+         > SET k 1
+         OK
+         > GET k
+         1
+         > MULTI
+         OK
+         > GET m
+         QUEUED
+         > EXEC
+         [(nil)]
+         b> MSET m 1 k 1
+         OK
+         < a >[invalidate [m]]
+         < a >[invalidate [k]]
+         > CLIENT TRACKING OFF
+         OK
+         > GET k
+         1
+         b> SET k 2
+         OK
+         > PING
+         PONG",
+    );
+}
+
+#[test]
+fn what_counts_as_read_can_be_chosen() {
+    check3(
+        "> CLIENT TRACKING ON OPTIN
+         OK
+         > GET a
+         (nil)
+         > CLIENT CACHING YES
+         OK
+         > GET b
+         (nil)
+         > GET c
+         (nil)
+         b> MSET a 1 b 1 c 1
+         OK
+         < a >[invalidate [b]]
+         > CLIENT TRACKING OFF
+         OK
+         > CLIENT TRACKING ON OPTOUT
+         OK
+         > CLIENT CACHING NO
+         OK
+         > GET a
+         1
+         > GET b
+         1
+         b> MSET a 1 b 1 c 1
+         OK
+         < a >[invalidate [b]]
+         > PING
+         PONG",
+    );
+}
+
+#[test]
+fn prefixes_are_broadcast_together() {
+    check3(
+        "> CLIENT TRACKING ON BCAST PREFIX a: PREFIX b:
+         OK
+         b> MSET a:1 x b:1 x c:1 x a:2 x
+         OK
+         < a >[invalidate [a:1 a:2]]
+         < a >[invalidate [b:1]]
+         b> CLIENT TRACKING ON BCAST NOLOOP
+         OK
+         b> SET z 1
+         OK
+         b> PING
+         PONG
+         > SET y 1
+         OK
+         < b >[invalidate [y]]",
+    );
+}
+
+#[test]
+fn another_client_may_be_told() {
+    check(
+        "b> SUBSCRIBE __redis__:invalidate
+         [subscribe __redis__:invalidate (int) 1]
+         > CLIENT TRACKING ON REDIRECT $b
+         OK
+         > CLIENT GETREDIR
+         (int) $b
+         > GET k
+         (nil)
+         c> SET k 1
+         OK
+         < b [message __redis__:invalidate [k]]
+         > GET k
+         1
+         b> QUIT
+         OK
+         c> SET k 2
+         OK
+         > CLIENT TRACKINGINFO
+         [flags [on broken_redirect] redirect ... prefixes []]",
+    );
+}
+
+#[test]
+fn only_so_many_keys_are_remembered() {
+    check_with(
+        &[("tracking-table-max-keys", "2")],
+        "> HELLO 3
+         ...
+         > CLIENT TRACKING ON
+         OK
+         > GET a
+         (nil)
+         > GET b
+         (nil)
+         > GET c
+         (nil)
+         < a >[invalidate [...]]
+         > PING
+         PONG",
+    );
+}

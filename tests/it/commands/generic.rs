@@ -510,3 +510,23 @@ fn odd_expiries_and_patterns_are_survived() {
         [[a [RW access update]]]",
     );
 }
+
+#[test]
+fn of_elements_with_the_same_text_a_limit_picks_those_that_redis_picks() {
+    check(
+        "> RPUSH l 1 2 3 4 5 6 7 8 9 10
+         (int) 10
+         > MSET w1 a w2 b w3 a w4 b w5 a w6 b w7 a
+         OK
+         > SORT l BY w* ALPHA LIMIT 0 3
+         [10 8 9]
+         > SORT l BY w* ALPHA LIMIT 2 5
+         [9 7 1 3 5]
+         > SORT l BY w* ALPHA DESC LIMIT 0 4
+         [2 6 4 7]
+         > SORT l BY w* ALPHA LIMIT 0 10
+         [8 9 10 1 3 5 7 2 4 6]
+         > SORT l BY w* ALPHA DESC
+         [2 4 6 1 3 5 7 8 9 10]",
+    );
+}

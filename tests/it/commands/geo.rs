@@ -227,3 +227,38 @@ fn the_radius_around_a_member_of_nothing_is_not_read() {
         "#,
     );
 }
+
+#[test]
+fn of_places_equally_far_away_a_count_picks_those_that_redis_picks() {
+    // Which of them these are follows from how it sorts, as far as COUNT asks for less than all.
+    check(
+        "> GEOADD g 1 1 a 0 0 b 1 1 c 0 0 d 1 1 e 0 0 f 1 1 g 0 0 h 1 1 i 0 0 j
+         (int) 10
+         > GEOSEARCH g FROMLONLAT 0 0 BYRADIUS 500 km ASC COUNT 3
+         [d f h]
+         > GEOSEARCH g FROMLONLAT 0 0 BYRADIUS 500 km ASC COUNT 7
+         [d f h j b i a]
+         > GEOSEARCH g FROMLONLAT 0 0 BYRADIUS 500 km DESC COUNT 3
+         [i a c]
+         > GEOSEARCH g FROMLONLAT 0 0 BYRADIUS 500 km ASC COUNT 10
+         [b d f h j a c e g i]
+         > GEOSEARCH g FROMLONLAT 0 0 BYRADIUS 500 km COUNT 2
+         [d f]",
+    );
+}
+
+#[test]
+fn distances_halfway_between_two_decimals_are_rounded_to_the_even_one() {
+    check(
+        "> GEOADD g 170.549 4.588 a 66.109 47.711 b -38.355 -43.894 c 115.644 22.255 d -113.366 55.333 e 54.278 19.225 f
+         (int) 6
+         > GEODIST g a b ft
+         35106580.9256
+         > GEODIST g c d ft
+         54571090.0784
+         > GEODIST g e f ft
+         38208061.3780
+         > GEODIST g a a
+         0.0000",
+    );
+}

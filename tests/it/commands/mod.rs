@@ -13,6 +13,7 @@ mod rewriting;
 mod scripting;
 mod server;
 mod set;
+mod stream;
 mod string;
 mod table;
 mod transactions;

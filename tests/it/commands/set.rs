@@ -339,3 +339,33 @@ fn resp3_has_sets() {
         "#,
     );
 }
+
+#[test]
+fn sets_that_do_not_exist_do_not_count_in_a_difference() {
+    check(
+        "> SADD a x 1 2
+         (int) 3
+         > SADD b x y
+         (int) 2
+         > SDIFFSTORE d a b none none
+         (int) 2
+         > OBJECT ENCODING d
+         intset
+         > SADD c x
+         (int) 1
+         > SADD e z
+         (int) 1
+         > SDIFFSTORE d a c e
+         (int) 2
+         > OBJECT ENCODING d
+         intset
+         > SADD long x y z 1 2 3 4 5 6
+         (int) 9
+         > SADD other x y z
+         (int) 3
+         > SDIFFSTORE d long other e c
+         (int) 6
+         > OBJECT ENCODING d
+         listpack",
+    );
+}

@@ -1,0 +1,4 @@
+mod entries;
+mod groups;
+mod kept;
+mod newer;
