@@ -153,15 +153,15 @@ impl Engine {
     /// # Errors
     /// Why it cannot be compiled.
     pub fn compile(&mut self, id: &[u8], code: &[u8]) -> Result<(), Vec<u8>> {
-        match self.resume(Order::Compile { id: id.to_vec(), code: code.to_vec() }) {
-            Step::End(End::Compiled(Some(why))) => Err(why),
+        match self.carry_out(Order::Compile { id: id.to_vec(), code: code.to_vec() }) {
+            End::Compiled(Some(why)) => Err(why),
             _ => Ok(()),
         }
     }
 
     /// Forgets a script or function.
     pub fn forget(&mut self, id: &[u8]) {
-        self.resume(Order::Forget(id.to_vec()));
+        self.carry_out(Order::Forget(id.to_vec()));
     }
 
     /// Begins to run a script that was compiled, or a function that was adopted.
@@ -176,7 +176,7 @@ impl Engine {
 
     /// Takes over the functions of the library that was loaded last.
     pub fn adopt(&mut self) {
-        self.resume(Order::Adopt);
+        self.carry_out(Order::Adopt);
     }
 
     /// Goes on with the reply to a call.
@@ -197,6 +197,19 @@ impl Engine {
     /// Goes on to the script's end, which is this error, whatever it tries.
     pub fn kill(&mut self, why: &'static str) -> Step {
         self.resume(Order::Kill(why))
+    }
+
+    /// Carries out an order that runs nothing of a script's, but may meet the end of ten thousand instructions.
+    fn carry_out(&mut self, order: Order) -> End {
+        let mut step = self.resume(order);
+        loop {
+            step = match step {
+                Step::End(end) => return end,
+                Step::Tick => self.go_on(),
+                Step::Call(_) => self.answer(Vec::new()),
+                Step::MayCall(_) => self.permit(Ok(false)),
+            };
+        }
     }
 
     fn resume(&mut self, order: Order) -> Step {

@@ -508,3 +508,19 @@ fn selected_databases_and_protocols_are_the_scripts_own() {
          (error) ERR Invalid command passed to redis.acl_check_cmd() script: ...",
     );
 }
+
+#[test]
+fn ticks_may_come_at_any_time() {
+    let versions = Versions { redis: "7.4.0", server: "0.1.0", server_name: "russet" };
+    let mut engine = Engine::new(Kind::Functions, 32 << 20, versions).expect("room for a state");
+    for number in 0..5000 {
+        let step = engine.load(b"redis.register_function('f',function() return 1 end)");
+        assert!(matches!(step, Step::End(End::Loaded(_)) | Step::Tick), "{number}: {step:?}");
+        if matches!(step, Step::Tick) {
+            assert!(matches!(engine.go_on(), Step::End(End::Loaded(_))));
+        }
+        engine.adopt();
+        engine.forget(b"f");
+        engine.compile(b"s", b"return 1").expect("a script");
+    }
+}
