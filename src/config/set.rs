@@ -61,7 +61,9 @@ pub fn set(
     }
     candidate.settle();
     let before = std::mem::replace(config, candidate);
-    let changed = || directives.iter().zip(pairs).filter(|(directive, _)| !directive.is_equal(&before, config));
+    let is_changed =
+        |directive: &Directive| directive.flags.contains(Flags::VOLATILE) || !directive.is_equal(&before, config);
+    let changed = || directives.iter().zip(pairs).filter(|(directive, _)| is_changed(directive));
     let refusal = changed().enumerate().find_map(|(count, (directive, (name, _)))| {
         apply(directive, config).err().map(|reason| (count, failed(name, &reason)))
     });

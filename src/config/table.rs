@@ -16,6 +16,7 @@ const HIDDEN: Flags = Flags::HIDDEN;
 const PROTECTED: Flags = Flags::PROTECTED;
 const SENSITIVE: Flags = Flags::SENSITIVE;
 const DENY_LOADING: Flags = Flags::DENY_LOADING;
+const VOLATILE: Flags = Flags::VOLATILE;
 
 const INT_MIN: i64 = i32::MIN as i64;
 const INT_MAX: i64 = i32::MAX as i64;
@@ -79,23 +80,23 @@ directives! {
         /// TCP port for TLS clients (0 listens on none).
         "tls-port" => tls_port: u16 = 0, MODIFIABLE, int(0, 65_535);
         /// Certificate of the server, PEM.
-        "tls-cert-file" => tls_cert_file: Text = Text::default(), MODIFIABLE;
+        "tls-cert-file" => tls_cert_file: Text = Text::default(), VOLATILE;
         /// Private key of the server, PEM.
-        "tls-key-file" => tls_key_file: Text = Text::default(), MODIFIABLE;
+        "tls-key-file" => tls_key_file: Text = Text::default(), VOLATILE;
         /// Password of the server's key.
-        "tls-key-file-pass" => tls_key_file_pass: Text = Text::default(), SENSITIVE;
+        "tls-key-file-pass" => tls_key_file_pass: Text = Text::default(), SENSITIVE.or(VOLATILE);
         /// Certificate for outgoing connections, if not the server's.
-        "tls-client-cert-file" => tls_client_cert_file: Text = Text::default(), MODIFIABLE;
+        "tls-client-cert-file" => tls_client_cert_file: Text = Text::default(), VOLATILE;
         /// Private key for outgoing connections.
-        "tls-client-key-file" => tls_client_key_file: Text = Text::default(), MODIFIABLE;
+        "tls-client-key-file" => tls_client_key_file: Text = Text::default(), VOLATILE;
         /// Password of the key for outgoing connections.
-        "tls-client-key-file-pass" => tls_client_key_file_pass: Text = Text::default(), SENSITIVE;
+        "tls-client-key-file-pass" => tls_client_key_file_pass: Text = Text::default(), SENSITIVE.or(VOLATILE);
         /// Diffie-Hellman parameters, PEM.
-        "tls-dh-params-file" => tls_dh_params_file: Text = Text::default(), MODIFIABLE;
+        "tls-dh-params-file" => tls_dh_params_file: Text = Text::default(), VOLATILE;
         /// Certificates that are trusted, PEM.
-        "tls-ca-cert-file" => tls_ca_cert_file: Text = Text::default(), MODIFIABLE;
+        "tls-ca-cert-file" => tls_ca_cert_file: Text = Text::default(), VOLATILE;
         /// Directory of certificates that are trusted.
-        "tls-ca-cert-dir" => tls_ca_cert_dir: Text = Text::default(), MODIFIABLE;
+        "tls-ca-cert-dir" => tls_ca_cert_dir: Text = Text::default(), VOLATILE;
         /// Whether clients must show a certificate.
         "tls-auth-clients" => tls_auth_clients: TlsAuthClients = TlsAuthClients::Yes, MODIFIABLE;
         /// Field of a client's certificate that names its ACL user.
