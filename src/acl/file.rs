@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::base::shown::shown;
 
-use super::rules::{self, NewChannels, RuleError, Why};
+use super::rules::{self, RuleError, Why};
+use super::selector::NewChannels;
 use super::user::User;
 use super::{Acl, is_name};
 

@@ -16,7 +16,8 @@ use std::collections::BTreeMap;
 pub use catalog::Catalog;
 pub use check::{Access, Denied, Request};
 pub use log::{Context, Log, Reason};
-pub use rules::{NewChannels, RuleError};
+pub use rules::RuleError;
+pub use selector::NewChannels;
 pub use user::User;
 
 /// The user of a connection that has not said who it is.

@@ -8,16 +8,8 @@ use crate::base::sha;
 use crate::base::shown::shown;
 
 use super::catalog::{self, Catalog};
-use super::selector::{Grant, KeyAccess, Selector};
+use super::selector::{Grant, KeyAccess, NewChannels, Selector};
 use super::user::User;
-
-/// Which channels a new user may use (acl-pubsub-default).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum NewChannels {
-    All,
-    None,
-}
 
 /// Why a rule cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

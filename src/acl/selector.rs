@@ -34,6 +34,14 @@ pub enum Grant {
     Deny,
 }
 
+/// Which channels a new user may use (acl-pubsub-default).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum NewChannels {
+    All,
+    None,
+}
+
 /// See the file's head.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selector {

@@ -3,8 +3,7 @@
 use crate::base::sha;
 
 use super::catalog::Catalog;
-use super::rules::NewChannels;
-use super::selector::{Grant, KeyAccess, Selector};
+use super::selector::{Grant, KeyAccess, NewChannels, Selector};
 
 /// See the file's head.
 #[derive(Clone, Debug, PartialEq, Eq)]

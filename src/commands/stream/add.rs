@@ -11,7 +11,7 @@ use crate::storage::stream::{Additions, Stream, StreamId};
 use crate::types::stream::{self, NODE_BYTES_MAX, parse_part};
 
 use super::trim::{self, TrimOptions};
-use super::{change, id, invalid_id, node_limits, note_extras, read_stream, reply_id, write_entry};
+use super::{change, id, invalid_id, look_at_stream, node_limits, note_extras, reply_id, write_entry};
 
 pub(super) const XADD: Command = Command {
     info: CommandInfo {
@@ -355,7 +355,7 @@ fn xidmprecord(cx: &mut DataContext<'_>) -> CommandResult {
         return Err(CommandError::err("idempotent ID must be non-empty"));
     }
     let entry = id(entry, 0)?;
-    let stream = read_stream(&mut cx.db, key)?.ok_or(CommandError::NoSuchKey)?;
+    let stream = look_at_stream(&mut cx.db, key)?.ok_or(CommandError::NoSuchKey)?;
     if stream.get(entry).is_none() {
         return Err(CommandError::err("No such message in stream"));
     }
@@ -377,7 +377,7 @@ fn xidmprecord(cx: &mut DataContext<'_>) -> CommandResult {
 
 fn xcfgset(cx: &mut DataContext<'_>) -> CommandResult {
     let key = cx.argv[1];
-    if read_stream(&mut cx.db, key)?.is_none() {
+    if look_at_stream(&mut cx.db, key)?.is_none() {
         return Err(CommandError::NoSuchKey);
     }
     let (mut duration, mut maxsize) = (None, None);
@@ -442,7 +442,7 @@ fn xsetid(cx: &mut DataContext<'_>) -> CommandResult {
             return Err(CommandError::Syntax);
         }
     }
-    let stream = read_stream(&mut cx.db, key)?.ok_or(CommandError::NoSuchKey)?;
+    let stream = look_at_stream(&mut cx.db, key)?.ok_or(CommandError::NoSuchKey)?;
     if last < stream.max_deleted_id {
         return Err(CommandError::err("The ID specified in XSETID is smaller than current max_deleted_entry_id"));
     }

@@ -131,7 +131,7 @@ pub(super) fn propagate_group(
     cx.propagate_as(&[b"XGROUP", b"SETID", key, group, last.as_bytes(), b"ENTRIESREAD", read.as_bytes()]);
 }
 
-/// Tells that a consumer was made by naming it, and repeats that unless what follows does.
+/// Tells that a consumer was made by naming it.
 pub(super) fn announce_consumer(cx: &mut DataContext<'_>, key: &[u8]) {
     cx.db.modified(key);
     cx.db.notify(Notify::STREAM, "xgroup-createconsumer", key);
@@ -190,7 +190,7 @@ fn min_idle(arg: &[u8], command: &str) -> Result<i64, CommandError> {
     min.ok_or_else(|| CommandError::err(format!("Invalid min-idle-time argument for {command}")))
 }
 
-/// The stream at a key, if it has this group.
+/// Refuses if there is no stream with this group.
 fn group_exists(cx: &mut DataContext<'_>, key: &[u8], group: &[u8]) -> Result<(), CommandError> {
     let stream = read_stream(&mut cx.db, key)?;
     stream.and_then(|stream| stream.group(group)).map(drop).ok_or_else(|| no_group(key, group))
@@ -223,7 +223,7 @@ fn xclaim(cx: &mut DataContext<'_>) -> CommandResult {
     let Some(stream) = stream::write(&mut entry) else { return Err(CommandError::WrongType) };
     let outcomes = claim(stream, group, consumer, &options, now);
     let outcomes = outcomes.ok_or_else(|| no_group(key, group))?;
-    reply_claimed(cx, key, &outcomes.claimed, options.just_id)?;
+    reply_claimed(cx, key, &outcomes.claimed, options.just_id);
     if outcomes.made_consumer {
         announce_consumer(cx, key);
     }
@@ -271,7 +271,7 @@ fn claim(stream: &mut Stream, name: &[u8], consumer: &[u8], options: &ClaimOptio
 }
 
 /// Writes the entries that were claimed.
-fn reply_claimed(cx: &mut DataContext<'_>, key: &[u8], claimed: &[Claimed], just_id: bool) -> Result<(), CommandError> {
+fn reply_claimed(cx: &mut DataContext<'_>, key: &[u8], claimed: &[Claimed], just_id: bool) {
     let DataContext { db, reply, .. } = cx;
     let given = || claimed.iter().filter(|claimed| claimed.dropped_from.is_none());
     reply.array(given().count());
@@ -283,7 +283,6 @@ fn reply_claimed(cx: &mut DataContext<'_>, key: &[u8], claimed: &[Claimed], just
             _ => reply_id(reply, claimed.id),
         }
     }
-    Ok(())
 }
 
 /// Counts and repeats claims.
@@ -334,7 +333,7 @@ fn xautoclaim(cx: &mut DataContext<'_>) -> CommandResult {
     let (outcomes, next) = found.ok_or_else(|| no_group(key, group))?;
     cx.reply.array(3);
     reply_id(&mut cx.reply, next);
-    reply_claimed(cx, key, &outcomes.claimed, just_id)?;
+    reply_claimed(cx, key, &outcomes.claimed, just_id);
     let dropped = || outcomes.claimed.iter().filter(|claimed| claimed.dropped_from.is_some());
     cx.reply.array(dropped().count());
     dropped().for_each(|claimed| reply_id(&mut cx.reply, claimed.id));

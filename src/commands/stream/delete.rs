@@ -8,7 +8,7 @@ use crate::storage::stream::{Deletion, References};
 use crate::types::stream;
 
 use super::trim::{self, TrimOptions};
-use super::{change, ids, read_stream, write_entry};
+use super::{change, ids, look_at_stream, write_entry};
 
 pub(super) const XDEL: Command = Command {
     info: CommandInfo {
@@ -86,7 +86,7 @@ pub(super) const XTRIM: Command = Command {
 fn xdel(cx: &mut DataContext<'_>) -> CommandResult {
     let key = cx.argv[1];
     let mut deleted = 0;
-    if read_stream(&mut cx.db, key)?.is_some() {
+    if look_at_stream(&mut cx.db, key)?.is_some() {
         let ids = ids(&cx.argv[2..])?;
         deleted = change(&mut cx.db, key, |stream| {
             ids.iter().filter(|&&id| stream.delete(id, References::Keep) == Deletion::Deleted).count()
@@ -146,7 +146,7 @@ pub(super) fn code(deletion: Deletion) -> i64 {
 
 fn xdelex(cx: &mut DataContext<'_>) -> CommandResult {
     let key = cx.argv[1];
-    let is_there = read_stream(&mut cx.db, key)?.is_some();
+    let is_there = look_at_stream(&mut cx.db, key)?.is_some();
     let options = IdsOptions::parse(cx.argv, 2)?;
     if !is_there {
         cx.reply.array(options.ids.len());

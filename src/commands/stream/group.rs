@@ -11,7 +11,7 @@ use crate::storage::{Object, Type};
 use crate::types::stream;
 
 use super::add::new_stream;
-use super::{change, id, id_or_end, read_stream};
+use super::{change, id, id_or_end, look_at_stream};
 
 pub(super) const XGROUP: Command = Command {
     info: CommandInfo {
@@ -187,14 +187,14 @@ fn no_group(group: &[u8], key: &[u8]) -> CommandError {
 
 /// The stream at a key and the group that must be in it.
 fn existing_group(cx: &mut DataContext<'_>, key: &[u8], group: &[u8]) -> Result<(), CommandError> {
-    let stream = read_stream(&mut cx.db, key)?.ok_or(CommandError::err(KEY_NEEDED))?;
+    let stream = look_at_stream(&mut cx.db, key)?.ok_or(CommandError::err(KEY_NEEDED))?;
     stream.group(group).map(drop).ok_or_else(|| no_group(group, key))
 }
 
 fn xgroup_create(cx: &mut DataContext<'_>) -> CommandResult {
     let [_, _, key, group, given, ..] = *cx.argv else { return Err(CommandError::Syntax) };
     let options = GroupOptions::parse(cx.argv, true)?;
-    let found = read_stream(&mut cx.db, key)?.map(|stream| (stream.last_id, stream.group(group).is_some()));
+    let found = look_at_stream(&mut cx.db, key)?.map(|stream| (stream.last_id, stream.group(group).is_some()));
     if found.is_none() && !options.make {
         return Err(CommandError::err(KEY_NEEDED));
     }
@@ -236,7 +236,7 @@ fn xgroup_setid(cx: &mut DataContext<'_>) -> CommandResult {
 
 fn xgroup_destroy(cx: &mut DataContext<'_>) -> CommandResult {
     let (key, group) = (cx.argv[2], cx.argv[3]);
-    if read_stream(&mut cx.db, key)?.is_none() {
+    if look_at_stream(&mut cx.db, key)?.is_none() {
         return Err(CommandError::err(KEY_NEEDED));
     }
     let removed = change(&mut cx.db, key, |stream| stream.remove_group(group))?.flatten();

@@ -62,6 +62,14 @@ fn read_stream<'a>(db: &'a mut Db<'_>, key: &[u8]) -> Result<Option<&'a Stream>,
     }
 }
 
+/// The stream at a key that is about to be changed: not counted as read.
+fn look_at_stream<'a>(db: &'a mut Db<'_>, key: &[u8]) -> Result<Option<&'a Stream>, CommandError> {
+    match db.peek(key) {
+        None => Ok(None),
+        Some(entry) => stream::read(entry).map(Some).ok_or(CommandError::WrongType),
+    }
+}
+
 /// The entry of a stream, to change.
 fn write_entry<'a>(db: &'a mut Db<'_>, key: &[u8]) -> Result<Option<EntryMut<'a>>, CommandError> {
     match db.lookup_write(key) {

@@ -11,7 +11,7 @@ use crate::spec::*;
 use crate::storage::stream::{ConsumerGroup, Deletion, Pending, StreamId};
 
 use super::delete::{IdsOptions, code, tell_deleted};
-use super::{change, end, ids, note_extras, read_stream, reply_id, start};
+use super::{change, end, ids, look_at_stream, note_extras, read_stream, reply_id, start};
 
 pub(super) const XACK: Command = Command {
     info: CommandInfo {
@@ -238,7 +238,7 @@ impl<'a> NackOptions<'a> {
 
 fn xnack(cx: &mut DataContext<'_>) -> CommandResult {
     let (key, group) = (cx.argv[1], cx.argv[2]);
-    let is_there = read_stream(&mut cx.db, key)?.is_some_and(|stream| stream.group(group).is_some());
+    let is_there = look_at_stream(&mut cx.db, key)?.is_some_and(|stream| stream.group(group).is_some());
     if !is_there {
         return Err(no_group(key, group));
     }

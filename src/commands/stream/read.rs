@@ -175,9 +175,9 @@ impl<'a> ReadOptions<'a> {
     }
 }
 
-/// From where a stream is read.
+/// Where reading of a stream begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum From {
+enum Start {
     /// After this ID: entries of the stream or, for a group, what its consumer has pending.
     After(StreamId),
     /// The last entry (`+`).
@@ -186,8 +186,8 @@ enum From {
     New,
 }
 
-impl From {
-    fn parse(arg: &[u8], last: StreamId, is_group: bool) -> Result<From, CommandError> {
+impl Start {
+    fn parse(arg: &[u8], last: StreamId, is_group: bool) -> Result<Start, CommandError> {
         let meaningless = |id: &str| {
             CommandError::err(format!(
                 "The {id} ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by \
@@ -197,14 +197,14 @@ impl From {
         };
         match (arg, is_group) {
             (b"$", true) => Err(meaningless("$")),
-            (b"$", false) => Ok(From::After(last)),
+            (b"$", false) => Ok(Start::After(last)),
             (b"+", true) => Err(meaningless("+")),
-            (b"+", false) => Ok(From::Last),
-            (b">", true) => Ok(From::New),
+            (b"+", false) => Ok(Start::Last),
+            (b">", true) => Ok(Start::New),
             (b">", false) => Err(CommandError::err(
                 "The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
             )),
-            _ => id(arg, 0).map(From::After),
+            _ => id(arg, 0).map(Start::After),
         }
     }
 }
@@ -278,14 +278,10 @@ fn read(cx: &mut DataContext<'_>, command: &str) -> CommandResult {
 }
 
 /// Looks at all streams before the first is read: types, groups, IDs.
-fn check_streams(cx: &mut DataContext<'_>, options: &ReadOptions<'_>) -> Result<Vec<From>, CommandError> {
+fn check_streams(cx: &mut DataContext<'_>, options: &ReadOptions<'_>) -> Result<Vec<Start>, CommandError> {
     let mut froms = Vec::with_capacity(options.keys.len());
     for (key, arg) in options.keys.iter().zip(options.ids) {
-        let entry = cx.db.peek(key);
-        let stream = match entry {
-            None => None,
-            Some(entry) => Some(stream::read(entry).ok_or(CommandError::WrongType)?),
-        };
+        let stream = read_stream(&mut cx.db, key)?;
         if let Some((group, _)) = options.group
             && stream.is_none_or(|stream| stream.group(group).is_none())
         {
@@ -295,19 +291,19 @@ fn check_streams(cx: &mut DataContext<'_>, options: &ReadOptions<'_>) -> Result<
             )));
         }
         let last = stream.map_or(StreamId::MIN, |stream| stream.last_id);
-        froms.push(From::parse(arg, last, options.group.is_some())?);
+        froms.push(Start::parse(arg, last, options.group.is_some())?);
     }
     Ok(froms)
 }
 
 /// The request with what `$` stands for, to be run again when there may be something.
-fn settled_request(argv: &[&[u8]], options: &ReadOptions<'_>, froms: &[From]) -> Option<Vec<Vec<u8>>> {
+fn settled_request(argv: &[&[u8]], options: &ReadOptions<'_>, froms: &[Start]) -> Option<Vec<Vec<u8>>> {
     if !options.ids.contains(&&b"$"[..]) {
         return None;
     }
     let mut argv: Vec<Vec<u8>> = argv.iter().map(|arg| arg.to_vec()).collect();
     for (arg, from) in argv[options.ids_at..].iter_mut().zip(froms) {
-        if let From::After(id) = from {
+        if let Start::After(id) = from {
             *arg = id.to_string().into_bytes();
         }
     }
@@ -349,19 +345,19 @@ fn write_key(reply: &mut Reply<'_>, key: &[u8]) {
 fn serve(
     cx: &mut DataContext<'_>,
     key: &[u8],
-    from: From,
+    from: Start,
     count: usize,
     budget: &mut Budget,
 ) -> Result<bool, CommandError> {
     let DataContext { db, reply, .. } = cx;
     let Some(stream) = read_stream(db, key)? else { return Ok(false) };
     match from {
-        From::After(id) => {
+        Start::After(id) => {
             let Some(from) = id.next().filter(|from| *from <= stream.last_id) else { return Ok(false) };
             Ok(write_entries(reply, key, stream.range(from, StreamId::MAX).take(count), budget))
         }
-        From::Last => Ok(write_entries(reply, key, stream.range_back(StreamId::MIN, StreamId::MAX).take(1), budget)),
-        From::New => Ok(false),
+        Start::Last => Ok(write_entries(reply, key, stream.range_back(StreamId::MIN, StreamId::MAX).take(1), budget)),
+        Start::New => Ok(false),
     }
 }
 
@@ -407,12 +403,14 @@ fn serve_group(
     cx: &mut DataContext<'_>,
     key: &[u8],
     (group, consumer): (&[u8], &[u8]),
-    from: From,
+    from: Start,
     options: &ReadOptions<'_>,
     budget: &mut Budget,
 ) -> Result<bool, CommandError> {
     let now = cx.now.0;
     let DataContext { db, reply, .. } = cx;
+    // A look that is counted as reading, as in Redis, though what is read is noted in the group.
+    read_stream(db, key)?;
     let Some(mut entry) = write_entry(db, key)? else { return Ok(false) };
     let Some(stream) = stream::write(&mut entry) else { return Ok(false) };
     let Some(state) = stream.group_mut(group) else { return Ok(false) };
@@ -422,8 +420,8 @@ fn serve_group(
     }
     let Some(owner) = state.name_of(consumer) else { return Ok(false) };
     let (given, is_served) = match from {
-        From::After(id) => (history(reply, stream, key, group, &owner, id, options.count, budget, now), true),
-        From::Last | From::New => match news(reply, stream, key, group, options, budget, now) {
+        Start::After(id) => (history(reply, stream, key, group, &owner, id, options.count, budget, now), true),
+        Start::Last | Start::New => match news(reply, stream, key, group, options, budget, now) {
             Some(given) => (given, true),
             None => (Given::default(), false),
         },
@@ -432,7 +430,7 @@ fn serve_group(
     if made_consumer {
         announce_consumer(cx, key);
     }
-    if from == From::New {
+    if from == Start::New {
         repeat(cx, key, (group, consumer), &given, made_consumer, options.noack);
     } else if made_consumer {
         cx.propagate_as(&[b"XGROUP", b"CREATECONSUMER", key, group, consumer]);
@@ -563,7 +561,7 @@ fn write_delivery(reply: &mut Reply<'_>, entry: Entry<'_>, before: Option<(i64, 
 }
 
 /// Notes in the group what its consumer was given.
-fn note(stream: &mut Stream, name: &[u8], owner: &Name, given: &Given, from: From, now: i64) {
+fn note(stream: &mut Stream, name: &[u8], owner: &Name, given: &Given, from: Start, now: i64) {
     let Some(group) = stream.group_mut(name) else { return };
     for claimed in &given.assigned {
         group.assign(claimed.id, owner.clone(), claimed.time, claimed.deliveries);
@@ -571,7 +569,7 @@ fn note(stream: &mut Stream, name: &[u8], owner: &Name, given: &Given, from: Fro
     if given.is_new {
         (group.last_id, group.entries_read) = (given.last, given.entries_read);
     }
-    let is_active = from == From::New && !given.assigned.is_empty();
+    let is_active = from == Start::New && !given.assigned.is_empty();
     if is_active && let Some(consumer) = group.consumer_mut(owner.bytes()) {
         consumer.active_time = Some(now);
     }
