@@ -41,7 +41,7 @@ pub struct Permit {
 }
 
 /// Sets several directives, all or none: first every name is checked, then every value read into a copy, then the copy
-/// becomes the configuration and `apply` is told of each directive that changed. If `apply` refuses one, the old
+/// becomes the configuration and `apply` is told of each directive that changed or is volatile. If `apply` refuses one, the old
 /// configuration is put back and `apply` is told again of those it had taken and of the one it refused. The error is the whole text of
 /// the reply after the `-`.
 pub fn set(
