@@ -349,6 +349,8 @@ fn live(
         for name in ["register", "call", "index"] {
             lua.set_named_registry_value(&format!("russet.{name}"), parts.raw_get::<Function>(name)?)?;
         }
+        // What making the state took is not to be part of it.
+        lua.gc_collect()?;
         lua.set_memory_limit(memory_max)?;
         watch(&lua, TICK_INSTRUCTIONS)?;
         let mut end = End::Done;
