@@ -13,8 +13,9 @@ use russet::persistence::rdb::build::{BuildLimits, Head};
 use russet::persistence::rdb::load::{Item as RdbItem, LoadOptions, RdbLoader};
 use russet::persistence::rdb::reader::Reader;
 use russet::persistence::rdb::{decode, encode};
-use russet::resp::Parser;
 use russet::resp::parser::{RequestLimits, Status};
+use russet::resp::{Parser, Proto};
+use russet::scripting::{Engine, Kind, Run, Step, Versions};
 use russet::storage::dict::Dict;
 use russet::storage::expiry::ExpiryIndex;
 use russet::storage::listpack::{self, Element};
@@ -542,7 +543,7 @@ fn load_rdb(file: Vec<u8>, checksum: bool) {
         match loader.next_item() {
             Ok(Some(RdbItem::Key(key))) => keys.push(key),
             Ok(Some(RdbItem::Room(_, count))) => assert!(count <= file.len()),
-            Ok(Some(RdbItem::Aux(..) | RdbItem::Selected(_))) => {}
+            Ok(Some(RdbItem::Aux(..) | RdbItem::Selected(_) | RdbItem::Function(_))) => {}
             Ok(None) => break,
             Err(error) => {
                 assert!(!error.to_string().is_empty());
@@ -599,4 +600,53 @@ pub fn config_file(data: &[u8]) {
     if let Err(error) = load(sources, Role::Server, &mut NoFiles) {
         assert!(!error.report("x").is_empty());
     }
+}
+
+/// Runs a script on these bytes, with a bound on time. What it calls is answered by the bytes themselves.
+fn run_lua(script: &str, data: &[u8]) {
+    let versions = Versions { redis: "7.4.0", server: "0.1.0", server_name: "russet" };
+    let mut engine = Engine::new(Kind::Eval, 64 << 20, versions).expect("room for a Lua state");
+    engine.compile(b"s", script.as_bytes()).expect("a script");
+    let (first, second) = data.split_at(data.len().min(usize::from(data.first().copied().unwrap_or(0)) % 32));
+    for proto in [Proto::Resp2, Proto::Resp3] {
+        let args = vec![data.to_vec(), first.to_vec(), second.to_vec()];
+        let mut step = engine.start(Run { id: b"s".to_vec(), keys: Vec::new(), args, proto });
+        for ticks in 0.. {
+            step = match step {
+                Step::End(_) => break,
+                Step::Call(_) => engine.answer(data.to_vec()),
+                Step::MayCall(_) => engine.permit(Ok(false)),
+                Step::Tick if ticks < 100 => engine.go_on(),
+                Step::Tick => engine.kill("ERR killed"),
+            };
+        }
+    }
+}
+
+/// Bytes as a reply to a command, and what becomes of it as the reply to the script.
+pub fn lua_reply(data: &[u8]) {
+    run_lua("redis.setresp(3) return {redis.pcall('PING'), redis.pcall('PING')}", data);
+}
+
+/// Bytes as MessagePack, and what was read written and read again.
+pub fn lua_cmsgpack(data: &[u8]) {
+    run_lua("local v=cmsgpack.unpack(ARGV[1]) return {v, cmsgpack.unpack(cmsgpack.pack(v))}", data);
+}
+
+/// Bytes as a format of `struct` and the data for it.
+pub fn lua_struct(data: &[u8]) {
+    run_lua(
+        "pcall(struct.size,ARGV[2]) pcall(struct.pack,ARGV[2],1,ARGV[3],2) return {struct.unpack(ARGV[2],ARGV[3])}",
+        data,
+    );
+}
+
+/// Bytes as JSON, and what was read written and read again.
+pub fn lua_cjson(data: &[u8]) {
+    run_lua("local v=cjson.decode(ARGV[1]) return {v, cjson.decode(cjson.encode(v))}", data);
+}
+
+/// Bytes as a pattern and a text.
+pub fn lua_pattern(data: &[u8]) {
+    run_lua("return {pcall(string.find,ARGV[3],ARGV[2]), pcall(string.gsub,ARGV[3],ARGV[2],'%1'), ('x'):rep(3)}", data);
 }

@@ -13,6 +13,7 @@ pub mod persistence;
 pub mod pubsub;
 pub mod reactor;
 pub mod resp;
+pub mod scripting;
 pub mod server;
 pub mod spec;
 pub mod storage;

@@ -158,3 +158,12 @@ fn parsers_refuse_or_understand() {
         [b"port 7000\nsave 60 1\n", b"bind 127.0.0.1 -::1\nmaxmemory 1gb\n", b"user x on\nrename-command GET \"\"\n"];
     smoke_changed(drivers::config_file, &configs, 3000);
 }
+
+#[test]
+fn what_scripts_read_is_theirs_to_survive() {
+    smoke(drivers::lua_reply, 100);
+    smoke(drivers::lua_cmsgpack, 100);
+    smoke(drivers::lua_struct, 100);
+    smoke(drivers::lua_cjson, 100);
+    smoke(drivers::lua_pattern, 100);
+}

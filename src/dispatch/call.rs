@@ -4,13 +4,14 @@ use crate::resp::{CommandError, Output, Reply};
 use crate::server::blocking::Block;
 use crate::server::commandlog::{self, LogEntry, LogKind};
 use crate::server::context::BigArg;
+use crate::server::scripting::CallBefore;
 use crate::server::wake::{wait_for_freeing, wait_for_orders, write_timeout};
 use crate::server::{
     ClientFlags, CommandId, DataContext, Handler, Outcome, Server, ServerContext, TimeoutReply, tracking,
 };
 use crate::spec::Flags;
 
-use super::{appending, deliver, saving, write_error};
+use super::{appending, deliver, saving, script, write_error};
 
 /// Commands that monitors do not see, or see by other means.
 const UNSHOWN: Flags = Flags::SKIP_MONITOR.or(Flags::ADMIN);
@@ -24,6 +25,8 @@ pub(super) enum Mode {
     Transaction,
     /// A client that waited, served by a key.
     Unblocked,
+    /// A script: the reply is for it, and may not wait.
+    Script,
 }
 
 /// How the call ended.
@@ -35,6 +38,8 @@ pub(super) enum Called {
     Block(Box<Block>),
     /// EXEC.
     RunQueued,
+    /// A script goes on in later turns, and the command ends with it.
+    Parked,
 }
 
 /// Runs one command for the client at `place`.
@@ -55,10 +60,10 @@ pub(super) fn call(
     let reads_every_key = !flags.has(ClientFlags::RESTRICTED)
         || server.acl.user(&client.user).is_some_and(crate::acl::User::reads_every_key);
     let muted = flags.has(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP));
-    if server.keyspace.unsynced.is_active() {
+    if server.keyspace.unsynced.is_active() && mode != Mode::Script {
         server.keyspace.unsynced.take_seen();
     }
-    let dirty_before = server.keyspace.dirty;
+    let mut dirty_before = server.keyspace.dirty;
     server.keyspace.now = server.now.unix();
     server.keyspace.no_touch = flags.has(ClientFlags::NO_TOUCH) && command.info.name != "touch";
     let start_us = server.host.mono_us();
@@ -103,9 +108,39 @@ pub(super) fn call(
         }
         Handler::Container(_) => Err(CommandError::Arity(command.info.name.into())),
     };
+    let (mut failed, mut wrote) = (result.is_err(), false);
+    let result = match result {
+        Ok(Outcome::RunScript(request)) => {
+            let offset = server.propagation.offset();
+            // Monitors see it before what it runs.
+            if !server.monitors.is_empty() {
+                deliver::feed_monitors(server, place, db, argv);
+            }
+            let before = CallBefore { id, argv: Vec::new(), db, start_us, out_bytes: out_before, position, offset };
+            let may_park = mode != Mode::Unblocked;
+            let ran = script::run(server, place, *request, may_park.then_some((before, argv)));
+            // What its commands changed is gathered already; of the script itself nothing is repeated.
+            dirty_before = server.keyspace.dirty;
+            wrote = server.propagation.offset() != offset;
+            match ran {
+                Ok(script::Ran::Parked) => return Called::Parked,
+                Ok(script::Ran::Done { failed: has_failed }) => {
+                    failed = has_failed;
+                    if let Some(client) = server.clients.at(place) {
+                        client.last_command = Some(id);
+                    }
+                    Ok(Outcome::Done)
+                }
+                Err(error) => {
+                    failed = true;
+                    Err(error)
+                }
+            }
+        }
+        other => other,
+    };
     server.clock_us = server.host.mono_us();
     let us = server.clock_us - start_us;
-    let failed = result.is_err();
     let called = finish(server, place, result, deny_blocking);
     let (request, shown) = (argv, shown_argv(server, argv));
     let argv = shown.as_deref().unwrap_or(argv);
@@ -125,17 +160,37 @@ pub(super) fn call(
         tracking::note_command(server, place, id, request);
     }
     count(server, place, id, argv, us, failed, out_before);
-    let mut wrote = false;
     if server.keyspace.dirty != dirty_before || server.propagation.enabled {
-        wrote = deliver::propagate(server, db, request, server.keyspace.dirty != dirty_before && !failed);
+        wrote |= deliver::propagate(server, db, request, server.keyspace.dirty != dirty_before && !failed);
         if wrote && let Some(client) = server.clients.at(place) {
             client.write_offset = server.propagation.offset();
         }
     }
-    if server.keyspace.unsynced.is_active() {
+    if server.keyspace.unsynced.is_active() && mode != Mode::Script {
         appending::hold_reply(server, place, position, wrote, &command.info);
     }
     called
+}
+
+/// Ends the command that ran a script which was parked: what `call` does when a command is done.
+pub(super) fn end_script(server: &mut Server, place: u32, before: &CallBefore, failed: bool) {
+    server.clock_us = server.host.mono_us();
+    let us = server.clock_us.saturating_sub(before.start_us);
+    let argv: Vec<&[u8]> = before.argv.iter().map(Vec::as_slice).collect();
+    if let Some(client) = server.clients.at(place) {
+        client.last_command = Some(before.id);
+    }
+    finish(server, place, Ok(Outcome::Done), false);
+    count(server, place, before.id, &argv, us, failed, before.out_bytes);
+    deliver::propagate(server, before.db, &argv, false);
+    let wrote = server.propagation.offset() != before.offset;
+    if wrote && let Some(client) = server.clients.at(place) {
+        client.write_offset = server.propagation.offset();
+    }
+    if server.keyspace.unsynced.is_active() {
+        let info = server.commands.entry(before.id).info();
+        appending::hold_reply(server, place, before.position, wrote, info);
+    }
 }
 
 /// Runs one command of an append-only file as the client at `place`: nobody sees it, it leaves nothing behind but its change.
@@ -167,7 +222,11 @@ pub(super) fn replay(server: &mut Server, place: u32, id: CommandId, argv: &[&[u
         }
         Handler::Container(_) => Err(CommandError::Arity(command.info.name.into())),
     };
-    result.map(drop)
+    // Files of servers that repeat scripts as such hold them.
+    if let Outcome::RunScript(request) = result? {
+        script::run(server, place, *request, None)?;
+    }
+    Ok(())
 }
 
 /// The request without what must not be seen, if there is such.
@@ -201,6 +260,7 @@ fn finish(server: &mut Server, place: u32, result: Result<Outcome, CommandError>
         Outcome::WhenCarriedOut(_) if deny_blocking => write_timeout(server, place, TimeoutReply::CarriedOut),
         Outcome::WhenCarriedOut(orders) => wait_for_orders(server, place, orders),
         Outcome::RunQueued => called = Called::RunQueued,
+        Outcome::RunScript(_) => {}
         Outcome::Close => {
             if let Some(client) = server.clients.at(place) {
                 client.flags = client.flags.or(ClientFlags::CLOSE_AFTER_REPLY);

@@ -13,6 +13,10 @@ use super::unblock;
 
 /// Carries on everything that a command (or a slice of background work) left in the keyspace's queues.
 pub fn after_command(server: &mut Server) {
+    // Others learn what a script does when it is done.
+    if server.scripting.parked.is_some() {
+        return;
+    }
     // Serving a blocked client changes keys again: until nothing is left.
     while !server.keyspace.events.is_quiet() {
         propagate_vanished(server);
@@ -186,7 +190,9 @@ pub(super) fn feed_monitors(server: &mut Server, place: u32, db: DbIndex, argv: 
         us.div_euclid(1_000_000),
         us.rem_euclid(1_000_000),
         db.0,
-        if client.flags.has(ClientFlags::UNIX_SOCKET) {
+        if client.flags.has(ClientFlags::SCRIPT) {
+            "lua".to_owned()
+        } else if client.flags.has(ClientFlags::UNIX_SOCKET) {
             format!("unix:{}", client.addr.strip_suffix(":0").unwrap_or(&client.addr))
         } else {
             client.addr.clone()

@@ -2,10 +2,11 @@
 
 use crate::acl::Context;
 use crate::resp::{CommandError, Proto};
+use crate::scripting::Kind;
 use crate::server::{Client, ClientFlags, CommandId, Server, permission, tracking};
 use crate::spec::{CommandInfo, Flags};
 
-use super::{deliver, memory};
+use super::{deliver, memory, script};
 
 /// The gates' answer.
 pub(super) enum Verdict {
@@ -41,6 +42,7 @@ fn is_usual(server: &mut Server, place: u32, id: CommandId) -> bool {
         && !server.commands.entry(id).info().flags.has(Flags::ADMIN)
         && server.config.maxmemory == 0
         && server.tracking.clients == 0
+        && server.scripting.parked.is_none()
         && server.persistence.loading.is_none()
         && !server.persistence.is_failing()
         && server.pause.until.is_none()
@@ -82,6 +84,11 @@ fn check_each(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) ->
     if server.persistence.loading.is_some() && !info.flags.has(Flags::LOADING) {
         return Verdict::Refuse(CommandError::coded("LOADING Redis is loading the dataset in memory"));
     }
+    if let Some(running) = &server.scripting.parked
+        && !info.flags.has(Flags::ALLOW_BUSY)
+    {
+        return Verdict::Refuse(is_busy(running.request.kind));
+    }
     if server.persistence.is_failing()
         && let Some(error) = cannot_persist(server, place, id)
     {
@@ -91,7 +98,7 @@ fn check_each(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) ->
     if let Some(error) = only_subscriptions(client, server.commands.entry(id).full_name.as_str()) {
         return Verdict::Refuse(error);
     }
-    if server.pause.until.is_some() && is_paused(server, place, id) {
+    if server.pause.until.is_some() && is_paused(server, place, id, argv) {
         return Verdict::Postpone;
     }
     if in_multi && !NEVER_QUEUED.contains(&info.name) {
@@ -173,6 +180,19 @@ fn denies_oom(server: &mut Server, info: &CommandInfo, in_multi: bool, place: u3
 /// PING tells of it too.
 #[cold]
 fn cannot_persist(server: &mut Server, place: u32, id: CommandId) -> Option<CommandError> {
+    let refusal = disk_refusal(server)?;
+    let info = server.commands.entry(id).info();
+    let writes = match info.name {
+        "ping" => true,
+        "exec" => any_queued(server, place, |queued| queued.flags.has(Flags::WRITE)),
+        _ => info.flags.has(Flags::WRITE),
+    };
+    writes.then_some(refusal)
+}
+
+/// Why nothing may be written that could not be kept, if that is so.
+#[cold]
+pub(super) fn disk_refusal(server: &Server) -> Option<CommandError> {
     let persistence = &server.persistence;
     let stops_writes = server.config.stop_writes_on_bgsave_error && !server.config.save.0.is_empty();
     let is_rdb = !persistence.last_bgsave_ok && stops_writes;
@@ -180,22 +200,22 @@ fn cannot_persist(server: &mut Server, place: u32, id: CommandId) -> Option<Comm
     if !is_rdb && aof.is_none() {
         return None;
     }
-    let info = server.commands.entry(id).info();
-    let writes = match info.name {
-        "ping" => true,
-        "exec" => any_queued(server, place, |queued| queued.flags.has(Flags::WRITE)),
-        _ => info.flags.has(Flags::WRITE),
-    };
-    writes.then(|| {
-        if let (false, Some(why)) = (is_rdb, aof) {
-            return CommandError::coded(format!("MISCONF Errors writing to the AOF file: {why}"));
-        }
-        CommandError::coded(
-            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that \
+    if let (false, Some(why)) = (is_rdb, aof) {
+        return Some(CommandError::coded(format!("MISCONF Errors writing to the AOF file: {why}")));
+    }
+    Some(CommandError::coded(
+        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that \
              may modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
              snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB \
              error.",
-        )
+    ))
+}
+
+/// The answer to almost everything while a script takes too long.
+fn is_busy(kind: Kind) -> CommandError {
+    CommandError::coded(match kind {
+        Kind::Eval => "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+        Kind::Functions => "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.",
     })
 }
 
@@ -225,7 +245,7 @@ fn only_subscriptions(client: &Client, name: &str) -> Option<CommandError> {
 }
 
 /// Does CLIENT PAUSE hold this request back?
-fn is_paused(server: &mut Server, place: u32, id: CommandId) -> bool {
+fn is_paused(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> bool {
     if server.pause.until.is_none_or(|until| server.now.mono >= until) {
         return false;
     }
@@ -239,10 +259,26 @@ fn is_paused(server: &mut Server, place: u32, id: CommandId) -> bool {
         // Nothing ends such a pause before its time: CLIENT UNPAUSE is held back too.
         return true;
     }
-    // Publishing, and caching a cardinality, are no writes and yet leave something behind.
-    let leaves_something =
-        |info: &CommandInfo| info.flags.has(Flags::WRITE) || matches!(info.name, "publish" | "spublish" | "pfcount");
-    if info.name == "exec" { any_queued(server, place, leaves_something) } else { leaves_something(info) }
+    if info.name != "exec" {
+        return leaves_something(server, info, argv);
+    }
+    let Some(multi) = client.multi.take() else { return false };
+    let any = multi.queue.iter().any(|queued| {
+        let argv: Vec<&[u8]> = queued.argv.iter().map(Vec::as_slice).collect();
+        leaves_something(server, server.commands.entry(queued.id).info(), &argv)
+    });
+    if let Some(client) = server.clients.at(place) {
+        client.multi = Some(multi);
+    }
+    any
+}
+
+/// May a command leave something behind? Publishing, and caching a cardinality, are no writes and yet do.
+fn leaves_something(server: &Server, info: &CommandInfo, argv: &[&[u8]]) -> bool {
+    if info.flags.has(Flags::SCRIPT_RUNNER) {
+        return !info.flags.has(Flags::READONLY) && !script::only_reads(server, info.name, argv);
+    }
+    info.flags.has(Flags::WRITE) || matches!(info.name, "publish" | "spublish" | "pfcount")
 }
 
 /// Is any of the commands that the client queued such a one?

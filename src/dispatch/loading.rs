@@ -20,7 +20,7 @@ use crate::persistence::rdb::reader::Reader;
 use crate::persistence::state::{LoadedFrom, LoadingState};
 use crate::server::{Action, Client, ClientFlags, Server};
 
-use super::{appending, backup, call, rewriting};
+use super::{appending, backup, call, rewriting, script_libraries};
 
 /// Microseconds of inserting in one turn.
 const SLICE_US: u64 = 500;
@@ -183,6 +183,11 @@ pub fn slice(server: &mut Server, budget_us: u64) -> Option<Result<LoadReport, L
                 Ok(()) => None,
                 Err((db, key)) => Some(Err(LoadError::Duplicate { db, key })),
             },
+            Loaded::Function(code) => {
+                let on_existing = state.on_existing;
+                let added = script_libraries::add_library_of_file(server, &code, on_existing);
+                added.err().map(|why| Err(LoadError::Function(format!("Failed loading functions: {why}"))))
+            }
             Loaded::Commands(batch) => repeat_commands(server, &batch).err().map(Err),
             Loaded::FileEnd(file) => {
                 note_file(server, &file);
@@ -287,6 +292,7 @@ pub fn reload_aof(server: &mut Server) -> Result<(), LoadError> {
         return Err(LoadError::Aof("the manifest cannot be understood".to_owned()));
     }
     server.keyspace.flush(None, false);
+    script_libraries::flush_libraries(server);
     server.keyspace.events.forget();
     let result = begin_aof(server).and_then(|begun| if begun { run_to_end(server).map(drop) } else { Ok(()) });
     // Only now, since the file may be there for the backup alone.

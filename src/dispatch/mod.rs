@@ -10,6 +10,8 @@ pub mod loading;
 pub mod memory;
 pub mod rewriting;
 pub mod saving;
+pub mod script;
+pub mod script_libraries;
 pub mod transaction;
 pub mod unblock;
 
@@ -60,7 +62,7 @@ pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[
     }
     server.propagation.begin_unit();
     let called = call::call(server, place, id, argv, bigs, call::Mode::Client);
-    if !matches!(called, call::Called::RunQueued) {
+    if !matches!(called, call::Called::RunQueued | call::Called::Parked) {
         server.propagation.end_unit();
     }
     if !server.keyspace.events.is_quiet() || !server.keyspace.garbage.is_empty() {
@@ -69,11 +71,14 @@ pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[
     match called {
         call::Called::Done => flow_of(server, place),
         call::Called::RunQueued => {
-            transaction::run_queued(server, place, argv);
+            if !transaction::run_queued(server, place, argv) {
+                return Flow::Stop;
+            }
             server.propagation.end_unit();
             deliver::after_command(server);
             flow_of(server, place)
         }
+        call::Called::Parked => Flow::Stop,
         call::Called::Block(block) => {
             unblock::block_client(server, place, *block, argv);
             Flow::Stop
@@ -82,7 +87,8 @@ pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[
 }
 
 fn flow_of(server: &mut Server, place: u32) -> Flow {
-    let stopped = ClientFlags::CLOSING.or(ClientFlags::CLOSE_AFTER_REPLY).or(ClientFlags::BLOCKED);
+    let stopped =
+        ClientFlags::CLOSING.or(ClientFlags::CLOSE_AFTER_REPLY).or(ClientFlags::BLOCKED).or(ClientFlags::SCRIPT);
     match server.clients.at(place) {
         Some(client) if !client.flags.has(stopped) => Flow::Next,
         _ => Flow::Stop,

@@ -2,15 +2,17 @@
 
 use crate::acl::{Context, Denied};
 use crate::resp::Reply;
+use crate::server::client::QueuedCommand;
+use crate::server::scripting::Remaining;
 pub use crate::server::transaction::discard;
 use crate::server::{ClientFlags, CommandId, Server, permission};
 
 use super::call::{self, Called};
-use super::{deliver, write_error};
+use super::{deliver, script, write_error};
 
-/// Runs what MULTI queued. EXEC's handler has checked that it may.
-pub(super) fn run_queued(server: &mut Server, place: u32, argv: &[&[u8]]) {
-    let Some(client) = server.clients.at(place) else { return };
+/// Runs what MULTI queued. EXEC's handler has checked that it may. False if a script in it takes so long that the rest is left.
+pub(super) fn run_queued(server: &mut Server, place: u32, argv: &[&[u8]]) -> bool {
+    let Some(client) = server.clients.at(place) else { return true };
     let exec = client.last_command;
     let queue = client.multi.take().map(|multi| multi.queue).unwrap_or_default();
     client.flags = client.flags.without(ClientFlags::MULTI.or(ClientFlags::DIRTY_EXEC).or(ClientFlags::DIRTY_CAS));
@@ -18,7 +20,30 @@ pub(super) fn run_queued(server: &mut Server, place: u32, argv: &[&[u8]]) {
     if !client.flags.has(ClientFlags::REPLY_OFF) {
         Reply::new(&mut client.out, client.proto).array(queue.len());
     }
-    for queued in &queue {
+    let mut queue = std::collections::VecDeque::from(queue);
+    if !run_commands(server, place, &mut queue) {
+        let argv = argv.iter().map(|arg| arg.to_vec()).collect();
+        script::leave_remaining(server, Remaining { queue, argv, exec });
+        return false;
+    }
+    end(server, place, exec, argv);
+    true
+}
+
+/// Goes on after a script that took long has ended. False if another does.
+pub(super) fn go_on(server: &mut Server, place: u32, mut remaining: Remaining) -> bool {
+    if !run_commands(server, place, &mut remaining.queue) {
+        script::leave_remaining(server, remaining);
+        return false;
+    }
+    let argv: Vec<&[u8]> = remaining.argv.iter().map(Vec::as_slice).collect();
+    end(server, place, remaining.exec, &argv);
+    true
+}
+
+/// Runs queued commands, one after the other. False if one of them goes on in later turns.
+fn run_commands(server: &mut Server, place: u32, queue: &mut std::collections::VecDeque<QueuedCommand>) -> bool {
+    while let Some(queued) = queue.pop_front() {
         let argv: Vec<&[u8]> = queued.argv.iter().map(Vec::as_slice).collect();
         if let Some(why) = no_longer_permitted(server, place, queued.id, &argv) {
             write_error(server, place, &why);
@@ -26,9 +51,14 @@ pub(super) fn run_queued(server: &mut Server, place: u32, argv: &[&[u8]]) {
         }
         match call::call(server, place, queued.id, &argv, &[], call::Mode::Transaction) {
             Called::Done | Called::Block(_) => {}
+            Called::Parked => return false,
             Called::RunQueued => write_error(server, place, "ERR Command not allowed inside a transaction"),
         }
     }
+    true
+}
+
+fn end(server: &mut Server, place: u32, exec: Option<CommandId>, argv: &[&[u8]]) {
     let Some(client) = server.clients.at(place) else { return };
     client.flags = client.flags.without(ClientFlags::DENY_BLOCKING);
     client.last_command = exec;

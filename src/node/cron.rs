@@ -39,7 +39,7 @@ impl Node {
     /// How long the owner may sleep if no bytes come, in microseconds.
     pub fn sleep_us(&self, now: MonoTime) -> u64 {
         let server = &self.server;
-        if !self.input_left.is_empty() || !server.pending_writes.is_empty() {
+        if !self.input_left.is_empty() || !server.pending_writes.is_empty() || self.is_script_parked() {
             return 0;
         }
         let mut wait = self.cron.last.map_or(0, |last| (last.0 + self.cron_period_us()).saturating_sub(now.0));
@@ -120,6 +120,9 @@ impl Node {
     /// Runs what is due `hz` times a second.
     pub fn cron(&mut self) {
         let now = self.server.now;
+        if self.is_script_parked() {
+            return;
+        }
         if self.cron.last.is_some_and(|last| now.mono.since(last) < self.cron_period_us()) {
             return;
         }

@@ -479,4 +479,5 @@ fn stopped() -> ClientFlags {
         .or(ClientFlags::CLOSE_AFTER_REPLY)
         .or(ClientFlags::PAUSED)
         .or(ClientFlags::PROTOCOL_ERROR)
+        .or(ClientFlags::SCRIPT)
 }

@@ -17,7 +17,7 @@ use crate::base::rng::Rng;
 use crate::base::time::Now;
 use crate::commands;
 use crate::config::{Config, ShutdownFlags};
-use crate::dispatch::{appending, deliver, loading, memory, saving, transaction, unblock};
+use crate::dispatch::{appending, deliver, loading, memory, saving, script, transaction, unblock};
 use crate::keyspace::Keyspace;
 use crate::keyspace::lazyfree::Waste;
 use crate::persistence::Persistence;
@@ -78,6 +78,7 @@ impl Node {
             clients: Clients::default(),
             pubsub: Default::default(),
             blocking: Blocking::default(),
+            scripting: Default::default(),
             watches: Default::default(),
             propagation: Propagation::default(),
             persistence: Persistence::new(now),
@@ -163,6 +164,13 @@ impl Node {
     pub fn disconnect(&mut self, id: ClientId) {
         let server = &mut self.server;
         let Some(place) = server.clients.place(id) else { return };
+        if let Some(running) = &mut server.scripting.parked
+            && running.client == id
+        {
+            // Its script goes on to its end, and takes it along.
+            running.is_orphan = true;
+            return;
+        }
         unblock::forget_blocked(server, id);
         transaction::discard(server, place);
         tracking::disable(server, id);
@@ -193,12 +201,42 @@ impl Node {
 
     /// Ends a turn: clients whose waiting ended go on, due keys go, limits are enforced.
     pub fn end_turn(&mut self) {
+        if self.is_script_parked() {
+            self.go_on_with_script();
+        }
+        if self.is_script_parked() {
+            return self.resume_unblocked();
+        }
         let now = self.server.now.mono;
         unblock::handle_deadlines(&mut self.server, now);
         wake_freed(&mut self.server);
         self.expire_due();
         self.evict_left_over();
         self.end_pause();
+        self.resume_unblocked();
+        tracking::broadcast(&mut self.server);
+        memory::evict_clients(&mut self.server);
+        let stats = &mut self.server.stats;
+        let commands = stats.total_commands_processed.saturating_sub(self.commands_before_turn);
+        stats.eventloop_cmd_per_cycle_max = stats.eventloop_cmd_per_cycle_max.max(commands);
+    }
+
+    /// Does a script take so long that the turns go on without it? Then nothing changes data but the script itself: what it did is
+    /// seen, written and told when it has ended.
+    pub fn is_script_parked(&self) -> bool {
+        self.server.scripting.parked.is_some()
+    }
+
+    fn go_on_with_script(&mut self) {
+        match script::go_on(&mut self.server) {
+            Some((id, true)) => self.disconnect(id),
+            Some((id, false)) => self.server.unblocked.push(id),
+            None => {}
+        }
+    }
+
+    /// Lets clients go on that no longer wait.
+    fn resume_unblocked(&mut self) {
         // A client that goes on may unblock others: until nobody is left, but for a bound per turn.
         for _ in 0..1000 {
             let ids = std::mem::take(&mut self.server.unblocked);
@@ -211,16 +249,13 @@ impl Node {
                 }
             }
         }
-        tracking::broadcast(&mut self.server);
-        memory::evict_clients(&mut self.server);
-        let stats = &mut self.server.stats;
-        let commands = stats.total_commands_processed.saturating_sub(self.commands_before_turn);
-        stats.eventloop_cmd_per_cycle_max = stats.eventloop_cmd_per_cycle_max.max(commands);
     }
 
     /// Takes what the turn wrote on to the append-only file. Replies go out after it.
     pub fn write_append_only_file(&mut self) {
-        appending::write_turn(&mut self.server);
+        if !self.is_script_parked() {
+            appending::write_turn(&mut self.server);
+        }
     }
 
     /// Begins to load what the last run left on the disk.
@@ -230,6 +265,9 @@ impl Node {
 
     /// After the replies of a turn went out: goes on with loading or a snapshot for a slice of time.
     pub fn work_on_files(&mut self) {
+        if self.is_script_parked() {
+            return;
+        }
         let turn_us = self.server.host.mono_us().saturating_sub(self.server.now.mono.0);
         loading::work(&mut self.server);
         saving::settle(&mut self.server);

@@ -91,7 +91,8 @@ pub fn rdb_options(
         (_, true) => AccessNote::Idle,
         _ => AccessNote::None,
     };
-    RdbOptions { form, compression: Compression::Lzf, checksum: true, aux, size, access, policy, now }
+    let functions = report.functions.clone();
+    RdbOptions { form, compression: Compression::Lzf, checksum: true, aux, functions, size, access, policy, now }
 }
 
 /// Writes what the cut that has begun holds. `progress` is told how many keys were. Returns the bytes written.

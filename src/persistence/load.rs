@@ -24,6 +24,8 @@ pub enum Loaded {
     Room(DbIndex, Box<Table>),
     /// Keys of an RDB file.
     Keys(Vec<LoadedKey>),
+    /// A library of functions of an RDB file.
+    Function(Vec<u8>),
     /// Commands of an append-only file.
     Commands(CommandBatch),
     /// Everything of this file was sent.
@@ -79,6 +81,7 @@ impl LoadSource for RdbSource {
                     table.reserve(keys);
                     Loaded::Room(db, table)
                 }
+                Ok(Some(Item::Function(code))) => Loaded::Function(code),
                 // The others are not asked for.
                 Ok(Some(Item::Aux(..) | Item::Selected(_))) => continue,
                 Ok(None) => Loaded::End(self.loader.report()),
@@ -179,7 +182,7 @@ impl Job for LoadJob {
             match &loaded {
                 Loaded::Keys(keys) => self.delay(keys.len()),
                 Loaded::Commands(batch) => self.delay(batch.len()),
-                Loaded::Room(..) | Loaded::FileEnd(_) | Loaded::End(_) | Loaded::Failed(_) => {}
+                Loaded::Room(..) | Loaded::Function(_) | Loaded::FileEnd(_) | Loaded::End(_) | Loaded::Failed(_) => {}
             }
             alloc::publish_thread();
             let sent = match wait {

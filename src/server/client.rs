@@ -44,6 +44,7 @@ bits! {
         TRACKING = 20, "t";
         TRACKING_BROKEN = 21, "R";
         TRACKING_BCAST = 22, "B";
+        SCRIPT = 23, "";
     }
 }
 

@@ -6,6 +6,7 @@ use crate::spec::CommandInfo;
 use super::ShutdownRequest;
 use super::blocking::Block;
 use super::context::{DataContext, ServerContext};
+use super::scripting::ScriptRequest;
 
 /// What a handler answers: what dispatch does next, or the refusal that the client reads.
 pub type CommandResult = Result<Outcome, CommandError>;
@@ -23,6 +24,8 @@ pub enum Outcome {
     WhenCarriedOut(u64),
     /// EXEC: run the client's queued commands.
     RunQueued,
+    /// Nothing is written: the script's result is the reply.
+    RunScript(Box<ScriptRequest>),
     /// The reply is written; close the connection once it is sent.
     Close,
     /// SHUTDOWN.

@@ -244,6 +244,7 @@ pub fn excess(one: usize, other: usize) -> i64 {
 
 fn write_memory(server: &mut Server, out: &mut String) {
     let memory = MemoryUse::of(server, out.capacity());
+    let scripts = server.scripting.memory();
     let (allocator, rss) = (memory.allocator, memory.process.rss);
     let (maxmemory, policy) = (server.config.maxmemory, crate::config::Directive::find(b"maxmemory-policy"));
     let policy = policy.map(|directive| directive.show(&server.config)).unwrap_or_default();
@@ -266,19 +267,19 @@ fn write_memory(server: &mut Server, out: &mut String) {
         "allocator_muzzy": 0;
         "total_system_memory": memory.process.total_memory;
         "total_system_memory_human": human(memory.process.total_memory);
-        "used_memory_lua": 0;
-        "used_memory_vm_eval": 0;
-        "used_memory_lua_human": human(0);
-        "used_memory_scripts_eval": 0;
-        "number_of_cached_scripts": 0;
-        "number_of_functions": 0;
-        "number_of_libraries": 0;
-        "used_memory_vm_functions": 0;
-        "used_memory_vm_total": 0;
-        "used_memory_vm_total_human": human(0);
-        "used_memory_functions": 0;
-        "used_memory_scripts": 0;
-        "used_memory_scripts_human": human(0);
+        "used_memory_lua": scripts.eval_vm;
+        "used_memory_vm_eval": scripts.eval_vm;
+        "used_memory_lua_human": human(scripts.eval_vm);
+        "used_memory_scripts_eval": scripts.eval;
+        "number_of_cached_scripts": server.scripting.scripts.len();
+        "number_of_functions": server.scripting.libraries.function_count();
+        "number_of_libraries": server.scripting.libraries.len();
+        "used_memory_vm_functions": scripts.functions_vm;
+        "used_memory_vm_total": scripts.eval_vm + scripts.functions_vm;
+        "used_memory_vm_total_human": human(scripts.eval_vm + scripts.functions_vm);
+        "used_memory_functions": scripts.functions;
+        "used_memory_scripts": scripts.eval + scripts.functions;
+        "used_memory_scripts_human": human(scripts.eval + scripts.functions);
         "maxmemory": maxmemory;
         "maxmemory_human": human(maxmemory as usize);
         "maxmemory_policy": String::from_utf8_lossy(&policy);
@@ -416,7 +417,7 @@ fn write_stats(server: &mut Server, out: &mut String) {
         "expire_cycle_cpu_milliseconds": keyspace.expire_cycle_cpu_us / 1000;
         "evicted_keys": keyspace.evicted_keys;
         "evicted_clients": stats.evicted_clients;
-        "evicted_scripts": 0;
+        "evicted_scripts": server.scripting.evicted_scripts;
         "total_eviction_exceeded_time": (stats.eviction_exceeded_us + exceeded_us) / 1000;
         "current_eviction_exceeded_time": exceeded_us / 1000;
         "keyspace_hits": keyspace.keyspace_hits;

@@ -13,6 +13,7 @@ pub mod latency;
 pub mod messages;
 pub mod permission;
 pub mod propagation;
+pub mod scripting;
 pub mod stats;
 pub mod table;
 pub mod tracking;
@@ -147,6 +148,7 @@ pub struct Server {
     pub acl: Acl,
     pub tracking: Tracking,
     pub blocking: Blocking,
+    pub scripting: scripting::Scripting,
     pub watches: watch::Watches,
     pub propagation: Propagation,
     pub persistence: Persistence,

@@ -104,6 +104,16 @@ impl Propagation {
         }
     }
 
+    /// Sets aside what must be repeated as one, until it goes on in a later turn. Nothing may be gathered meanwhile.
+    pub fn suspend_unit(&mut self) -> Option<(usize, usize)> {
+        self.unit.take()
+    }
+
+    /// Goes on with what was set aside.
+    pub fn resume_unit(&mut self, unit: Option<(usize, usize)>) {
+        self.unit = unit;
+    }
+
     /// Would a division tear apart what must be repeated as one?
     pub fn is_within_unit(&self) -> bool {
         matches!(self.unit, Some((_, 1..)))

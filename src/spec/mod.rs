@@ -203,8 +203,8 @@ impl CommandInfo {
         let mut index = 0;
         while index < implied.len() {
             let (flag, category) = implied[index];
-            // Commands of scripts read and write by proxy: they are in neither category.
-            let by_proxy = self.categories.has(Categories::SCRIPTING) && (index < 2);
+            // Commands that run scripts read and write by proxy: they are in neither category.
+            let by_proxy = self.flags.has(Flags::SCRIPT_RUNNER) && (index < 2);
             if self.flags.has(flag) && !by_proxy {
                 all = all.or(category);
             }

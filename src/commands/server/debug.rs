@@ -4,7 +4,7 @@ use crate::base::log;
 use crate::base::number::parse_memory;
 use crate::base::shown::shown;
 use crate::config::rewrite::Extent;
-use crate::dispatch::{loading, saving};
+use crate::dispatch::{loading, saving, script_libraries};
 use crate::keyspace::load::OnExisting;
 use crate::keyspace::{DbIndex, KeepTtl};
 use crate::resp::{CommandError, Reply};
@@ -95,6 +95,7 @@ fn reload(cx: &mut ServerContext<'_>, options: &[&[u8]]) -> Result<(), CommandEr
     }
     if flush {
         cx.server.keyspace.flush(None, false);
+        script_libraries::flush_libraries(cx.server);
     }
     let path = loading::rdb_path(cx.server);
     loading::load_now(cx.server, &path, on_existing)

@@ -185,8 +185,9 @@ fn memory_stats(cx: &mut ServerContext<'_>) -> CommandResult {
     int(reply, "clients.normal", memory.clients_normal as i64);
     int(reply, "cluster.links", 0);
     int(reply, "aof.buffer", 0);
-    int(reply, "lua.caches", 0);
-    int(reply, "functions.caches", 0);
+    let scripts = server.scripting.memory();
+    int(reply, "lua.caches", scripts.eval as i64);
+    int(reply, "functions.caches", scripts.functions as i64);
     let mut databases = 0;
     let mut table_bytes = 0;
     for index in 0..server.keyspace.databases() {

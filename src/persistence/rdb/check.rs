@@ -35,7 +35,7 @@ pub fn check(loader: &mut RdbLoader<'_>, name: &str, now: UnixMillis, line: &mut
                 value.escape_ascii()
             )),
             Ok(Some(Item::Selected(db))) => line(&format!("[offset {}] Selecting DB ID {}", loader.offset(), db.0)),
-            Ok(Some(Item::Room(..))) => {}
+            Ok(Some(Item::Room(..) | Item::Function(_))) => {}
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),
         }

@@ -37,6 +37,8 @@ pub enum LoadError {
     Kind(u8),
     /// Something in it cannot be understood.
     Format(BadFormat),
+    /// A library of functions cannot be taken in, for this reason.
+    Function(String),
     /// It is an append-only file that cannot be loaded, for this reason.
     Aof(String),
 }
@@ -58,7 +60,7 @@ impl std::fmt::Display for LoadError {
                 let key = key.escape_ascii();
                 write!(f, "Internal error in RDB reading: RDB has duplicated key '{key}' in DB {}", db.0)
             }
-            LoadError::Aof(why) => f.write_str(why),
+            LoadError::Aof(why) | LoadError::Function(why) => f.write_str(why),
             LoadError::Kind(kind) => write!(f, "Unknown RDB object type {kind}"),
             LoadError::Format(bad) => write!(f, "Internal error in RDB reading: integrity check failed: {bad}"),
         }
@@ -108,6 +110,8 @@ pub struct LoadReport {
     pub notes_frequency: bool,
     /// Does it end in a checksum? None before that was looked at, and for versions that have none.
     pub has_checksum: Option<bool>,
+    /// Libraries of functions as they came.
+    pub functions: Vec<Vec<u8>>,
     /// AUX fields as they came.
     pub aux: Vec<(Vec<u8>, Vec<u8>)>,
     /// The version in the header.
@@ -122,6 +126,8 @@ pub enum Item {
     Room(DbIndex, usize),
     /// A key.
     Key(LoadedKey),
+    /// The code of a library of functions.
+    Function(Vec<u8>),
     /// An AUX field, if all is to be told.
     Aux(Vec<u8>, Vec<u8>),
     /// The database of the keys that follow, if all is to be told.
@@ -332,9 +338,15 @@ impl<'a> RdbLoader<'a> {
                     self.doing = Doing::ReadModuleAux;
                     self.skip_module_aux()?;
                 }
-                opcode::FUNCTION | opcode::FUNCTION_OLD => {
+                opcode::FUNCTION => {
                     self.doing = Doing::ReadFunctions;
-                    return Err(self.reader.bad("a function, which this server does not have yet").into());
+                    let code = self.reader.string()?;
+                    self.report.functions.push(code.clone());
+                    return Ok(Some(Item::Function(code)));
+                }
+                opcode::FUNCTION_OLD => {
+                    self.doing = Doing::ReadFunctions;
+                    return Err(self.reader.bad("a function in the form of a release candidate of Redis 7.0").into());
                 }
                 opcode::EOF => {
                     self.doing = Doing::CheckSum;

@@ -5,6 +5,7 @@ pub mod build;
 pub mod check;
 pub mod decode;
 pub mod encode;
+pub mod functions;
 pub mod legacy;
 pub mod load;
 pub mod reader;

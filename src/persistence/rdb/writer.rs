@@ -3,6 +3,7 @@
 //! ```text
 //! "REDIS" or "VALKEY", version in digits (nine bytes in all)
 //! FA name value ...                 AUX fields
+//! F5 code ...                       libraries of functions
 //! FE db  FB keys expires            a database, and how large its tables will be
 //! [FC expiry ms] [F8 idle s | F9 frequency] type key value
 //! FF crc64
@@ -18,7 +19,9 @@ use crate::persistence::snapshot::PieceSink;
 use crate::storage::EntryRef;
 
 use super::encode::{self, Compression, Form, Out};
-use super::{VERSION_FIELD_TTL, VERSION_OLDEST, VERSION_SET_LISTPACK, VERSION_STREAM_5, VERSION_VALKEY, opcode};
+use super::{
+    VERSION_FIELD_TTL, VERSION_OLDEST, VERSION_SET_LISTPACK, VERSION_STREAM_5, VERSION_VALKEY, functions, opcode,
+};
 
 /// Bytes that gather before they are handed on: some hundred microseconds of work at most, since the sink breathes then.
 const SPILL_BYTES: usize = 16 * 1024;
@@ -62,6 +65,8 @@ pub struct RdbOptions {
     pub checksum: bool,
     /// AUX fields, in order.
     pub aux: Vec<(&'static str, Vec<u8>)>,
+    /// The code of the libraries of functions.
+    pub functions: Vec<Vec<u8>>,
     /// What the cut is of.
     pub size: CutSize,
     /// What is told of the access of keys.
@@ -157,6 +162,9 @@ impl RdbWriter {
             self.buffer.push(opcode::AUX);
             encode::string(self, name.as_bytes(), Compression::None);
             encode::string(self, &value, Compression::None);
+        }
+        for code in std::mem::take(&mut self.options.functions) {
+            functions::write(self, &code);
         }
         // The file is there from now on, however long the first keys take.
         self.flush();

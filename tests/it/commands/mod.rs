@@ -10,6 +10,7 @@ mod list;
 mod persistence;
 mod pubsub;
 mod rewriting;
+mod scripting;
 mod server;
 mod set;
 mod stream;

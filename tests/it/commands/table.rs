@@ -77,7 +77,7 @@ fn key_specs_and_key_arguments_agree() {
 const FACTS: &str = include_str!("../../data/commands.tsv");
 
 /// Groups of commands that are meant to be whole.
-const GROUPS: [&str; 14] = [
+const GROUPS: [&str; 15] = [
     "bitmap",
     "connection",
     "generic",
@@ -86,6 +86,7 @@ const GROUPS: [&str; 14] = [
     "hyperloglog",
     "list",
     "pubsub",
+    "scripting",
     "server",
     "set",
     "sorted-set",

@@ -1,0 +1,331 @@
+//! What scripts find beside Lua's own: `redis`, the libraries, and the functions of `string` that need a bound.
+
+use mlua::{Function, Lua, MultiValue, Result, Table, Value};
+
+use crate::base::log::{self, Level};
+use crate::base::sha::sha1_hex;
+use crate::base::shown::shown;
+use crate::resp::Proto;
+
+use super::engine::{Call, Mode, Registration, Versions};
+use super::raise::{self, Raised, error_table, fail_table, integer_arg, number_arg, string_arg};
+use super::{bit, cjson, cmsgpack, convert, functions, patterns, structs};
+
+const REPL_AOF: i64 = 1;
+const REPL_REPLICA: i64 = 2;
+
+/// The table that the prelude begins with.
+pub(super) fn natives(lua: &Lua, versions: Versions) -> Result<Table> {
+    let native = lua.create_table()?;
+    native.raw_set("value_of", lua.create_function(raise::value_of)?)?;
+    native.raw_set("bad_argument", lua.create_function(bad_argument)?)?;
+    native.raw_set("where", lua.create_function(|lua, (): ()| Ok(raise::place_of_script(lua, 1).unzip()))?)?;
+    let random = std::rc::Rc::new(std::cell::Cell::new(RANDOM_SEED));
+    let state = random.clone();
+    native.raw_set("random", lua.create_function(move |lua, args: MultiValue| random_number(lua, &args, &state))?)?;
+    native.raw_set(
+        "randomseed",
+        lua.create_function(move |lua, args: MultiValue| {
+            let seed = integer_arg(lua, &args, 0)? as u64;
+            random.set(((seed & 0xffff_ffff) << 16) | 0x330e);
+            Ok(())
+        })?,
+    )?;
+    native.raw_set("string", patterns::library(lua)?)?;
+    native.raw_set("bit", bit::library(lua)?)?;
+    native.raw_set("struct", structs::library(lua)?)?;
+    native.raw_set("cmsgpack", cmsgpack::library(lua)?)?;
+    native.raw_set("cjson", cjson::library(lua)?)?;
+    native.raw_set("redis", redis(lua, versions)?)?;
+    let loading = lua.create_table()?;
+    constants(lua, &loading, versions)?;
+    loading.raw_set("register_function", lua.create_function(register_function)?)?;
+    native.raw_set("redis_loading", loading)?;
+    Ok(native)
+}
+
+/// Raises the complaint of a function of the prelude: of its index, its name, what it expected, and what it got.
+fn bad_argument(lua: &Lua, args: MultiValue) -> Result<()> {
+    let index = integer_arg(lua, &args, 0)?;
+    let (name, what) = (string_arg(lua, &args, 1)?, string_arg(lua, &args, 2)?);
+    let (name, mut what) = (name.to_string_lossy(), what.to_string_lossy());
+    if !what.contains(' ') {
+        what = format!("{what} expected, got {}", args.get(3).map_or("no value", raise::type_name));
+    }
+    let at = lua
+        .inspect_stack(2, |caller| match (caller.source().short_src, caller.current_line()) {
+            (Some(source), Some(line)) => format!("{source}:{line}: "),
+            _ => String::new(),
+        })
+        .unwrap_or_default();
+    let text = format!("{at}bad argument #{index} to '{name}' ({what})");
+    Err(mlua::Error::external(Raised::Text(text.into_bytes())))
+}
+
+/// What the generator begins with: as drand48 does.
+const RANDOM_SEED: u64 = 0x1234_abcd_330e;
+
+/// `math.random`: the numbers of lrand48, so that scripts that seed it get the same everywhere.
+fn random_number(lua: &Lua, args: &MultiValue, state: &std::cell::Cell<u64>) -> Result<f64> {
+    let next = state.get().wrapping_mul(0x5_deec_e66d).wrapping_add(0xb) & 0xffff_ffff_ffff;
+    let max = f64::from(i32::MAX);
+    let (low, high) = match args.len() {
+        0 => (None, 0.0),
+        1 => (Some(1.0), number_arg(lua, args, 0)?.trunc()),
+        2 => (Some(number_arg(lua, args, 0)?.trunc()), number_arg(lua, args, 1)?.trunc()),
+        _ => return raise::fail(lua, "wrong number of arguments"),
+    };
+    if let Some(low) = low
+        && low > high
+    {
+        return raise::bad_argument(lua, args.len(), "interval is empty");
+    }
+    state.set(next);
+    let part = ((next >> 17) % (i32::MAX as u64)) as f64 / max;
+    Ok(low.map_or(part, |low| (part * (high - low + 1.0)).floor() + low))
+}
+
+fn constants(lua: &Lua, table: &Table, versions: Versions) -> Result<()> {
+    for (level, name) in ["LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNING"].into_iter().enumerate() {
+        table.raw_set(name, level)?;
+    }
+    let number = |version: &str| {
+        version.split('.').take(3).fold(0u32, |sum, part| sum * 256 + part.parse::<u32>().unwrap_or_default())
+    };
+    table.raw_set("REDIS_VERSION", versions.redis)?;
+    table.raw_set("REDIS_VERSION_NUM", number(versions.redis))?;
+    table.raw_set("SERVER_NAME", versions.server_name)?;
+    table.raw_set("SERVER_VERSION", versions.server)?;
+    table.raw_set("SERVER_VERSION_NUM", number(versions.server))?;
+    table.raw_set("log", lua.create_function(write_log)?)
+}
+
+/// The table `redis`, without what needs the server.
+fn redis(lua: &Lua, versions: Versions) -> Result<Table> {
+    let table = lua.create_table()?;
+    constants(lua, &table, versions)?;
+    let flags = [("NONE", 0), ("AOF", REPL_AOF), ("SLAVE", REPL_REPLICA), ("REPLICA", REPL_REPLICA)];
+    for (name, flag) in flags.into_iter().chain([("ALL", REPL_AOF | REPL_REPLICA)]) {
+        table.raw_set(format!("REPL_{name}"), flag)?;
+    }
+    table.raw_set("error_reply", lua.create_function(|lua, args: MultiValue| single_field(lua, &args, "err"))?)?;
+    table.raw_set("status_reply", lua.create_function(|lua, args: MultiValue| single_field(lua, &args, "ok"))?)?;
+    table.raw_set("sha1hex", lua.create_function(sha1hex)?)?;
+    table.raw_set("setresp", lua.create_function(set_resp)?)?;
+    table.raw_set("set_repl", lua.create_function(set_repl)?)?;
+    table.raw_set("replicate_commands", lua.create_function(|_, _: MultiValue| Ok(true))?)?;
+    table.raw_set("breakpoint", lua.create_function(|_, _: MultiValue| Ok(false))?)?;
+    table.raw_set("debug", lua.create_function(|_, _: MultiValue| Ok(()))?)?;
+    Ok(table)
+}
+
+fn single_field(lua: &Lua, args: &MultiValue, field: &str) -> Result<Table> {
+    let (Some(Value::String(text)), 1) = (args.front(), args.len()) else {
+        return error_table(lua, b"ERR wrong number or type of arguments", false);
+    };
+    if field == "ok" {
+        let table = lua.create_table()?;
+        table.raw_set(field, text)?;
+        return Ok(table);
+    }
+    let text = text.as_bytes();
+    let line = text.strip_prefix(b"-").unwrap_or(&text);
+    let code: &[u8] = if line.contains(&b' ') { b"" } else { b"ERR " };
+    error_table(lua, &[code, line].concat(), false)
+}
+
+fn sha1hex(lua: &Lua, args: MultiValue) -> Result<mlua::LuaString> {
+    if args.len() != 1 {
+        return fail_table("ERR wrong number of arguments");
+    }
+    let text = match args.front() {
+        Some(Value::String(_) | Value::Integer(_) | Value::Number(_)) => string_arg(lua, &args, 0)?.as_bytes().to_vec(),
+        _ => Vec::new(),
+    };
+    lua.create_string(sha1_hex(&text))
+}
+
+fn set_resp(lua: &Lua, args: MultiValue) -> Result<()> {
+    if args.len() != 1 {
+        return fail_table("ERR redis.setresp() requires one argument.");
+    }
+    let proto = match args.front() {
+        Some(Value::Integer(2)) => Proto::Resp2,
+        Some(Value::Integer(3)) => Proto::Resp3,
+        _ => return fail_table("ERR RESP version must be 2 or 3."),
+    };
+    if let Some(mut mode) = lua.app_data_mut::<Mode>() {
+        mode.proto = proto;
+    }
+    Ok(())
+}
+
+fn set_repl(lua: &Lua, args: MultiValue) -> Result<()> {
+    if args.len() != 1 {
+        return fail_table("ERR redis.set_repl() requires one argument.");
+    }
+    let flags = match args.front() {
+        Some(Value::Integer(flags)) => *flags,
+        Some(Value::Number(flags)) => *flags as i64,
+        _ => -1,
+    };
+    if flags & !(REPL_AOF | REPL_REPLICA) != 0 {
+        return fail_table("ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
+    }
+    if let Some(mut mode) = lua.app_data_mut::<Mode>() {
+        mode.is_repeated = flags & REPL_AOF != 0;
+    }
+    Ok(())
+}
+
+fn write_log(lua: &Lua, args: MultiValue) -> Result<()> {
+    if args.len() < 2 {
+        return fail_table("ERR redis.log() requires two arguments or more.");
+    }
+    let level = match args.front() {
+        Some(Value::Integer(level)) => *level,
+        Some(Value::Number(level)) => *level as i64,
+        _ => return fail_table("ERR First argument must be a number (log level)."),
+    };
+    let level = match level {
+        0 => Level::Debug,
+        1 => Level::Verbose,
+        2 => Level::Notice,
+        3 => Level::Warning,
+        _ => return fail_table("ERR Invalid log level."),
+    };
+    let mut parts = Vec::new();
+    for index in 1..args.len() {
+        if let Some(Value::String(_) | Value::Integer(_) | Value::Number(_)) = args.get(index) {
+            parts.push(shown(&string_arg(lua, &args, index)?.as_bytes()));
+        }
+    }
+    log::log(level, &parts.join(" "));
+    Ok(())
+}
+
+/// The call that these arguments make.
+pub(super) fn call_of(lua: &Lua, args: &MultiValue) -> Result<Call> {
+    if args.is_empty() {
+        return fail_table("ERR Please specify at least one argument for this redis lib call");
+    }
+    let mut argv = Vec::with_capacity(args.len());
+    for arg in args {
+        argv.push(match arg {
+            Value::String(text) => text.as_bytes().to_vec(),
+            Value::Integer(number) => convert::number_text(*number as f64),
+            Value::Number(number) => convert::number_text(*number),
+            _ => return fail_table("ERR Lua redis lib command arguments must be strings or integers"),
+        });
+    }
+    let (proto, is_repeated) =
+        lua.app_data_ref::<Mode>().map_or((Proto::Resp2, true), |mode| (mode.proto, mode.is_repeated));
+    Ok(Call { argv, proto, is_repeated })
+}
+
+/// The value of a call that failed before it was made, where failures are values.
+pub(super) fn caught(lua: &Lua, error: mlua::Error) -> Result<Value> {
+    match error.downcast_ref::<Raised>() {
+        Some(Raised::Table { err, is_counted }) => Ok(Value::Table(error_table(lua, err, *is_counted)?)),
+        _ => Err(error),
+    }
+}
+
+/// `redis.register_function(name, callback)` or with a table of named arguments.
+fn register_function(lua: &Lua, args: MultiValue) -> Result<()> {
+    if !lua.app_data_ref::<Mode>().is_some_and(|mode| mode.is_loading) {
+        return fail_table("ERR redis.register_function can only be called on FUNCTION LOAD command");
+    }
+    let mut registration = Registration::default();
+    let callback = match (args.len(), args.front(), args.get(1)) {
+        (1, Some(Value::Table(named)), _) => named_arguments(named, &mut registration)?,
+        (1, ..) => {
+            return fail_table(
+                "ERR calling redis.register_function with a single argument is only applicable to Lua table \
+                 (representing named arguments).",
+            );
+        }
+        (2, Some(name), callback) => {
+            let Some(name) = text_of(lua, name)? else {
+                return fail_table("ERR first argument to redis.register_function must be a string");
+            };
+            registration.name = name;
+            match callback {
+                Some(Value::Function(callback)) => callback.clone(),
+                _ => return fail_table("ERR second argument to redis.register_function must be a function"),
+            }
+        }
+        _ => return fail_table("ERR wrong number of arguments to redis.register_function"),
+    };
+    if !functions::is_valid_name(&registration.name) {
+        return fail_table(format!("ERR {}", functions::BAD_NAME));
+    }
+    let register: Function = lua.named_registry_value("russet.register")?;
+    if !register.call::<bool>((lua.create_string(&registration.name)?, callback))? {
+        return fail_table("ERR Function already exists in the library");
+    }
+    if let Some(mut mode) = lua.app_data_mut::<Mode>() {
+        mode.registered.push(registration);
+    }
+    Ok(())
+}
+
+fn text_of(lua: &Lua, value: &Value) -> Result<Option<Vec<u8>>> {
+    match value {
+        Value::String(_) | Value::Integer(_) | Value::Number(_) => {
+            Ok(lua.coerce_string(value.clone())?.map(|text| text.as_bytes().to_vec()))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn named_arguments(named: &Table, registration: &mut Registration) -> Result<Function> {
+    let (mut has_name, mut callback) = (false, None);
+    for pair in named.pairs::<Value, Value>() {
+        let (Value::String(name), value) = pair? else {
+            return fail_table("ERR named argument key given to redis.register_function is not a string");
+        };
+        match (&*name.as_bytes(), value) {
+            (b"function_name", Value::String(name)) => {
+                registration.name = name.as_bytes().to_vec();
+                has_name = true;
+            }
+            (b"function_name", _) => {
+                return fail_table("ERR function_name argument given to redis.register_function must be a string");
+            }
+            (b"description", Value::String(text)) => registration.description = Some(text.as_bytes().to_vec()),
+            (b"description", _) => {
+                return fail_table("ERR description argument given to redis.register_function must be a string");
+            }
+            (b"callback", Value::Function(function)) => callback = Some(function),
+            (b"callback", _) => {
+                return fail_table("ERR callback argument given to redis.register_function must be a function");
+            }
+            (b"flags", Value::Table(flags)) => registration.flags = flags_of(&flags)?,
+            (b"flags", _) => {
+                return fail_table(
+                    "ERR flags argument to redis.register_function must be a table representing function flags",
+                );
+            }
+            _ => return fail_table("ERR unknown argument given to redis.register_function"),
+        }
+    }
+    if !has_name {
+        return fail_table("ERR redis.register_function must get a function name argument");
+    }
+    callback.map_or_else(|| fail_table("ERR redis.register_function must get a callback argument"), Ok)
+}
+
+fn flags_of(flags: &Table) -> Result<Vec<Vec<u8>>> {
+    let mut names = Vec::new();
+    for index in 1..=flags.raw_len() {
+        match flags.raw_get(index)? {
+            Value::String(name) if super::ScriptFlags::named(&name.as_bytes()).is_some() => {
+                names.push(name.as_bytes().to_vec());
+            }
+            Value::Nil => break,
+            _ => return fail_table("ERR unknown flag given"),
+        }
+    }
+    Ok(names)
+}

@@ -1,0 +1,233 @@
+//! Replies as Lua values, and Lua values as replies.
+
+use mlua::{Error, Lua, Result, Table, Value};
+
+use crate::base::number::{format_shortest, parse_f64, parse_i64};
+use crate::resp::{Output, Proto, Reply};
+
+use super::engine::End;
+use super::raise::{Raised, error_table};
+
+/// Tables within tables that a reply may have.
+const DEPTH_MAX: usize = 7900;
+/// Arrays within arrays that the reply to a command may have.
+const REPLY_DEPTH_MAX: usize = 1000;
+
+/// The value that a command's reply is for a script. An error is raised, or else is a value too.
+pub(super) fn from_reply(lua: &Lua, reply: &[u8], raises: bool) -> Result<Value> {
+    if let Some(line) = reply.strip_prefix(b"-")
+        && raises
+    {
+        let err = line.strip_suffix(b"\r\n").unwrap_or(line).to_vec();
+        return Err(Error::external(Raised::Table { err, is_counted: true }));
+    }
+    Reader { lua, rest: reply }.value(0)
+}
+
+struct Reader<'a> {
+    lua: &'a Lua,
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn line(&mut self) -> &'a [u8] {
+        let end = memchr::memchr(b'\r', self.rest).unwrap_or(self.rest.len());
+        let line = &self.rest[..end];
+        self.rest = self.rest.get(end + 2..).unwrap_or_default();
+        line
+    }
+
+    fn bulk(&mut self, len: usize) -> &'a [u8] {
+        let bytes = &self.rest[..len.min(self.rest.len())];
+        self.rest = self.rest.get(len + 2..).unwrap_or_default();
+        bytes
+    }
+
+    fn string(&self, bytes: &[u8]) -> Result<Value> {
+        Ok(Value::String(self.lua.create_string(bytes)?))
+    }
+
+    /// `{name = value}`.
+    fn named(&self, name: &str, value: Value) -> Result<Value> {
+        let table = self.lua.create_table_with_capacity(0, 1)?;
+        table.raw_set(name, value)?;
+        Ok(Value::Table(table))
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Value> {
+        let Some(&kind) = self.rest.first() else { return Ok(Value::Nil) };
+        if depth > REPLY_DEPTH_MAX {
+            self.rest = &[];
+            return Ok(Value::Nil);
+        }
+        self.rest = &self.rest[1..];
+        let line = self.line();
+        let count = parse_i64(line).and_then(|count| usize::try_from(count).ok());
+        match (kind, count) {
+            (b'+', _) => self.named("ok", self.string(line)?),
+            (b'-', _) => Ok(Value::Table(error_table(self.lua, line, true)?)),
+            (b':', _) => Ok(Value::Number(parse_i64(line).unwrap_or_default() as f64)),
+            (b'$', Some(len)) => {
+                let bytes = self.bulk(len);
+                self.string(bytes)
+            }
+            (b'$' | b'*', None) => Ok(Value::Boolean(false)),
+            (b'*' | b'>', Some(count)) => {
+                let table = self.lua.create_table_with_capacity(count.min(self.rest.len()), 0)?;
+                for index in 1..=count {
+                    let value = self.value(depth + 1)?;
+                    table.raw_set(index, value)?;
+                }
+                Ok(Value::Table(table))
+            }
+            (b'%', Some(count)) => {
+                let table = self.lua.create_table()?;
+                for _ in 0..count {
+                    let (key, value) = (self.value(depth + 1)?, self.value(depth + 1)?);
+                    if key != Value::Nil {
+                        table.raw_set(key, value)?;
+                    }
+                }
+                self.named("map", Value::Table(table))
+            }
+            (b'~', Some(count)) => {
+                let table = self.lua.create_table()?;
+                for _ in 0..count {
+                    let member = self.value(depth + 1)?;
+                    if member != Value::Nil {
+                        table.raw_set(member, true)?;
+                    }
+                }
+                self.named("set", Value::Table(table))
+            }
+            (b'|', Some(count)) => {
+                // What a reply tells beside itself is no value.
+                for _ in 0..count * 2 {
+                    self.value(depth + 1)?;
+                }
+                self.value(depth + 1)
+            }
+            (b',', _) => {
+                let number = parse_f64(line).unwrap_or(f64::NAN);
+                self.named("double", Value::Number(number))
+            }
+            (b'#', _) => Ok(Value::Boolean(line == b"t")),
+            (b'(', _) => self.named("big_number", self.string(line)?),
+            (b'=', Some(len)) => {
+                let bytes = self.bulk(len);
+                let (format, text) = bytes.split_at(bytes.len().min(4));
+                let table = self.lua.create_table_with_capacity(0, 2)?;
+                table.raw_set("format", self.string(format.get(..3).unwrap_or_default())?)?;
+                table.raw_set("string", self.string(text)?)?;
+                self.named("verbatim_string", Value::Table(table))
+            }
+            _ => Ok(Value::Nil),
+        }
+    }
+}
+
+/// A number as a script's integer: cut off towards zero; what does not fit is the least.
+fn whole(number: f64) -> i64 {
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&number) { number as i64 } else { i64::MIN }
+}
+
+/// A number as the argument of a command.
+pub(super) fn number_text(number: f64) -> Vec<u8> {
+    let integer = whole(number);
+    if integer as f64 == number && integer != i64::MIN && integer != i64::MAX {
+        return integer.to_string().into_bytes();
+    }
+    if number.is_nan() {
+        return if number.is_sign_negative() { b"-nan".to_vec() } else { b"nan".to_vec() };
+    }
+    format_shortest(number).into_bytes()
+}
+
+/// What a script returned, for a client of this protocol. `is_resp3`: the script spoke the newer one.
+pub(super) fn to_reply(value: &Value, proto: Proto, is_resp3: bool) -> End {
+    if let Value::Table(table) = value
+        && let Ok(Value::String(err)) = table.raw_get::<Value>("err")
+    {
+        let is_counted = table.raw_get::<Value>("ignore_error_stats_update").is_ok_and(|set| set != Value::Nil);
+        return End::Failed { line: one_line(&err.as_bytes()), is_counted };
+    }
+    let mut out = Output::default();
+    write(&mut Reply::new(&mut out, proto), value, is_resp3, 0);
+    End::Reply(out.to_vec())
+}
+
+fn one_line(text: &[u8]) -> Vec<u8> {
+    text.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }).collect()
+}
+
+fn write_line(reply: &mut Reply<'_>, kind: u8, text: &[u8]) {
+    reply.raw(&[&[kind], one_line(text).as_slice(), b"\r\n"].concat());
+}
+
+fn write(reply: &mut Reply<'_>, value: &Value, is_resp3: bool, depth: usize) {
+    match value {
+        Value::String(text) => reply.bulk(&text.as_bytes()),
+        Value::Integer(number) => reply.int(*number),
+        Value::Number(number) => reply.int(whole(*number)),
+        Value::Boolean(flag) if is_resp3 => reply.bool(*flag),
+        Value::Boolean(true) => reply.int(1),
+        Value::Table(_) if depth >= DEPTH_MAX => reply.error("ERR reached lua stack limit"),
+        Value::Table(table) => write_table(reply, table, is_resp3, depth),
+        _ => reply.null(),
+    }
+}
+
+fn write_table(reply: &mut Reply<'_>, table: &Table, is_resp3: bool, depth: usize) {
+    let field = |name: &str| table.raw_get::<Value>(name).unwrap_or(Value::Nil);
+    if let Value::String(err) = field("err") {
+        return write_line(reply, b'-', &err.as_bytes());
+    }
+    if let Value::String(ok) = field("ok") {
+        return write_line(reply, b'+', &ok.as_bytes());
+    }
+    match field("double") {
+        Value::Integer(number) => return reply.double_text(&number_text(number as f64)),
+        Value::Number(number) => return reply.double_text(&number_text(number)),
+        _ => {}
+    }
+    if let Value::Table(map) = field("map") {
+        let (mark, mut count) = (reply.mark(), 0);
+        for (key, value) in map.pairs::<Value, Value>().flatten() {
+            write(reply, &key, is_resp3, depth + 1);
+            write(reply, &value, is_resp3, depth + 1);
+            count += 1;
+        }
+        return reply.map_at(mark, count);
+    }
+    if let Value::Table(set) = field("set") {
+        let (mark, mut count) = (reply.mark(), 0);
+        for (member, _) in set.pairs::<Value, Value>().flatten() {
+            write(reply, &member, is_resp3, depth + 1);
+            count += 1;
+        }
+        return reply.set_at(mark, count);
+    }
+    if let Value::String(digits) = field("big_number") {
+        return reply.big_number(&one_line(&digits.as_bytes()));
+    }
+    if let Value::Table(verbatim) = field("verbatim_string") {
+        let part = |name: &str| verbatim.raw_get::<Value>(name).unwrap_or(Value::Nil);
+        if let (Value::String(format), Value::String(text)) = (part("format"), part("string")) {
+            let format = format.as_bytes();
+            let mut kind = [b' '; 3];
+            kind.iter_mut().zip(format.iter()).for_each(|(to, from)| *to = *from);
+            return reply.verbatim(&kind, &text.as_bytes());
+        }
+    }
+    // The elements up to the first that is not there.
+    let mark = reply.mark();
+    let mut count = 0;
+    for index in 1.. {
+        match table.raw_get::<Value>(index) {
+            Ok(Value::Nil) | Err(_) => break,
+            Ok(value) => write(reply, &value, is_resp3, depth + 1),
+        }
+        count = index;
+    }
+    reply.array_at(mark, usize::try_from(count).unwrap_or_default());
+}

@@ -1,0 +1,519 @@
+//! One Lua state and the stack it runs on. A script runs as a coroutine of native code: where it asks something of the server, and
+//! each ten thousand instructions, it stands still and gives a `Step` to whoever drives it, who may take as long as he likes and do
+//! anything meanwhile but start another script. No call goes the other way round, so that nothing that a script does is nested
+//! in it: a script that runs too long is simply left standing while the server takes its turns.
+
+use corosensei::stack::DefaultStack;
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
+
+use crate::resp::Proto;
+
+use super::raise::{self, Raised, value_of};
+use super::{api, convert};
+
+/// What the Lua state is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// EVAL.
+    Eval,
+    /// FCALL.
+    Functions,
+}
+
+/// How the server calls itself.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct Versions {
+    pub redis: &'static str,
+    pub server: &'static str,
+    pub server_name: &'static str,
+}
+
+/// A script to be run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Under which name it was compiled: its digest, or the function's name.
+    pub id: Vec<u8>,
+    /// KEYS.
+    pub keys: Vec<Vec<u8>>,
+    /// ARGV.
+    pub args: Vec<Vec<u8>>,
+    /// What its result is written for.
+    pub proto: Proto,
+}
+
+/// A command that a script calls.
+#[derive(Clone, Debug, Default)]
+pub struct Call {
+    /// The request.
+    pub argv: Vec<Vec<u8>>,
+    /// The protocol of the reply.
+    pub proto: Proto,
+    /// Does what it changes go to the append-only file and to replicas?
+    pub is_repeated: bool,
+}
+
+/// A function that a library registers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Registration {
+    pub name: Vec<u8>,
+    pub description: Option<Vec<u8>>,
+    pub flags: Vec<Vec<u8>>,
+}
+
+/// How a script ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With this reply, written out.
+    Reply(Vec<u8>),
+    /// With an error line; was it counted among the error replies already?
+    Failed {
+        /// The line, without the leading `-`.
+        line: Vec<u8>,
+        /// Counted when the command that failed was called.
+        is_counted: bool,
+    },
+    /// A library is loaded.
+    Loaded(Vec<Registration>),
+    /// A chunk is compiled (None), or cannot be.
+    Compiled(Option<Vec<u8>>),
+    /// An order is done that has no result.
+    Done,
+}
+
+/// Where a script stands still.
+#[derive(Debug)]
+pub enum Step {
+    /// It calls a command; go on with `answer`.
+    Call(Call),
+    /// It asks whether it might; go on with `permit`.
+    MayCall(Vec<Vec<u8>>),
+    /// Some instructions have passed; go on with `go_on` or `kill`.
+    Tick,
+    /// It is done.
+    End(End),
+}
+
+enum Order {
+    Compile { id: Vec<u8>, code: Vec<u8> },
+    Forget(Vec<u8>),
+    Run(Run),
+    Load(Vec<u8>),
+    Adopt,
+    Answer(Vec<u8>),
+    Permit(Result<bool, &'static str>),
+    GoOn,
+    Kill(&'static str),
+    Stop,
+}
+
+enum Pause {
+    Idle(End, usize),
+    Call(Call),
+    MayCall(Vec<Vec<u8>>),
+    Tick,
+}
+
+/// Instructions between two ticks.
+const TICK_INSTRUCTIONS: u32 = 10_000;
+/// Address space for the stack; it is backed by memory as far as it was used.
+const STACK_BYTES: usize = 16 << 20;
+
+/// A Lua state.
+pub struct Engine {
+    machine: Coroutine<Order, Pause, ()>,
+    used_memory: usize,
+    is_running: bool,
+}
+
+impl Engine {
+    /// A fresh state, which may use so much memory. None if the system has no room for its stack.
+    pub fn new(kind: Kind, memory_max: usize, versions: Versions) -> Option<Engine> {
+        let stack = DefaultStack::new(STACK_BYTES).ok()?;
+        let machine = Coroutine::with_stack(stack, move |yielder: &Yielder<Order, Pause>, order: Order| {
+            // Nothing is left of a state that cannot be made: `resume` answers for it.
+            if let Err(error) = live(yielder, order, kind, memory_max, versions) {
+                crate::base::log::warning(&format!("A Lua state could not be made: {error}"));
+            }
+        });
+        let mut engine = Engine { machine, used_memory: 0, is_running: false };
+        engine.resume(Order::GoOn);
+        (!engine.machine.done()).then_some(engine)
+    }
+
+    /// Bytes that the Lua state takes, as of the end of the last script.
+    pub fn used_memory(&self) -> usize {
+        self.used_memory
+    }
+
+    /// Compiles a script and keeps it under this name.
+    ///
+    /// # Errors
+    /// Why it cannot be compiled.
+    pub fn compile(&mut self, id: &[u8], code: &[u8]) -> Result<(), Vec<u8>> {
+        match self.resume(Order::Compile { id: id.to_vec(), code: code.to_vec() }) {
+            Step::End(End::Compiled(Some(why))) => Err(why),
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets a script or function.
+    pub fn forget(&mut self, id: &[u8]) {
+        self.resume(Order::Forget(id.to_vec()));
+    }
+
+    /// Begins to run a script that was compiled, or a function that was adopted.
+    pub fn start(&mut self, run: Run) -> Step {
+        self.resume(Order::Run(run))
+    }
+
+    /// Begins to load a library; what it registers counts only once it is adopted.
+    pub fn load(&mut self, code: &[u8]) -> Step {
+        self.resume(Order::Load(code.to_vec()))
+    }
+
+    /// Takes over the functions of the library that was loaded last.
+    pub fn adopt(&mut self) {
+        self.resume(Order::Adopt);
+    }
+
+    /// Goes on with the reply to a call.
+    pub fn answer(&mut self, reply: Vec<u8>) -> Step {
+        self.resume(Order::Answer(reply))
+    }
+
+    /// Goes on with whether the call were allowed, or with an error.
+    pub fn permit(&mut self, allowed: Result<bool, &'static str>) -> Step {
+        self.resume(Order::Permit(allowed))
+    }
+
+    /// Goes on.
+    pub fn go_on(&mut self) -> Step {
+        self.resume(Order::GoOn)
+    }
+
+    /// Goes on to the script's end, which is this error, whatever it tries.
+    pub fn kill(&mut self, why: &'static str) -> Step {
+        self.resume(Order::Kill(why))
+    }
+
+    fn resume(&mut self, order: Order) -> Step {
+        if self.machine.done() {
+            let line = b"ERR The Lua state is gone".to_vec();
+            return Step::End(End::Failed { line, is_counted: false });
+        }
+        let pause = match self.machine.resume(order) {
+            CoroutineResult::Yield(pause) => pause,
+            CoroutineResult::Return(()) => Pause::Idle(End::Done, 0),
+        };
+        self.is_running = !matches!(pause, Pause::Idle(..));
+        match pause {
+            Pause::Idle(end, used_memory) => {
+                self.used_memory = used_memory;
+                Step::End(end)
+            }
+            Pause::Call(call) => Step::Call(call),
+            Pause::MayCall(argv) => Step::MayCall(argv),
+            Pause::Tick => Step::Tick,
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // The stack holds frames of C: a script must come to its own end before the stack goes.
+        while self.is_running {
+            self.resume(Order::Kill("ERR The script was ended with its Lua state"));
+        }
+        if !self.machine.done() {
+            self.resume(Order::Stop);
+        }
+    }
+}
+
+/// What is known of the script that runs, for the functions that it calls.
+#[derive(Debug)]
+pub(super) struct Mode {
+    pub(super) proto: Proto,
+    pub(super) is_repeated: bool,
+    pub(super) is_loading: bool,
+    pub(super) registered: Vec<Registration>,
+    /// Set once the script is to end with this error.
+    killed: Option<&'static str>,
+    /// Where it was then.
+    killed_at: Option<(String, usize)>,
+}
+
+impl Default for Mode {
+    fn default() -> Mode {
+        Mode {
+            proto: Proto::Resp2,
+            is_repeated: true,
+            is_loading: false,
+            registered: Vec::new(),
+            killed: None,
+            killed_at: None,
+        }
+    }
+}
+
+impl Mode {
+    /// What the script is to end with, if it is to end.
+    pub(super) fn killed(&self) -> Option<&'static str> {
+        self.killed
+    }
+}
+
+/// The life of a Lua state, on its own stack: from one order to the next.
+fn live(
+    yielder: &Yielder<Order, Pause>,
+    mut order: Order,
+    kind: Kind,
+    memory_max: usize,
+    versions: Versions,
+) -> mlua::Result<()> {
+    let libs = StdLib::STRING | StdLib::TABLE | StdLib::MATH | StdLib::OS;
+    let lua = Lua::new_with(libs, LuaOptions::default())?;
+    lua.set_app_data(Mode::default());
+    lua.scope(|scope| {
+        let native = api::natives(&lua, versions)?;
+        let call = |lua: &Lua, args: MultiValue| -> mlua::Result<Vec<u8>> {
+            let call = api::call_of(lua, &args)?;
+            match yielder.suspend(Pause::Call(call)) {
+                Order::Answer(reply) => Ok(reply),
+                _ => Ok(b"-ERR The script was ended\r\n".to_vec()),
+            }
+        };
+        let redis: Table = native.raw_get("redis")?;
+        redis.raw_set(
+            "call",
+            scope.create_function(move |lua, args: MultiValue| convert::from_reply(lua, &call(lua, args)?, true))?,
+        )?;
+        redis.raw_set(
+            "pcall",
+            scope.create_function(move |lua, args: MultiValue| {
+                let reply = match call(lua, args) {
+                    Ok(reply) => reply,
+                    Err(error) => return api::caught(lua, error),
+                };
+                convert::from_reply(lua, &reply, false)
+            })?,
+        )?;
+        redis.raw_set(
+            "acl_check_cmd",
+            scope.create_function(move |lua, args: MultiValue| {
+                let call = api::call_of(lua, &args)?;
+                match yielder.suspend(Pause::MayCall(call.argv)) {
+                    Order::Permit(Ok(allowed)) => Ok(allowed),
+                    Order::Permit(Err(why)) => raise::fail_table(why),
+                    _ => raise::fail_table("ERR The script was ended"),
+                }
+            })?,
+        )?;
+        let tick = scope.create_function(move |lua, (): ()| {
+            if let Order::Kill(why) = yielder.suspend(Pause::Tick)
+                && let Some(mut mode) = lua.app_data_mut::<Mode>()
+            {
+                mode.killed = Some(why);
+                mode.killed_at = raise::place_of_script(lua, 0);
+            }
+            Ok(())
+        })?;
+        lua.set_named_registry_value("russet.tick", tick)?;
+        let kind_name = if kind == Kind::Eval { "eval" } else { "function" };
+        let prelude = lua.load(include_str!("prelude.lua")).set_name("=russet");
+        let parts: Table = prelude.call((native, kind_name))?;
+        let engine = Parts {
+            compile: parts.raw_get("compile")?,
+            forget: parts.raw_get("forget")?,
+            run: parts.raw_get("run")?,
+            load: parts.raw_get("load")?,
+            adopt: parts.raw_get("adopt")?,
+            tidy: parts.raw_get("tidy")?,
+        };
+        for name in ["register", "call", "index"] {
+            lua.set_named_registry_value(&format!("russet.{name}"), parts.raw_get::<Function>(name)?)?;
+        }
+        lua.set_memory_limit(memory_max)?;
+        watch(&lua, TICK_INSTRUCTIONS)?;
+        let mut end = End::Done;
+        loop {
+            order = match order {
+                Order::Stop => return Ok(()),
+                Order::Compile { id, code } => {
+                    end = End::Compiled(compile(&lua, &engine, &id, &code, kind));
+                    Order::GoOn
+                }
+                Order::Forget(id) => {
+                    // It fails only where there is no memory for the name; the function then stays unused.
+                    end =
+                        lua.create_string(&id).and_then(|id| engine.forget.call(id)).map_or(End::Done, |()| End::Done);
+                    Order::GoOn
+                }
+                Order::Adopt => {
+                    end = engine.adopt.call(()).map_or_else(|error| failed(&lua, error), |()| End::Done);
+                    Order::GoOn
+                }
+                Order::Run(run) => {
+                    end = run_script(&lua, &engine, &run).unwrap_or_else(|error| failed(&lua, error));
+                    end = killed_end(&lua, Some(&run.id)).unwrap_or(end);
+                    finish(&lua, &engine, memory_max);
+                    Order::GoOn
+                }
+                Order::Load(code) => {
+                    end = load_library(&lua, &engine, &code).unwrap_or_else(|error| failed(&lua, error));
+                    end = killed_end(&lua, None).unwrap_or(end);
+                    finish(&lua, &engine, memory_max);
+                    Order::GoOn
+                }
+                Order::Answer(_) | Order::Permit(_) | Order::GoOn | Order::Kill(_) => {
+                    let end = std::mem::replace(&mut end, End::Done);
+                    yielder.suspend(Pause::Idle(end, lua.used_memory()))
+                }
+            };
+        }
+    })
+}
+
+/// The prelude's side of the orders.
+struct Parts {
+    compile: Function,
+    forget: Function,
+    run: Function,
+    load: Function,
+    adopt: Function,
+    tidy: Function,
+}
+
+/// Lets the script stand still after so many instructions, again and again.
+fn watch(lua: &Lua, instructions: u32) -> mlua::Result<()> {
+    lua.set_global_hook(HookTriggers::new().every_nth_instruction(instructions), |lua, _| {
+        let killed = |lua: &Lua| lua.app_data_ref::<Mode>().and_then(|mode| mode.killed);
+        if killed(lua).is_none() {
+            let tick: Function = lua.named_registry_value("russet.tick")?;
+            tick.call::<()>(())?;
+        }
+        let Some(why) = killed(lua) else { return Ok(VmState::Continue) };
+        // From here on each instruction fails, so that nothing that catches errors holds it up.
+        watch(lua, 1)?;
+        Err(mlua::Error::external(Raised::Table { err: why.into(), is_counted: false }))
+    })
+}
+
+/// Makes ready for the next script.
+fn finish(lua: &Lua, engine: &Parts, memory_max: usize) {
+    let was_killed = lua.app_data_mut::<Mode>().is_some_and(|mut mode| {
+        let was_killed = mode.killed.is_some();
+        *mode = Mode::default();
+        was_killed
+    });
+    if was_killed && let Err(error) = watch(lua, TICK_INSTRUCTIONS) {
+        crate::base::log::warning(&format!("Scripts run without being watched: {error}"));
+    }
+    // What a script leaves behind must not keep the next one from its memory: Lua itself collects only at its own pace.
+    if lua.used_memory() > memory_max / 4 && lua.gc_collect().is_err() {
+        crate::base::log::warning("The garbage of a script could not be collected");
+    }
+    if engine.tidy.call::<()>(()).is_err() {
+        crate::base::log::warning("A script may have left something in a table that cannot be written to");
+    }
+}
+
+fn compile(lua: &Lua, engine: &Parts, id: &[u8], code: &[u8], kind: Kind) -> Option<Vec<u8>> {
+    let name = if kind == Kind::Eval { "@user_script" } else { "@user_function" };
+    let compiled = (|| engine.compile.call::<Value>((lua.create_string(id)?, lua.create_string(code)?, name)))();
+    match compiled {
+        Ok(Value::Nil) => None,
+        Ok(Value::String(why)) => Some(why.as_bytes().to_vec()),
+        Ok(_) => Some(Vec::new()),
+        Err(error) => Some(text_of(lua, error)),
+    }
+}
+
+fn strings(lua: &Lua, from: &[Vec<u8>]) -> mlua::Result<Table> {
+    let table = lua.create_table_with_capacity(from.len(), 0)?;
+    for item in from {
+        table.raw_push(lua.create_string(item)?)?;
+    }
+    Ok(table)
+}
+
+fn run_script(lua: &Lua, engine: &Parts, run: &Run) -> mlua::Result<End> {
+    let (keys, args) = (strings(lua, &run.keys)?, strings(lua, &run.args)?);
+    let (ok, value): (bool, Value) = engine.run.call((lua.create_string(&run.id)?, keys, args))?;
+    if !ok {
+        return Ok(failure(&value, Some(&run.id)));
+    }
+    let is_resp3 = lua.app_data_ref::<Mode>().is_some_and(|mode| mode.proto == Proto::Resp3);
+    Ok(convert::to_reply(&value, run.proto, is_resp3))
+}
+
+fn load_library(lua: &Lua, engine: &Parts, code: &[u8]) -> mlua::Result<End> {
+    if let Some(mut mode) = lua.app_data_mut::<Mode>() {
+        mode.is_loading = true;
+    }
+    let (ok, value): (Value, Value) = engine.load.call((lua.create_string(code)?, "@user_function"))?;
+    if ok == Value::Nil {
+        let why = value.as_string().map(|why| why.as_bytes().to_vec()).unwrap_or_default();
+        return Ok(End::Compiled(Some(why)));
+    }
+    if ok != Value::Boolean(true) {
+        return Ok(failure(&value, None));
+    }
+    let registered = lua.app_data_mut::<Mode>().map(|mut mode| std::mem::take(&mut mode.registered));
+    Ok(End::Loaded(registered.unwrap_or_default()))
+}
+
+/// The end of a script that was killed, whatever it made of that.
+fn killed_end(lua: &Lua, id: Option<&Vec<u8>>) -> Option<End> {
+    let mode = lua.app_data_ref::<Mode>()?;
+    let place = mode.killed_at.as_ref().map(|(source, line)| (source.as_bytes(), *line));
+    Some(End::Failed { line: with_place(mode.killed?.as_bytes(), place, id), is_counted: false })
+}
+
+/// The end of a script that raised this. What names it is told where it is known.
+fn failure(value: &Value, id: Option<&Vec<u8>>) -> End {
+    let field = |name: &str| value.as_table().and_then(|table| table.raw_get::<Value>(name).ok());
+    let mut is_counted = false;
+    let text = match (value, field("err")) {
+        (_, Some(Value::String(err))) => {
+            is_counted = field("ignore_error_stats_update") == Some(Value::Boolean(true));
+            err.as_bytes().to_vec()
+        }
+        (Value::String(text), _) => [b"ERR ".as_slice(), &text.as_bytes()].concat(),
+        _ => b"ERR unknown error".to_vec(),
+    };
+    let line = match (field("source"), field("line")) {
+        (Some(Value::String(source)), Some(Value::Integer(line))) => {
+            with_place(&text, Some((&source.as_bytes(), usize::try_from(line).unwrap_or(0))), id)
+        }
+        _ => text,
+    };
+    End::Failed { line, is_counted }
+}
+
+fn with_place(text: &[u8], place: Option<(&[u8], usize)>, id: Option<&Vec<u8>>) -> Vec<u8> {
+    let mut line = text.to_vec();
+    if let (Some((source, at)), Some(id)) = (place, id) {
+        line.extend_from_slice(b" script: ");
+        line.extend_from_slice(id);
+        line.extend_from_slice(b", on ");
+        line.extend_from_slice(source);
+        line.extend_from_slice(format!(":{at}.").as_bytes());
+    }
+    line
+}
+
+fn text_of(lua: &Lua, error: mlua::Error) -> Vec<u8> {
+    match value_of(lua, Value::Error(Box::new(error))) {
+        Ok(Value::String(text)) => text.as_bytes().to_vec(),
+        _ => b"not enough memory".to_vec(),
+    }
+}
+
+/// The end of a script whose failure nothing in Lua caught.
+fn failed(lua: &Lua, error: mlua::Error) -> End {
+    End::Failed { line: [b"ERR ".as_slice(), &text_of(lua, error)].concat(), is_counted: false }
+}

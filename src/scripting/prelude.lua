@@ -1,0 +1,354 @@
+-- What every script finds: the globals of Redis, each table behind a proxy that cannot be written to.
+-- `native` holds what Rust provides, `kind` is "eval" or "function".
+local native, kind = ...
+
+local error, type, next, pairs, rawget, rawset, tostring = error, type, next, pairs, rawget, rawset, tostring
+local setmetatable, getmetatable, setfenv, xpcall, pcall = setmetatable, getmetatable, setfenv, xpcall, pcall
+local loadstring, load, resume, insert = loadstring, load, coroutine.resume, table.insert
+local value_of, bad_argument = native.value_of, native.bad_argument
+
+local READONLY = "Attempt to modify a readonly table"
+
+-- The table behind each proxy, and the other way round.
+local behind = setmetatable({}, { __mode = "k" })
+
+local function refuse()
+  error(READONLY, 2)
+end
+
+local function protect(real)
+  local proxy = setmetatable({}, { __index = real, __newindex = refuse })
+  behind[proxy] = real
+  return proxy
+end
+
+-- Errors of Rust functions come as objects of their own; scripts see strings and tables.
+local function plain(e)
+  if type(e) == "userdata" then
+    return value_of(e)
+  end
+  return e
+end
+
+local function caught(ok, ...)
+  if ok then
+    return ok, ...
+  end
+  local e = plain((...))
+  if type(e) == "table" then
+    local err = rawget(e, "err")
+    if type(err) == "string" then
+      return false, err
+    end
+  end
+  return false, e
+end
+
+local function resumed(ok, ...)
+  if ok then
+    return ok, ...
+  end
+  return false, plain((...))
+end
+
+local real = {
+  _VERSION = _VERSION,
+  assert = assert,
+  collectgarbage = collectgarbage,
+  error = error,
+  gcinfo = gcinfo,
+  ipairs = ipairs,
+  rawequal = rawequal,
+  select = select,
+  tonumber = tonumber,
+  tostring = tostring,
+  type = type,
+  unpack = unpack,
+}
+
+function real.pcall(...)
+  return caught(pcall(...))
+end
+
+function real.xpcall(f, handler)
+  return xpcall(f, function(e)
+    return handler(plain(e))
+  end)
+end
+
+function real.rawget(t, k)
+  if type(t) ~= "table" then
+    bad_argument(1, "rawget", "table", t)
+  end
+  return rawget(behind[t] or t, k)
+end
+
+function real.rawset(t, k, v)
+  if type(t) ~= "table" then
+    bad_argument(1, "rawset", "table", t)
+  end
+  if behind[t] then
+    error(READONLY, 0)
+  end
+  return rawset(t, k, v)
+end
+
+function real.setmetatable(t, mt)
+  if type(t) ~= "table" then
+    bad_argument(1, "setmetatable", "table", t)
+  end
+  if behind[t] then
+    error(READONLY, 0)
+  end
+  if mt ~= nil and type(mt) ~= "table" then
+    bad_argument(2, "setmetatable", "nil or table expected")
+  end
+  return setmetatable(t, mt)
+end
+
+function real.next(t, k)
+  if type(t) ~= "table" then
+    bad_argument(1, "next", "table", t)
+  end
+  return next(behind[t] or t, k)
+end
+local safe_next = real.next
+
+function real.pairs(t)
+  if type(t) ~= "table" then
+    bad_argument(1, "pairs", "table", t)
+  end
+  if behind[t] then
+    return safe_next, t, nil
+  end
+  return next, t, nil
+end
+
+local globals
+
+local function compiled(f, why)
+  if f then
+    return setfenv(f, globals)
+  end
+  return nil, why
+end
+
+function real.loadstring(code, name)
+  if type(code) == "number" then
+    code = tostring(code)
+  elseif type(code) ~= "string" then
+    bad_argument(1, "loadstring", "string", code)
+  end
+  if code:byte() == 27 then
+    return nil, "[string \"" .. code:sub(2, 4) .. "\"]:1: unexpected symbol near 'char(27)'"
+  end
+  return compiled(loadstring(code, name))
+end
+
+function real.load(reader, name)
+  if type(reader) ~= "function" then
+    bad_argument(1, "load", "function", reader)
+  end
+  local is_first = true
+  local is_binary = false
+  local f, why = load(function()
+    if is_binary then
+      return nil
+    end
+    local piece = reader()
+    if type(piece) == "string" and piece ~= "" and is_first then
+      is_first = false
+      if piece:byte() == 27 then
+        is_binary = true
+        return "\1"
+      end
+    end
+    return piece
+  end, name)
+  if is_binary then
+    return nil, "(load):1: unexpected symbol near 'char(27)'"
+  end
+  return compiled(f, plain(why))
+end
+
+-- The libraries.
+local function copy(from, names)
+  local to = {}
+  for name in names:gmatch("%S+") do
+    to[name] = from[name]
+  end
+  return to
+end
+
+local string_table = copy(string, "byte char dump find format gfind gmatch gsub len lower match rep reverse sub upper")
+for name, f in pairs(native.string) do
+  string_table[name] = f
+end
+string_table.gfind = string_table.gmatch
+local math_table = copy(math, [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max min mod
+  modf pi pow rad sin sinh sqrt tan tanh]])
+math_table.random, math_table.randomseed = native.random, native.randomseed
+local table_table = copy(table, "concat foreach foreachi getn insert maxn remove setn sort")
+function table_table.insert(t, ...)
+  if behind[t] then
+    error(READONLY, 0)
+  end
+  return insert(t, ...)
+end
+local coroutine_table = copy(coroutine, "create resume running status wrap yield")
+function coroutine_table.resume(...)
+  return resumed(resume(...))
+end
+
+real.string = protect(string_table)
+real.math = protect(math_table)
+real.table = protect(table_table)
+real.coroutine = protect(coroutine_table)
+real.os = protect({ clock = os.clock })
+real.bit = protect(native.bit)
+real.struct = protect(native.struct)
+real.cmsgpack = protect(native.cmsgpack)
+real.cjson = protect(native.cjson)
+real.redis = protect(native.redis)
+real.server = real.redis
+
+local strings = getmetatable("")
+strings.__index = string_table
+strings.__metatable = protect({ __index = real.string })
+
+setmetatable(real, {
+  __index = function(_, name)
+    error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+  end,
+})
+globals = protect(real)
+rawset(real, "_G", globals)
+local of_globals = protect({ __index = real })
+
+function real.getmetatable(t)
+  if type(t) == "table" and behind[t] then
+    if t == globals then
+      return of_globals
+    end
+    return nil
+  end
+  return getmetatable(t)
+end
+
+-- While a library is loaded it sees little more than how to register functions; its functions see what scripts see.
+local loading_redis = setmetatable(native.redis_loading, {
+  __index = function(_, name)
+    error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+  end,
+})
+local loading_real = setmetatable({}, getmetatable(real))
+loading_real.redis = protect(loading_redis)
+loading_real.server = loading_real.redis
+local of_library = { __index = loading_real, __newindex = refuse }
+local library_globals = setmetatable({}, of_library)
+behind[library_globals] = real
+
+-- What the engine asks for.
+local where = native.where
+local functions = {}
+
+-- Runs where the error happened: what it says, and where.
+local function report(e)
+  e = plain(e)
+  if type(e) ~= "table" then
+    e = { err = "ERR " .. tostring(e) }
+  end
+  local source, line = where()
+  if source then
+    rawset(e, "source", source)
+    rawset(e, "line", line)
+  end
+  return e
+end
+
+local engine = {}
+
+-- Compiles a chunk and keeps it. Returns why not.
+function engine.compile(id, code, name)
+  local f, why = loadstring(code, name)
+  if not f then
+    return why
+  end
+  functions[id] = setfenv(f, globals)
+  return nil
+end
+
+function engine.forget(id)
+  functions[id] = nil
+end
+
+if kind == "eval" then
+  function engine.run(id, keys, argv)
+    rawset(real, "KEYS", keys)
+    rawset(real, "ARGV", argv)
+    return xpcall(functions[id], report)
+  end
+else
+  function engine.run(id, keys, argv)
+    local f = functions[id]
+    return xpcall(function()
+      return f(keys, argv)
+    end, report)
+  end
+end
+
+local pending = {}
+
+-- Runs a library's code, which registers its functions.
+function engine.load(code, name)
+  pending = {}
+  local f, why = loadstring(code, name)
+  if not f then
+    return nil, why
+  end
+  setfenv(f, library_globals)
+  of_library.__index = loading_real
+  local ok, e = xpcall(f, report)
+  of_library.__index = real
+  return ok, e
+end
+
+function engine.register(name, f)
+  if pending[name] then
+    return false
+  end
+  pending[name] = f
+  return true
+end
+
+-- Keeps what the library registered, under its functions' names.
+function engine.adopt()
+  for name, f in pairs(pending) do
+    functions[name] = f
+  end
+  pending = {}
+end
+
+-- Calls and looks up what is the script's, and gives what went wrong as a value.
+function engine.call(...)
+  return pcall(...)
+end
+
+function engine.index(t, k)
+  return pcall(function()
+    return t[k]
+  end)
+end
+
+-- Integer keys may have been put into proxies by functions that write without asking.
+function engine.tidy()
+  for proxy in pairs(behind) do
+    if next(proxy) ~= nil then
+      for key in pairs(proxy) do
+        rawset(proxy, key, nil)
+      end
+    end
+  end
+end
+
+return engine

@@ -1,0 +1,510 @@
+use russet::scripting::{End, Engine, Kind, Run, Step, Versions};
+
+use crate::runner::{TestNode, check, check3, encode, run};
+
+#[test]
+fn eval_runs_a_script_with_keys_and_arguments() {
+    check(
+        "> EVAL 'return 1' 0
+         (int) 1
+         > EVAL 'return {KEYS[1],ARGV[1],ARGV[2],#KEYS,#ARGV}' 1 k a b
+         [k a b (int) 1 (int) 2]
+         > EVAL \"return redis.call('SET',KEYS[1],ARGV[1])\" 1 k v
+         OK
+         > EVAL \"return redis.call('GET',KEYS[1])\" 1 k
+         v
+         > EVAL 'return 1'
+         (error) ERR wrong number of arguments for 'eval' command
+         > EVAL 'return 1' a
+         (error) ERR value is not an integer or out of range
+         > EVAL 'return 1' -1
+         (error) ERR Number of keys can't be negative
+         > EVAL 'return 1' 1
+         (error) ERR Number of keys can't be greater than number of args
+         > EVAL 'x y' 0
+         (error) ERR Error compiling script (new function): user_script:1: '=' expected near 'y'",
+    );
+}
+
+#[test]
+fn evalsha_runs_what_is_known() {
+    check(
+        "> EVALSHA e0e1f9fabfc9d4800c877a703b823ac0578ff8db 0
+         (error) NOSCRIPT No matching script. Please use EVAL.
+         > EVALSHA short 0
+         (error) NOSCRIPT No matching script. Please use EVAL.
+         > SCRIPT LOAD 'return 1'
+         e0e1f9fabfc9d4800c877a703b823ac0578ff8db
+         > EVALSHA E0E1F9FABFC9D4800C877A703B823AC0578FF8DB 0
+         (int) 1
+         > EVALSHA_RO e0e1f9fabfc9d4800c877a703b823ac0578ff8db 0
+         (int) 1
+         > SCRIPT EXISTS e0e1f9fabfc9d4800c877a703b823ac0578ff8db x
+         [(int) 1 (int) 0]
+         > SCRIPT FLUSH x
+         (error) ERR SCRIPT FLUSH only support SYNC|ASYNC option
+         > SCRIPT FLUSH sync
+         OK
+         > SCRIPT EXISTS e0e1f9fabfc9d4800c877a703b823ac0578ff8db
+         [(int) 0]
+         > SCRIPT LOAD 'x y'
+         (error) ERR Error compiling script (new function): user_script:1: '=' expected near 'y'
+         > SCRIPT KILL
+         (error) NOTBUSY No scripts in execution right now.
+         > FUNCTION KILL
+         (error) NOTBUSY No scripts in execution right now.
+         > SCRIPT DEBUG no
+         OK
+         > SCRIPT DEBUG maybe
+         (error) ERR Use SCRIPT DEBUG YES/SYNC/NO",
+    );
+}
+
+#[test]
+fn values_of_lua_become_replies() {
+    check(
+        "> EVAL \"return {1.9,-1.9,true,'x',{ok='fine'},{err='BAD thing'},false,7}\" 0
+         [(int) 1 (int) -1 (int) 1 x fine (error) BAD thing (nil) (int) 7]
+         > EVAL 'return {1,2,nil,3}' 0
+         [(int) 1 (int) 2]
+         > EVAL 'return' 0
+         (nil)
+         > EVAL 'return {double=1.5}' 0
+         1.5
+         > EVAL 'return {map={a=1}}' 0
+         [a (int) 1]
+         > EVAL 'return {set={a=true}}' 0
+         [a]
+         > EVAL \"return {big_number='123'}\" 0
+         123
+         > EVAL \"return redis.error_reply('foo')\" 0
+         (error) ERR foo
+         > EVAL \"return redis.error_reply('-FOO bar')\" 0
+         (error) FOO bar
+         > EVAL \"return redis.status_reply('fine')\" 0
+         fine
+         > EVAL \"return redis.status_reply('a','b')\" 0
+         (error) ERR wrong number or type of arguments",
+    );
+    check3(
+        "> EVAL 'return {double=1.5}' 0
+         (double) 1.5
+         > EVAL 'return {map={a=1}}' 0
+         {a: (int) 1}
+         > EVAL 'return {set={a=true}}' 0
+         ~[a]
+         > EVAL 'return true' 0
+         (int) 1
+         > EVAL 'redis.setresp(3) return true' 0
+         (true)
+         > EVAL 'return false' 0
+         (nil)
+         > EVAL \"return {verbatim_string={format='txt',string='abc'}}\" 0
+         (txt) abc",
+    );
+}
+
+#[test]
+fn replies_become_values_of_lua() {
+    check(
+        "> HSET h f v
+         (int) 1
+         > ZADD z 1.5 m
+         (int) 1
+         > SADD s a
+         (int) 1
+         > EVAL \"return redis.call('HGETALL','h')\" 0
+         [f v]
+         > EVAL \"redis.setresp(3) local r=redis.call('HGETALL','h') return r.map.f\" 0
+         v
+         > EVAL \"redis.setresp(3) return tostring(redis.call('ZSCORE','z','m').double)\" 0
+         1.5
+         > EVAL \"redis.setresp(3) return tostring(redis.call('SMEMBERS','s').set.a)\" 0
+         true
+         > EVAL \"return type(redis.call('GET','none'))\" 0
+         boolean
+         > EVAL \"redis.setresp(3) return type(redis.call('GET','none'))\" 0
+         nil
+         > EVAL \"return redis.call('PING').ok\" 0
+         PONG
+         > EVAL \"return redis.pcall('INCR','h').err\" 0
+         \"WRONGTYPE Operation against a key holding the wrong kind of value\"
+         > EVAL \"return {redis.call('ECHO',1.5),redis.call('ECHO',3),redis.call('ECHO',1e20)}\" 0
+         [1.5 3 1e+20]",
+    );
+}
+
+#[test]
+fn errors_tell_where_they_happened() {
+    check(
+        "> EVAL \"error('foo')\" 0
+         (error) ERR user_script:1: foo script: ... on @user_script:1.
+         > EVAL \"error({err='FOO bar'})\" 0
+         (error) FOO bar script: ...
+         > EVAL \"return redis.call('nosuch')\" 0
+         (error) ERR Unknown Redis command called from script script: ...
+         > EVAL \"return redis.call('get')\" 0
+         (error) ERR Wrong number of args calling Redis command from script script: ...
+         > EVAL \"return redis.call('multi')\" 0
+         (error) ERR This Redis command is not allowed from script script: ...
+         > EVAL \"return redis.call()\" 0
+         (error) ERR Please specify at least one argument for this redis lib call script: ...
+         > EVAL \"return redis.call('get',{})\" 0
+         (error) ERR Lua redis lib command arguments must be strings or integers script: ...
+         > EVAL \"local ok,e=pcall(redis.call,'nosuch') return e\" 0
+         \"ERR Unknown Redis command called from script\"
+         > EVAL \"local ok,e=pcall(cjson.decode,'x') return e\" 0
+         \"Expected value but found invalid token at character 1\"
+         > EVAL \"return cjson.decode('x')\" 0
+         (error) ERR user_script:1: Expected value but found invalid token at character 1 script: ...
+         > EVAL \"local c=coroutine.wrap(function() return redis.call('nosuch') end) return c()\" 0
+         (error) ERR Unknown Redis command called from script script: ...
+         > EVAL \"return (string.gsub('a','a',function() return redis.call('nosuch') end))\" 0
+         (error) ERR Unknown Redis command called from script script: ...",
+    );
+}
+
+#[test]
+fn what_all_scripts_share_cannot_be_changed() {
+    check(
+        "> EVAL 'x=1' 0
+         (error) ERR user_script:1: Attempt to modify a readonly table script: ...
+         > EVAL 'return x' 0
+         (error) ERR user_script:1: Script attempted to access nonexistent global variable 'x' script: ...
+         > EVAL 'redis.x=1' 0
+         (error) ERR user_script:1: Attempt to modify a readonly table script: ...
+         > EVAL \"rawset(_G,'x',1)\" 0
+         (error) ERR Attempt to modify a readonly table script: ...
+         > EVAL 'setmetatable(_G,{})' 0
+         (error) ERR Attempt to modify a readonly table script: ...
+         > EVAL \"getmetatable('').__index=1\" 0
+         (error) ERR user_script:1: Attempt to modify a readonly table script: ...
+         > EVAL 'table.insert(redis,1)' 0
+         (error) ERR Attempt to modify a readonly table script: ...
+         > EVAL 'local _,t=pairs(redis) t.call=1' 0
+         (error) ERR user_script:1: Attempt to modify a readonly table script: ...
+         > EVAL \"return io.open('x')\" 0
+         (error) ERR user_script:1: Script attempted to access nonexistent global variable 'io' script: ...
+         > EVAL 'return require' 0
+         (error) ERR user_script:1: Script attempted to access nonexistent global variable 'require' script: ...
+         > EVAL \"return loadstring('x=1')()\" 0
+         (error) ERR ... Attempt to modify a readonly table script: ...
+         > EVAL \"return {type(loadstring(string.dump(function() end)))}\" 0
+         [nil]",
+    );
+}
+
+#[test]
+fn what_a_script_says_of_itself_binds_it() {
+    check(
+        "> EVAL \"return redis.call('SET','k','v')\" 0
+         OK
+         > EVAL_RO \"return redis.call('GET','k')\" 0
+         v
+         > EVAL_RO \"return redis.call('SET','k','w')\" 0
+         (error) ERR Write commands are not allowed from read-only scripts. script: ...
+         > EVAL \"#!lua flags=no-writes\\nreturn redis.call('SET','k','w')\" 0
+         (error) ERR Write commands are not allowed from read-only scripts. script: ...
+         > EVAL_RO \"#!lua\\nreturn 1\" 0
+         (error) ERR Can not execute a script with write flag using *_ro command.
+         > EVAL \"#!lua flags=foo\\nreturn 1\" 0
+         (error) ERR Unexpected flag in script shebang: foo
+         > EVAL \"#!lua name=x\\nreturn 1\" 0
+         (error) ERR Unknown lua shebang option: name=x
+         > EVAL \"#!luajit\\nreturn 1\" 0
+         (error) ERR Unexpected engine in script shebang: #!luajit
+         > EVAL '#!lua' 0
+         (error) ERR Invalid script shebang
+         > CONFIG SET maxmemory 1
+         OK
+         > EVAL \"return redis.call('SET','k','w')\" 0
+         (error) OOM command not allowed when used memory > 'maxmemory'. script: ...
+         > EVAL \"#!lua\\nreturn 1\" 0
+         (error) OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'
+         > EVAL \"#!lua flags=allow-oom\\nreturn redis.call('SET','k','w')\" 0
+         OK
+         > EVAL \"#!lua flags=no-writes\\nreturn redis.call('GET','k')\" 0
+         w
+         > CONFIG SET maxmemory 0
+         OK",
+    );
+}
+
+#[test]
+fn functions_are_loaded_listed_called_and_deleted() {
+    check(
+        "> FUNCTION LOAD \"#!lua name=l\\nredis.register_function('f',function(k,a) return {k,a} end)\"
+         l
+         > FCALL f 1 a b c
+         [[a] [b c]]
+         > FUNCTION LIST
+         [[library_name l engine LUA functions [[name f description (nil) flags []]]]]
+         > FUNCTION LOAD \"#!lua name=l\\nredis.register_function('f',function() return 2 end)\"
+         (error) ERR Library 'l' already exists
+         > FUNCTION LOAD \"#!lua name=m\\nredis.register_function('f',function() return 2 end)\"
+         (error) ERR Function f already exists
+         > FUNCTION LOAD REPLACE \"#!lua name=l\\nredis.register_function{function_name='g',callback=function() return \
+         redis.call('INCR','n') end,flags={'allow-oom'},description='d'}\"
+         l
+         > FCALL f 0
+         (error) ERR Function not found
+         > FCALL g 0
+         (int) 1
+         > FCALL_RO g 0
+         (error) ERR Can not execute a script with write flag using *_ro command.
+         > FCALL g x
+         (error) ERR Bad number of keys provided
+         > FUNCTION STATS
+         [running_script (nil) engines [LUA [libraries_count (int) 1 functions_count (int) 1]]]
+         > FUNCTION LOAD \"#!lua name=b\\nreturn redis.call('PING')\"
+         (error) ERR Error registering functions: ERR user_function:2: Script attempted to access nonexistent global variable \
+         'call'
+         > FUNCTION LOAD \"#!lua name=b\\nreturn 1\"
+         (error) ERR No functions registered
+         > FUNCTION LOAD \"#!lua name=b\\nx y\"
+         (error) ERR Error compiling function: user_function:2: '=' expected near 'y'
+         > FUNCTION LOAD 'return 1'
+         (error) ERR Missing library metadata
+         > FUNCTION LOAD REPLACE \"#!lua name=l\\nredis.register_function('e',function() error('boom') end)\"
+         l
+         > FCALL e 0
+         (error) ERR user_function:2: boom script: e, on @user_function:2.
+         > FUNCTION DELETE x
+         (error) ERR Library not found
+         > FUNCTION DELETE l
+         OK
+         > FUNCTION LIST
+         []",
+    );
+}
+
+#[test]
+fn functions_survive_a_restart() {
+    let mut node = TestNode::new(&[("enable-debug-command", "yes")]);
+    run(
+        &mut node,
+        "> FUNCTION LOAD \"#!lua name=l\\nredis.register_function('f',function() return 7 end)\"
+         l
+         > SAVE
+         OK
+         > DEBUG RELOAD
+         OK
+         > FCALL f 0
+         (int) 7",
+    );
+    let mut again = TestNode::start_on(node.host.disk.clone(), &[]);
+    run(&mut again, "> FCALL f 0\n(int) 7\n> FUNCTION FLUSH\nOK\n> FCALL f 0\n(error) ERR Function not found");
+}
+
+#[test]
+fn what_a_script_wrote_is_one_transaction_in_the_append_only_file() {
+    let mut node = TestNode::new(&[("appendonly", "yes")]);
+    run(
+        &mut node,
+        "> EVAL \"redis.call('SET','a','1') redis.call('INCR','n') return redis.call('GET','a')\" 0
+         1
+         > EVAL \"return redis.call('SET','b','1')\" 0
+         OK
+         > EVAL \"redis.set_repl(redis.REPL_NONE) return redis.call('SET','c','1')\" 0
+         OK
+         > FUNCTION LOAD \"#!lua name=l\\nredis.register_function('f',function() return redis.call('DEL','a','b') end)\"
+         l
+         > FCALL f 0
+         (int) 2",
+    );
+    node.settle();
+    let commands = node.commands_of("appendonlydir/appendonly.aof.1.incr.aof");
+    let library =
+        "FUNCTION LOAD #!lua name=l\nredis.register_function('f',function() return redis.call('DEL','a','b') end)";
+    let expected = ["MULTI", "SELECT 0", "SET a 1", "INCR n", "EXEC", "SET b 1", library, "DEL a b"].map(str::to_owned);
+    assert_eq!(commands, expected);
+    let mut again = TestNode::start_on(node.host.disk.clone(), &[("appendonly", "yes")]);
+    run(&mut again, "> GET n\n1\n> EXISTS a b c\n(int) 0\n> FCALL f 0\n(int) 0");
+}
+
+fn request(words: &[&str]) -> Vec<u8> {
+    encode(&words.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>())
+}
+
+/// A node whose clock moves on by a millisecond whenever it is looked at, and on which scripts are slow after ten.
+fn slow_node() -> TestNode {
+    let node = TestNode::new(&[("busy-reply-threshold", "10"), ("appendonly", "yes")]);
+    node.host.tick_us.set(1000);
+    node
+}
+
+#[test]
+fn a_script_without_end_can_be_killed() {
+    let mut node = slow_node();
+    for script in [
+        "while true do end",
+        "while true do pcall(function() while true do end end) end",
+        "local function f() return f() end f()",
+        "local c=coroutine.wrap(function() while true do end end) c()",
+        "return string.find(string.rep('a',40),string.rep('a-',40)..'b')",
+        "local t=setmetatable({},{__index=function(t,k) while true do end end}) return t.x",
+        "return table.sort({1,2,3},function() while true do end end)",
+    ] {
+        node.send("a", &request(&["EVAL", script, "0"]));
+        run(
+            &mut node,
+            "b> PING
+             (error) BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.
+             b> FUNCTION KILL
+             (error) BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.
+             b> SCRIPT KILL
+             OK",
+        );
+        run(
+            &mut node,
+            "b> PING\nPONG\n< a (error) ERR Script killed by user with SCRIPT KILL. script: ...\n> PING\nPONG",
+        );
+    }
+}
+
+#[test]
+fn a_script_that_has_written_cannot_be_killed() {
+    let mut node = slow_node();
+    let script = "redis.call('SET','a','1') for i=1,3000000 do end redis.call('SET','b','2') return 'end'";
+    node.send("a", &request(&["MULTI"]));
+    node.send("a", &request(&["EVAL", script, "0"]));
+    node.send("a", &request(&["GET", "b"]));
+    node.send("a", &request(&["EXEC"]));
+    run(
+        &mut node,
+        "< a OK
+         < a QUEUED
+         < a QUEUED
+         b> SCRIPT KILL
+         (error) UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the \
+         script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.
+         b> GET a
+         (error) BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+    );
+    for _ in 0..10_000 {
+        if !node.node.is_script_parked() {
+            break;
+        }
+        node.turn();
+    }
+    run(&mut node, "< a [end 2]\nb> GET a\n1");
+    node.settle();
+    let commands = node.commands_of("appendonlydir/appendonly.aof.1.incr.aof");
+    assert_eq!(commands, ["MULTI", "SELECT 0", "SET a 1", "SET b 2", "EXEC"].map(str::to_owned));
+}
+
+#[test]
+fn a_function_without_end_can_be_killed_when_its_client_is_gone() {
+    let mut node = slow_node();
+    run(
+        &mut node,
+        "> FUNCTION LOAD \"#!lua name=l\\nredis.register_function('f',function() while true do end end)\"
+         l",
+    );
+    node.send("a", &request(&["FCALL", "f", "0"]));
+    let place = node.client("a");
+    let id = node.node.server.clients.at(place).map(|client| client.id).expect("a client");
+    node.node.disconnect(id);
+    run(
+        &mut node,
+        "b> PING
+         (error) BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.
+         b> FUNCTION STATS
+         [running_script [name f command [FCALL f 0] duration_ms (int) ...] engines [LUA [libraries_count (int) 1 \
+         functions_count (int) 1]]]
+         b> FUNCTION KILL
+         OK
+         b> PING
+         PONG",
+    );
+    assert_eq!(node.node.server.clients.len(), 1);
+}
+
+#[test]
+fn a_library_must_not_take_long_to_load() {
+    let mut node = slow_node();
+    run(
+        &mut node,
+        "> FUNCTION LOAD \"#!lua name=l\\nwhile true do end\"
+         (error) ERR Error registering functions: ERR FUNCTION LOAD timeout",
+    );
+}
+
+#[test]
+fn scripts_that_want_too_much_end_in_an_error() {
+    let versions = Versions { redis: "7.4.0", server: "0.1.0", server_name: "russet" };
+    let mut engine = Engine::new(Kind::Eval, 32 << 20, versions).expect("room for a state");
+    let scripts = [
+        "local s='x' while true do s=s..s end",
+        "local t={} while true do t[#t+1]={} end",
+        "local function f() return 1+f() end return f()",
+        "return string.rep('x',2^40)",
+        "return string.rep('a',1e5):find(string.rep('a?',1e5)..'b')",
+        "local t=setmetatable({},{}) getmetatable(t).__index=t return t.x.y",
+        "local s=string.rep('[',1e6) cjson.decode_max_depth(1e9) return cjson.decode(s)",
+        "local t={} t[1]=t cjson.encode_max_depth(1e9) return cjson.encode(t)",
+        "return cmsgpack.unpack(string.rep('\\145',1e6))",
+        "return {unpack({},1,1e7)}",
+        "local c c=coroutine.create(function() return coroutine.resume(c) end) error(tostring(coroutine.resume(c)))",
+        "local f=function() end for i=1,1e5 do local g=f f=function() return g() end end error('done')",
+        "error(setmetatable({},{__tostring=function() error('x') end}))",
+        "local function f(g) return g(g) end return xpcall(function() error('x') end,function(e) error(e) end) or error('y')",
+    ];
+    for script in scripts {
+        engine.compile(b"s", script.as_bytes()).expect("a script");
+        let run = Run { id: b"s".to_vec(), keys: Vec::new(), args: Vec::new(), proto: Default::default() };
+        let mut step = engine.start(run);
+        let end = loop {
+            step = match step {
+                Step::End(end) => break end,
+                Step::Call(_) => engine.answer(b"+OK\r\n".to_vec()),
+                Step::MayCall(_) => engine.permit(Ok(true)),
+                Step::Tick => engine.go_on(),
+            };
+        };
+        assert!(matches!(end, End::Failed { .. }), "{script}: {end:?}");
+    }
+}
+
+#[test]
+fn a_lua_state_may_go_while_its_script_runs() {
+    let versions = Versions { redis: "7.4.0", server: "0.1.0", server_name: "russet" };
+    let mut engine = Engine::new(Kind::Eval, 32 << 20, versions).expect("room for a state");
+    engine.compile(b"s", b"while true do pcall(redis.call,'PING') end").expect("a script");
+    let run = Run { id: b"s".to_vec(), keys: Vec::new(), args: Vec::new(), proto: Default::default() };
+    assert!(matches!(engine.start(run), Step::Call(_)));
+}
+
+#[test]
+fn monitors_see_scripts_before_what_they_call() {
+    let mut node = TestNode::new(&[]);
+    run(
+        &mut node,
+        "m> MONITOR
+         OK
+         > EVAL \"return redis.call('SET','k','v')\" 0
+         OK
+         < m ...EVAL...
+         < m ...[0 lua]...SET...",
+    );
+}
+
+#[test]
+fn selected_databases_and_protocols_are_the_scripts_own() {
+    check(
+        "> EVAL \"redis.call('SELECT',3) return redis.call('SET','k','three')\" 0
+         OK
+         > GET k
+         (nil)
+         > SELECT 3
+         OK
+         > GET k
+         three
+         > EVAL \"return redis.call('BLPOP','none',0)\" 0
+         (nil)
+         > EVAL \"return redis.acl_check_cmd('SET','k','v')\" 0
+         (int) 1
+         > EVAL \"return redis.acl_check_cmd('nosuch')\" 0
+         (error) ERR Invalid command passed to redis.acl_check_cmd() script: ...",
+    );
+}
