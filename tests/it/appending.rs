@@ -496,6 +496,27 @@ fn the_file_can_be_turned_off_and_on_while_a_rewrite_is_committed() {
 }
 
 #[test]
+fn a_file_that_finds_no_room_when_it_is_turned_on_is_there_when_there_is_room() {
+    let mut node = start(&[]);
+    assert_eq!(node.ask("SET a 1"), "OK");
+    node.host.holds_jobs.set(true);
+    assert_eq!(node.ask("CONFIG SET appendonly yes"), "OK");
+    node.host.disk.set_full(true);
+    assert_eq!(node.ask("SET a 2"), "OK");
+    assert!(node.ask("SET a 3").starts_with(MISCONF));
+    node.host.holds_jobs.set(false);
+    node.advance_ms(10);
+    assert!(node.ask("INFO persistence").contains("aof_last_bgrewrite_status:err"));
+    node.host.disk.set_full(false);
+    for _ in 0..40 {
+        node.advance_ms(100);
+    }
+    assert_eq!(node.ask("SET a 4"), "OK");
+    node.advance_ms(1100);
+    assert_eq!(found_on(node.host.disk.after_crash(), &[YES]).ask("GET a"), "4");
+}
+
+#[test]
 fn who_lets_history_go_waits_for_the_disk_and_nobody_else_does() {
     let mut node = start(&[YES, ("aof-disable-auto-gc", "yes")]);
     assert_eq!(node.ask("BGREWRITEAOF"), "Background append only file rewriting started");
