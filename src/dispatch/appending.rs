@@ -204,7 +204,9 @@ fn flush(server: &mut Server, postpone: Postpone) {
         );
     }
     let is_retry = matches!(aof.trust, Trust::WriteFailed(_));
-    if is_retry && postpone == Postpone::Allowed && now.since(aof.last_retry) < SECOND_US {
+    // A file that is to take a lost one's place counts for nothing yet: whether it can be written changes nothing of the loss.
+    let is_lost = matches!(aof.trust, Trust::Lost(_));
+    if (is_retry || is_lost) && postpone == Postpone::Allowed && now.since(aof.last_retry) < SECOND_US {
         return;
     }
     if server.debug.aof_flush_sleep_us > 0 {
@@ -237,9 +239,11 @@ fn flush(server: &mut Server, postpone: Postpone) {
             if !is_retry {
                 log::warning(&format!("Error writing to the AOF file: {}", reason(&error)));
             }
-            aof.trust = Trust::WriteFailed(reason(&error));
             aof.last_retry = now;
-            drop_unacknowledged(server);
+            if !is_lost {
+                aof.trust = Trust::WriteFailed(reason(&error));
+                drop_unacknowledged(server);
+            }
         }
     }
 }

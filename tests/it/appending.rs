@@ -516,6 +516,38 @@ fn a_file_that_finds_no_room_when_it_is_turned_on_is_there_when_there_is_room() 
     assert_eq!(found_on(node.host.disk.after_crash(), &[YES]).ask("GET a"), "4");
 }
 
+/// A node whose file was lost, and that begins a rewrite which mends it, held before its first step. The key `t` expires soon.
+fn mending() -> TestNode {
+    let mut node = start(&ALWAYS);
+    assert_eq!((node.ask("SET a 1"), node.ask("SET t 5 PX 2000")), ("OK".to_owned(), "OK".to_owned()));
+    node.host.disk.fail_syncs(true);
+    assert_eq!(node.ask("SET a 2"), "(none)");
+    node.host.disk.fail_syncs(false);
+    node.host.holds_jobs.set(true);
+    node.advance_ms(1100);
+    let aof = &node.node.server.persistence.aof;
+    assert!(aof.rewrite.as_ref().is_some_and(|rewrite| rewrite.incremental_is_temp));
+    node
+}
+
+#[test]
+fn a_loss_is_mended_although_the_new_file_cannot_be_written_for_a_while() {
+    let mut node = mending();
+    node.host.disk.set_full(true);
+    node.advance_ms(1500);
+    assert!(node.ask("SET b 1").starts_with(MISCONF));
+    node.host.disk.set_full(false);
+    node.advance_ms(1100);
+    assert!(node.ask("SET b 2").starts_with(MISCONF), "nothing is mended before the new base is there");
+    node.host.holds_jobs.set(false);
+    for _ in 0..40 {
+        node.advance_ms(100);
+    }
+    assert_eq!(node.ask("SET b 4"), "OK");
+    let mut again = found_on(node.host.disk.after_crash(), &ALWAYS);
+    assert_eq!((again.ask("GET a"), again.ask("GET b")), ("2".to_owned(), "4".to_owned()));
+}
+
 #[test]
 fn who_lets_history_go_waits_for_the_disk_and_nobody_else_does() {
     let mut node = start(&[YES, ("aof-disable-auto-gc", "yes")]);
