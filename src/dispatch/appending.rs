@@ -457,11 +457,13 @@ pub(super) fn note_end(server: &mut Server) {
     wait_for_background(server);
 }
 
-/// Asks for the offset at which the file ends to be noted, where offsets are.
+/// Asks for the offset at which the file ends to be noted, where offsets are. Not while a rewrite is committed: the manifest that
+/// would tell it names files that are on their way out.
 fn order_end(server: &mut Server) {
     let (disk, offset) = (server.host.disk(), server.propagation.offset());
     let aof = &mut server.persistence.aof;
-    if aof.state == AofState::On && aof.trust == Trust::Good && aof.manifest.end_last_incremental(offset) {
+    let is_whole = aof.state == AofState::On && aof.trust == Trust::Good && aof.committing.is_none();
+    if is_whole && aof.manifest.end_last_incremental(offset) {
         let manifest = aof.new_manifest(&aof.manifest, |path| disk.absolute(path));
         aof.send(Order::Persist(manifest));
     }

@@ -570,6 +570,24 @@ fn what_happens_while_a_loss_is_mended_is_in_the_new_file_to_the_end() {
 }
 
 #[test]
+fn a_file_that_is_turned_off_while_a_rewrite_is_committed_is_whole() {
+    let disk = put_incremental(SET_A);
+    disk.put(Path::new(MANIFEST), b"file appendonly.aof.1.incr.aof seq 1 type i startoffset 0\n");
+    let mut node = found_on(disk, &ALWAYS);
+    let request = |text: &str| encode(&split_args(text.as_bytes()).expect("a request"));
+    node.host.holds_jobs.set(true);
+    node.send("r", &request("BGREWRITEAOF"));
+    node.turn();
+    run_held_jobs(&mut node);
+    assert!(node.node.server.persistence.aof.committing.is_some(), "its files are there, the manifest is not");
+    node.send("b", &request("CONFIG SET appendonly no"));
+    node.host.holds_jobs.set(false);
+    node.advance_ms(20);
+    assert_eq!(node.read("b").as_deref(), Some("OK"));
+    assert_eq!(found_on(node.host.disk.after_crash(), &ALWAYS).ask("GET a"), "1");
+}
+
+#[test]
 fn who_lets_history_go_waits_for_the_disk_and_nobody_else_does() {
     let mut node = start(&[YES, ("aof-disable-auto-gc", "yes")]);
     assert_eq!(node.ask("BGREWRITEAOF"), "Background append only file rewriting started");
