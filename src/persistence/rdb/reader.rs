@@ -204,7 +204,7 @@ impl<'a> Reader<'a> {
             Length::Encoded(2) => i64::from(i32::from_le_bytes(self.array()?)),
             Length::Encoded(3) => {
                 let (packed, len) = (self.size()?, self.size()?);
-                if len as u64 > packed as u64 * UNPACK_MAX + 64 {
+                if len as u64 > (packed as u64).saturating_mul(UNPACK_MAX).saturating_add(64) {
                     return Err(self.bad("a packed string that is too short for its length"));
                 }
                 let packed = self.take(packed)?;
