@@ -94,7 +94,7 @@ fn a_server_that_cannot_keep_strangers_out_or_load_a_module_does_not_start() {
     let (_, log) = refusal(&["--aclfile", "/nonexistent/users.acl"]);
     assert!(log.ends_with("opening file '/nonexistent/users.acl': No such file or directory\n"), "{log}");
     let (_, log) = refusal(&["--tls-port", "6380"]);
-    assert!(log.ends_with("# Failed finding TLS support.\n"), "{log}");
+    assert!(log.ends_with("# Failed to configure TLS. Check logs for more info.\n"), "{log}");
     let (_, log) = refusal(&["--loadmodule", "/nonexistent/module.so"]);
     assert!(log.ends_with("# Can't load module from /nonexistent/module.so: server aborting\n"), "{log}");
     let (_, log) = refusal(&["--search.threads", "2"]);

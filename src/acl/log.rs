@@ -15,6 +15,7 @@ pub enum Reason {
     Command,
     Key,
     Channel,
+    TlsCert,
     Database,
 }
 
@@ -26,6 +27,7 @@ impl Reason {
             Reason::Command => "command",
             Reason::Key => "key",
             Reason::Channel => "channel",
+            Reason::TlsCert => "tls-cert",
             Reason::Database => "database",
         }
     }

@@ -20,6 +20,8 @@ impl Flags {
     pub const SENSITIVE: Flags = Flags(8);
     /// CONFIG SET waits until the data is loaded.
     pub const DENY_LOADING: Flags = Flags(16);
+    /// Setting it has an effect even where the value stays the same: it names what may have changed meanwhile.
+    pub const VOLATILE: Flags = Flags(32);
 
     /// Both sets of flags.
     pub const fn or(self, other: Flags) -> Flags {

@@ -41,7 +41,7 @@ pub struct Permit {
 }
 
 /// Sets several directives, all or none: first every name is checked, then every value read into a copy, then the copy
-/// becomes the configuration and `apply` is told of each directive that changed. If `apply` refuses one, the old
+/// becomes the configuration and `apply` is told of each directive that changed or is volatile. If `apply` refuses one, the old
 /// configuration is put back and `apply` is told again of those it had taken and of the one it refused. The error is the whole text of
 /// the reply after the `-`.
 pub fn set(
@@ -61,7 +61,9 @@ pub fn set(
     }
     candidate.settle();
     let before = std::mem::replace(config, candidate);
-    let changed = || directives.iter().zip(pairs).filter(|(directive, _)| !directive.is_equal(&before, config));
+    let is_changed =
+        |directive: &Directive| directive.flags.contains(Flags::VOLATILE) || !directive.is_equal(&before, config);
+    let changed = || directives.iter().zip(pairs).filter(|(directive, _)| is_changed(directive));
     let refusal = changed().enumerate().find_map(|(count, (directive, (name, _)))| {
         apply(directive, config).err().map(|reason| (count, failed(name, &reason)))
     });

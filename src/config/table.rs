@@ -16,6 +16,7 @@ const HIDDEN: Flags = Flags::HIDDEN;
 const PROTECTED: Flags = Flags::PROTECTED;
 const SENSITIVE: Flags = Flags::SENSITIVE;
 const DENY_LOADING: Flags = Flags::DENY_LOADING;
+const VOLATILE: Flags = Flags::VOLATILE;
 
 const INT_MIN: i64 = i32::MIN as i64;
 const INT_MAX: i64 = i32::MAX as i64;
@@ -78,24 +79,24 @@ directives! {
     section "TLS" {
         /// TCP port for TLS clients (0 listens on none).
         "tls-port" => tls_port: u16 = 0, MODIFIABLE, int(0, 65_535);
-        /// Certificate of the server, PEM.
-        "tls-cert-file" => tls_cert_file: Text = Text::default(), MODIFIABLE;
-        /// Private key of the server, PEM.
-        "tls-key-file" => tls_key_file: Text = Text::default(), MODIFIABLE;
-        /// Password of the server's key.
-        "tls-key-file-pass" => tls_key_file_pass: Text = Text::default(), SENSITIVE;
+        /// Certificate of the server and those that lead to its authority, PEM.
+        "tls-cert-file" => tls_cert_file: Text = Text::default(), VOLATILE;
+        /// Private key of the server, PEM, not encrypted.
+        "tls-key-file" => tls_key_file: Text = Text::default(), VOLATILE;
+        /// Password of the server's key; taken for compatibility, as keys are not encrypted.
+        "tls-key-file-pass" => tls_key_file_pass: Text = Text::default(), SENSITIVE.or(VOLATILE);
         /// Certificate for outgoing connections, if not the server's.
-        "tls-client-cert-file" => tls_client_cert_file: Text = Text::default(), MODIFIABLE;
+        "tls-client-cert-file" => tls_client_cert_file: Text = Text::default(), VOLATILE;
         /// Private key for outgoing connections.
-        "tls-client-key-file" => tls_client_key_file: Text = Text::default(), MODIFIABLE;
-        /// Password of the key for outgoing connections.
-        "tls-client-key-file-pass" => tls_client_key_file_pass: Text = Text::default(), SENSITIVE;
-        /// Diffie-Hellman parameters, PEM.
-        "tls-dh-params-file" => tls_dh_params_file: Text = Text::default(), MODIFIABLE;
+        "tls-client-key-file" => tls_client_key_file: Text = Text::default(), VOLATILE;
+        /// Password of the key for outgoing connections; taken for compatibility.
+        "tls-client-key-file-pass" => tls_client_key_file_pass: Text = Text::default(), SENSITIVE.or(VOLATILE);
+        /// Diffie-Hellman parameters; taken for compatibility, as keys are exchanged by elliptic curves.
+        "tls-dh-params-file" => tls_dh_params_file: Text = Text::default(), VOLATILE;
         /// Certificates that are trusted, PEM.
-        "tls-ca-cert-file" => tls_ca_cert_file: Text = Text::default(), MODIFIABLE;
+        "tls-ca-cert-file" => tls_ca_cert_file: Text = Text::default(), VOLATILE;
         /// Directory of certificates that are trusted.
-        "tls-ca-cert-dir" => tls_ca_cert_dir: Text = Text::default(), MODIFIABLE;
+        "tls-ca-cert-dir" => tls_ca_cert_dir: Text = Text::default(), VOLATILE;
         /// Whether clients must show a certificate.
         "tls-auth-clients" => tls_auth_clients: TlsAuthClients = TlsAuthClients::Yes, MODIFIABLE;
         /// Field of a client's certificate that names its ACL user.
@@ -108,9 +109,9 @@ directives! {
         "tls-replication" => tls_replication: bool = false, MODIFIABLE;
         /// Speak TLS on the cluster bus.
         "tls-cluster" => tls_cluster: bool = false, MODIFIABLE;
-        /// Versions of TLS that are spoken; empty leaves it to the library.
+        /// Versions of TLS that are spoken, of TLSv1.2 and TLSv1.3; empty is both.
         "tls-protocols" => tls_protocols: Text = Text::default(), MODIFIABLE;
-        /// Ciphers of TLS 1.2 and below.
+        /// Ciphers of TLS 1.2, as OpenSSL writes them; those that are not there are passed over.
         "tls-ciphers" => tls_ciphers: Text = Text::default(), MODIFIABLE;
         /// Cipher suites of TLS 1.3.
         "tls-ciphersuites" => tls_ciphersuites: Text = Text::default(), MODIFIABLE;

@@ -380,6 +380,9 @@ fn announce_ready(server: &Server) {
     if server.config.port != 0 {
         log::notice("Ready to accept connections tcp");
     }
+    if server.config.tls_port != 0 {
+        log::notice("Ready to accept connections tls");
+    }
     if !server.config.unixsocket.is_empty() {
         log::notice("Ready to accept connections unix");
     }

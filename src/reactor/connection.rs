@@ -8,9 +8,12 @@ use mio::{Interest, Registry, Token};
 
 use crate::server::ClientId;
 
-/// A socket of either kind.
+use super::tls_stream::TlsStream;
+
+/// A socket of any kind.
 pub(super) enum Socket {
     Tcp(TcpStream),
+    Tls(Box<TlsStream>),
     Unix(UnixStream),
 }
 
@@ -19,6 +22,7 @@ impl Socket {
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
             Socket::Tcp(stream) => stream.read(buf),
+            Socket::Tls(stream) => stream.read(buf),
             Socket::Unix(stream) => stream.read(buf),
         }
     }
@@ -28,6 +32,7 @@ impl Socket {
         match (self, slices) {
             (Socket::Tcp(stream), [one]) => stream.write(one),
             (Socket::Tcp(stream), _) => stream.write_vectored(slices),
+            (Socket::Tls(stream), _) => stream.write_vectored(slices),
             (Socket::Unix(stream), _) => stream.write_vectored(slices),
         }
     }
@@ -35,7 +40,52 @@ impl Socket {
     pub(super) fn source(&mut self) -> &mut dyn Source {
         match self {
             Socket::Tcp(stream) => stream,
+            Socket::Tls(stream) => stream.stream(),
             Socket::Unix(stream) => stream,
+        }
+    }
+
+    /// Could a read find more at once, after one that gave less than asked for? A stream socket that did so is empty: the
+    /// next bytes make a new event (epoll(7)). What was encrypted comes in records, not as asked for.
+    #[inline]
+    pub(super) fn may_hold_more(&self) -> bool {
+        matches!(self, Socket::Tls(stream) if stream.may_hold_more())
+    }
+
+    /// Did the socket refuse to take more, where the last write took less than offered?
+    #[inline]
+    pub(super) fn is_blocked(&self) -> bool {
+        match self {
+            Socket::Tls(stream) => stream.is_blocked(),
+            _ => true,
+        }
+    }
+
+    /// Must more be said before requests can come?
+    #[inline]
+    pub(super) fn is_handshaking(&self) -> bool {
+        matches!(self, Socket::Tls(stream) if stream.is_handshaking())
+    }
+
+    /// Has the socket bytes of its own to send, beside the client's output?
+    #[inline]
+    pub(super) fn wants_write(&self) -> bool {
+        matches!(self, Socket::Tls(stream) if stream.wants_write())
+    }
+
+    /// Sends what the socket has of its own.
+    #[inline]
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Socket::Tls(stream) => stream.flush(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends what is spoken on the socket, before it is closed.
+    pub(super) fn say_goodbye(&mut self) {
+        if let Socket::Tls(stream) = self {
+            stream.say_goodbye();
         }
     }
 }

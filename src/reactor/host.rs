@@ -21,7 +21,8 @@ use super::jobs::Jobs;
 use super::listener::{self, Listener};
 use super::start::RESERVED_FILES;
 use super::title::Title;
-use super::{logging, sys};
+use super::tls::Configured;
+use super::{logging, sys, tls};
 
 /// The clocks. Between two readings of the system's clock (once a turn) the processor's cycle counter tells how time goes
 /// on: a command is timed at a fraction of the cost of a system clock.
@@ -91,8 +92,12 @@ fn measure_cycles_per_us() -> u64 {
 /// What CONFIG SET changed in the world and the loop has yet to take over.
 #[derive(Default)]
 pub(super) struct Changes {
-    /// Listeners that replace all TCP listeners.
-    pub(super) listeners: Option<Vec<Listener>>,
+    /// Listeners that replace all those of plain TCP.
+    pub(super) tcp_listeners: Option<Vec<Listener>>,
+    /// Listeners that replace all those of TLS.
+    pub(super) tls_listeners: Option<Vec<Listener>>,
+    /// What connections on those speak from here on.
+    pub(super) tls: Option<Configured>,
 }
 
 /// The real machine.
@@ -102,6 +107,21 @@ pub(super) struct RealHost {
     pub(super) jobs: Jobs,
     /// None if the process title is to be left alone.
     pub(super) title: Option<Title>,
+}
+
+/// The answer to CONFIG SET of a port that cannot be had.
+const CANNOT_LISTEN: &str = "Unable to listen on this port, check server logs.";
+
+impl RealHost {
+    /// Reads the files of TLS, where it is wanted, and has the loop take them over.
+    fn configure_tls(&mut self, config: &Config) -> Result<(), String> {
+        let made = tls::configure(config);
+        let made = made.map_err(|()| "Unable to update TLS configuration. Check server logs.".to_owned())?;
+        if made.is_some() {
+            self.changes.borrow_mut().tls = made;
+        }
+        Ok(())
+    }
 }
 
 impl Host for RealHost {
@@ -139,14 +159,23 @@ impl Host for RealHost {
         let Some(config) = config.downcast_ref::<Config>() else { return Ok(()) };
         for &name in directives {
             match name {
-                "port" | "bind" => {
-                    let refusal = match name {
-                        "bind" => "Failed to bind to specified addresses.",
-                        _ => "Unable to listen on this port, check server logs.",
-                    };
-                    let listeners = listener::listen_tcp(config).map_err(|_| refusal.to_owned())?;
-                    self.changes.borrow_mut().listeners = Some(listeners);
+                "port" => {
+                    let listeners = listener::listen_tcp(config).map_err(|_| CANNOT_LISTEN.to_owned())?;
+                    self.changes.borrow_mut().tcp_listeners = Some(listeners);
                 }
+                "tls-port" => {
+                    self.configure_tls(config)?;
+                    let listeners = listener::listen_tls(config).map_err(|_| CANNOT_LISTEN.to_owned())?;
+                    self.changes.borrow_mut().tls_listeners = Some(listeners);
+                }
+                "bind" => {
+                    let refusal = |_| "Failed to bind to specified addresses.".to_owned();
+                    let tcp = listener::listen_tcp(config).map_err(refusal)?;
+                    let tls = listener::listen_tls(config).map_err(refusal)?;
+                    let mut changes = self.changes.borrow_mut();
+                    (changes.tcp_listeners, changes.tls_listeners) = (Some(tcp), Some(tls));
+                }
+                name if name.starts_with("tls-") => self.configure_tls(config)?,
                 "maxclients" => {
                     let wanted = u64::from(config.maxclients) + RESERVED_FILES;
                     if sys::raise_open_files(wanted) < wanted {

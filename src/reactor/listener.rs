@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 
+use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -23,12 +24,14 @@ const MPTCP: Protocol = Protocol::TCP;
 /// A listening socket.
 pub(super) enum Listener {
     Tcp(TcpListener),
+    Tls(TcpListener),
     Unix(UnixListener, String),
 }
 
 /// An accepted connection.
 pub(super) enum Stream {
     Tcp(TcpStream, SocketAddr),
+    Tls(TcpStream, SocketAddr),
     Unix(UnixStream, String),
 }
 
@@ -37,19 +40,33 @@ impl Listener {
     pub(super) fn accept(&self) -> io::Result<Stream> {
         match self {
             Listener::Tcp(listener) => listener.accept().map(|(stream, addr)| Stream::Tcp(stream, addr)),
+            Listener::Tls(listener) => listener.accept().map(|(stream, addr)| Stream::Tls(stream, addr)),
             Listener::Unix(listener, path) => listener.accept().map(|(stream, _)| Stream::Unix(stream, path.clone())),
         }
     }
 
-    /// Is this a TCP listener?
-    pub(super) fn is_tcp(&self) -> bool {
-        matches!(self, Listener::Tcp(_))
+    /// What the poll watches.
+    pub(super) fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Listener::Tcp(listener) | Listener::Tls(listener) => listener,
+            Listener::Unix(listener, _) => listener,
+        }
     }
 }
 
-/// Listens on every address of `bind`. An address that begins with `-` may be absent on this machine.
+/// Listens on `port` at every address of `bind`.
 pub(super) fn listen_tcp(config: &Config) -> io::Result<Vec<Listener>> {
-    if config.port == 0 {
+    listen_everywhere(config, config.port, Listener::Tcp)
+}
+
+/// Listens on `tls-port` at every address of `bind`.
+pub(super) fn listen_tls(config: &Config) -> io::Result<Vec<Listener>> {
+    listen_everywhere(config, config.tls_port, Listener::Tls)
+}
+
+/// Listens at every address of `bind`. One that begins with `-` may be absent on this machine.
+fn listen_everywhere(config: &Config, port: u16, kind: fn(TcpListener) -> Listener) -> io::Result<Vec<Listener>> {
+    if port == 0 {
         return Ok(Vec::new());
     }
     let mut listeners = Vec::new();
@@ -59,12 +76,11 @@ pub(super) fn listen_tcp(config: &Config) -> io::Result<Vec<Listener>> {
             Some(rest) => (true, rest),
             None => (false, text.as_ref()),
         };
-        match listen_on(name, config) {
-            Ok(listener) => listeners.push(Listener::Tcp(listener)),
+        match listen_on(name, port, config) {
+            Ok(listener) => listeners.push(kind(listener)),
             Err(error) => {
                 log::warning(&format!(
-                    "Warning: Could not create server TCP listening socket {name}:{}: bind: {}",
-                    config.port,
+                    "Warning: Could not create server TCP listening socket {name}:{port}: bind: {}",
                     reason(&error)
                 ));
                 let absent = [io::ErrorKind::AddrNotAvailable, io::ErrorKind::Unsupported];
@@ -78,8 +94,7 @@ pub(super) fn listen_tcp(config: &Config) -> io::Result<Vec<Listener>> {
     Ok(listeners)
 }
 
-fn listen_on(name: &str, config: &Config) -> io::Result<TcpListener> {
-    let port = config.port;
+fn listen_on(name: &str, port: u16, config: &Config) -> io::Result<TcpListener> {
     let addr = match name {
         "*" => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port),
         "::*" => SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port),

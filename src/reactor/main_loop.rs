@@ -6,22 +6,25 @@ use std::io::{self, Read};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use mio::event::Event;
 use mio::net::UnixStream;
 use mio::{Events, Interest, Poll, Token};
+use rustls::ServerConfig;
 
 use crate::base::disk::reason;
 use crate::base::log;
 use crate::config::Config;
 use crate::node::{NewConnection, Node};
-use crate::server::{Action, ClientId};
+use crate::server::{Action, Client, ClientId, permission};
 
 use super::connection::{Connection, Socket};
 use super::freeing::Freeing;
 use super::host::{Changes, Clock};
 use super::listener::{Listener, Stream};
+use super::tls;
+use super::tls_stream::TlsStream;
 
 /// Bytes read from a connection at one go.
 const READ_BUFFER: usize = 64 * 1024;
@@ -31,6 +34,10 @@ const POOL_BUFFER_MAX: usize = 64 * 1024;
 const POOL_BUFFER_FIRST: usize = 1024;
 /// Slices of one vectored write.
 const SLICES: usize = 64;
+/// Steps of TLS handshakes in one turn: one may take a millisecond, for a signature.
+const HANDSHAKES_PER_TURN: u32 = 4;
+/// Microseconds that a handshake may take.
+const HANDSHAKE_US: u64 = 10_000_000;
 /// Turns longer than this are recorded with their cause, in microseconds.
 const STALL_US: u64 = 1000;
 
@@ -47,6 +54,12 @@ pub(super) struct MainLoop {
     listeners: Vec<Listener>,
     connections: Vec<Option<Connection>>,
     changes: Rc<RefCell<Changes>>,
+    /// What new connections of TLS speak, where there are any.
+    tls: Option<Arc<ServerConfig>>,
+    /// Connections whose handshake was not over when they were put here, in the order of when it must be.
+    handshakes: VecDeque<(u64, usize, ClientId)>,
+    handshakes_left: u32,
+    reload: Reload,
     signals: UnixStream,
     freeing: Freeing,
     read_buffer: Box<[u8]>,
@@ -79,6 +92,10 @@ impl MainLoop {
             listeners: Vec::new(),
             connections: Vec::new(),
             changes,
+            tls: None,
+            handshakes: VecDeque::new(),
+            handshakes_left: HANDSHAKES_PER_TURN,
+            reload: Reload::default(),
             signals,
             freeing,
             read_buffer: vec![0; READ_BUFFER].into_boxed_slice(),
@@ -90,6 +107,7 @@ impl MainLoop {
         };
         this.poll.registry().register(&mut this.signals, SIGNALS, Interest::READABLE)?;
         this.listen(listeners)?;
+        this.take_over_changes();
         Ok(this)
     }
 
@@ -97,10 +115,8 @@ impl MainLoop {
         for listener in listeners {
             let token = Token(FIRST_LISTENER + self.listeners.len());
             self.listeners.push(listener);
-            match self.listeners.last_mut() {
-                Some(Listener::Tcp(tcp)) => self.poll.registry().register(tcp, token, Interest::READABLE)?,
-                Some(Listener::Unix(unix, _)) => self.poll.registry().register(unix, token, Interest::READABLE)?,
-                None => {}
+            if let Some(listener) = self.listeners.last_mut() {
+                self.poll.registry().register(listener.source(), token, Interest::READABLE)?;
             }
         }
         Ok(())
@@ -141,6 +157,7 @@ impl MainLoop {
         let start = self.clock.now();
         self.node.begin_turn(start);
         let mut phases = Phases { clock: self.clock.clone(), last: start.mono.0, worst: ("", 0) };
+        self.handshakes_left = HANDSHAKES_PER_TURN;
         let mut accepts = std::mem::take(&mut self.unaccepted);
         let unread = self.unread.len();
         for event in events {
@@ -176,6 +193,8 @@ impl MainLoop {
             self.freeing.send(garbage);
         }
         self.take_over_changes();
+        self.end_late_handshakes(start.mono.0);
+        self.reload_tls(start.mono.0);
         self.finish_turn(start.mono.0, phases);
     }
 
@@ -245,6 +264,10 @@ impl MainLoop {
             return;
         }
         let (client, ended) = (connection.client, connection.ended);
+        if connection.socket.is_handshaking() && !self.shake_hands(place) {
+            return;
+        }
+        let Some(Some(connection)) = self.connections.get_mut(place) else { return };
         if let Some(client) = self.node.server.clients.at(place as u32)
             && client.out.tail().capacity() == 0
         {
@@ -269,14 +292,79 @@ impl MainLoop {
                 result
             }
         };
+        let may_hold_more = ended || connection.socket.may_hold_more();
+        if connection.socket.wants_write() {
+            self.watch_own_bytes(place);
+        }
         match result {
             Ok(0) => self.close(place, client),
-            // A stream socket that gave less than asked for is empty: the next bytes make a new event (epoll(7)).
-            Ok(count) if count < room && !ended => self.reclaim(place),
+            Ok(count) if count < room && !may_hold_more => self.reclaim(place),
             Ok(_) => self.read_later(place),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.reclaim(place),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.read_later(place),
             Err(_) => self.close(place, client),
+        }
+    }
+
+    /// Goes on with a handshake. True if it is over: the client is then who its certificate says.
+    #[cold]
+    fn shake_hands(&mut self, place: usize) -> bool {
+        if self.handshakes_left == 0 {
+            self.read_later(place);
+            return false;
+        }
+        self.handshakes_left -= 1;
+        let Some(Some(connection)) = self.connections.get_mut(place) else { return false };
+        let Socket::Tls(stream) = &mut connection.socket else { return true };
+        let (id, result) = (connection.client, stream.handshake());
+        match result {
+            Ok(()) => {
+                let field = self.node.server.config.tls_auth_clients_user;
+                if let Some(names) = stream.certificate().and_then(|shown| tls::user_names(field, shown)) {
+                    permission::log_in_by_certificate(&mut self.node.server, id, &names);
+                }
+                return true;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.watch_own_bytes(place),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.read_later(place),
+            Err(error) => self.give_up_handshake(place, id, &error.to_string()),
+        }
+        false
+    }
+
+    fn give_up_handshake(&mut self, place: usize, id: ClientId, why: &str) {
+        if let Some(client) = self.node.server.clients.at(place as u32) {
+            let (addr, laddr) = (&client.addr, &client.laddr);
+            log::verbose(&format!("Error accepting a client connection: {why} (addr={addr} laddr={laddr})"));
+        }
+        self.close(place, id);
+    }
+
+    /// Closes connections whose handshake takes too long.
+    fn end_late_handshakes(&mut self, now: u64) {
+        while let Some(&(deadline, place, id)) = self.handshakes.front() {
+            let of_same = |connection: &&Connection| connection.client == id;
+            let socket =
+                self.connections.get(place).and_then(Option::as_ref).filter(of_same).map(|found| &found.socket);
+            let goes_on = matches!(socket, Some(Socket::Tls(stream)) if stream.is_handshaking());
+            if goes_on && now < deadline {
+                return;
+            }
+            self.handshakes.pop_front();
+            if goes_on {
+                self.give_up_handshake(place, id, "the handshake took too long");
+            }
+        }
+    }
+
+    /// Has the poll tell when the socket takes what it has of its own to send.
+    fn watch_own_bytes(&mut self, place: usize) {
+        if let Some(Some(connection)) = self.connections.get_mut(place)
+            && connection.socket.wants_write()
+            && connection.watch_write(self.poll.registry(), Token(place), true).is_err()
+        {
+            let id = connection.client;
+            self.close(place, id);
         }
     }
 
@@ -312,11 +400,18 @@ impl MainLoop {
         let Some(Some(connection)) = self.connections.get_mut(place) else { return };
         let Some(client) = self.node.server.clients.at(place as u32) else { return };
         let id = connection.client;
-        let mut failed = false;
+        let (mut failed, mut is_blocked) = (false, false);
         let mut written = 0;
         client.out.write_on();
+        if let Err(error) = connection.socket.flush() {
+            is_blocked = true;
+            failed = error.kind() != io::ErrorKind::WouldBlock;
+        }
         // A bound per turn, so that one fast reader of much does not hold up the others.
         for _ in 0..16 {
+            if is_blocked {
+                break;
+            }
             let (slices, count) = client.out.slices::<SLICES>(client.sendable());
             if count == 0 {
                 break;
@@ -326,11 +421,9 @@ impl MainLoop {
                 Ok(sent) => {
                     written += sent;
                     client.out.advance(sent);
-                    if sent < offered {
-                        break;
-                    }
+                    is_blocked = sent < offered && connection.socket.is_blocked();
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => is_blocked = true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => {
                     failed = true;
@@ -341,19 +434,21 @@ impl MainLoop {
         client.net_output_bytes += written as u64;
         // What is held back waits for the disk, not for the socket.
         let (waits, is_empty) = (client.sendable() > 0, client.out.is_empty());
-        // The next slice of a long reply is for the next turn, not for the socket to ask for.
-        let goes_on = client.out.awaits_writing() && !failed;
+        // The next slice of a long reply, or what was too much for one turn, is for the next turn, not for the socket to
+        // ask for.
+        let goes_on = !failed && (client.out.awaits_writing() || (waits && !is_blocked));
         if goes_on && !client.pending_write {
             client.pending_write = true;
             self.node.server.pending_writes.push(place as u32);
         }
         self.node.server.stats.total_net_output_bytes += written as u64;
         self.node.server.stats.total_writes_processed += 1;
-        let closing = connection.closing;
-        if failed || (closing && is_empty) {
+        let (closing, owes) = (connection.closing, connection.socket.wants_write());
+        if failed || (closing && is_empty && !owes) {
             return self.close(place, id);
         }
-        if connection.watch_write(self.poll.registry(), Token(place), waits && !goes_on).is_err() {
+        let asks = owes || (waits && !goes_on);
+        if connection.watch_write(self.poll.registry(), Token(place), asks).is_err() {
             return self.close(place, id);
         }
         if is_empty {
@@ -367,7 +462,10 @@ impl MainLoop {
                 Action::Close { client, flush } => {
                     let Some(place) = self.node.server.clients.place(client) else { continue };
                     let place = place as usize;
-                    let waits = self.node.server.clients.at(place as u32).is_some_and(|client| !client.out.is_empty());
+                    let has_output = |client: &mut Client| !client.out.is_empty();
+                    let owes = |connection: &Connection| connection.socket.wants_write();
+                    let waits = self.node.server.clients.at(place as u32).is_some_and(has_output)
+                        || self.connections.get(place).and_then(Option::as_ref).is_some_and(owes);
                     if !flush || !waits {
                         self.close(place, client);
                     } else if let Some(Some(connection)) = self.connections.get_mut(place) {
@@ -386,6 +484,7 @@ impl MainLoop {
             return;
         }
         if let Some(mut connection) = slot.take() {
+            connection.socket.say_goodbye();
             // Closing the socket deregisters it in any case.
             let _ = self.poll.registry().deregister(connection.socket.source());
         }
@@ -393,16 +492,20 @@ impl MainLoop {
     }
 
     fn accept(&mut self) {
-        let mut budget = self.node.server.config.max_new_connections_per_cycle.max(1);
+        let config = &self.node.server.config;
+        let mut plain_left = config.max_new_connections_per_cycle.max(1);
+        let mut tls_left = config.max_new_tls_connections_per_cycle.max(1);
         for index in 0..self.listeners.len() {
             loop {
-                if budget == 0 {
+                let listener = &self.listeners[index];
+                let left = if matches!(listener, Listener::Tls(_)) { &mut tls_left } else { &mut plain_left };
+                if *left == 0 {
                     self.unaccepted = true;
-                    return;
+                    break;
                 }
-                match self.listeners[index].accept() {
+                match listener.accept() {
                     Ok(stream) => {
-                        budget -= 1;
+                        *left -= 1;
                         self.add_connection(stream);
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -418,8 +521,9 @@ impl MainLoop {
 
     fn add_connection(&mut self, stream: Stream) {
         use std::os::fd::AsRawFd;
+        let is_tls = matches!(stream, Stream::Tls(..));
         let (mut socket, connection) = match stream {
-            Stream::Tcp(stream, addr) => {
+            Stream::Tcp(stream, addr) | Stream::Tls(stream, addr) => {
                 // A reply that waits for more bytes helps nobody; failure costs only latency.
                 let _ = stream.set_nodelay(true);
                 let keepalive = self.node.server.config.tcp_keepalive;
@@ -439,7 +543,17 @@ impl MainLoop {
                     is_unix: false,
                     is_loopback: addr.ip().to_canonical().is_loopback(),
                 };
-                (Socket::Tcp(stream), connection)
+                let socket = match (is_tls, &self.tls) {
+                    (false, _) => Socket::Tcp(stream),
+                    (true, None) => return,
+                    (true, Some(tls)) => match TlsStream::new(stream, tls.clone()) {
+                        Ok(stream) => Socket::Tls(Box::new(stream)),
+                        Err(error) => {
+                            return log::warning(&format!("Accepting client connection: {error}"));
+                        }
+                    },
+                };
+                (socket, connection)
             }
             Stream::Unix(stream, path) => {
                 let connection = NewConnection {
@@ -455,7 +569,7 @@ impl MainLoop {
         let (client, place) = match self.node.accept(connection) {
             Ok(added) => added,
             Err(line) => {
-                // The connection is closed whether or not the line gets through.
+                // The connection is closed whether or not the line gets through; without a handshake it cannot.
                 let _ = socket.write_vectored(&[io::IoSlice::new(line.as_bytes())]);
                 return;
             }
@@ -472,29 +586,63 @@ impl MainLoop {
         let connection =
             Connection { socket, client, wants_write: false, closing: false, more_to_read: false, ended: false };
         self.connections[place] = Some(connection);
+        if is_tls {
+            self.handshakes.push_back((self.node.server.now.mono.0 + HANDSHAKE_US, place, client));
+        }
     }
 
-    /// Replaces the TCP listeners after CONFIG SET port or bind.
+    /// Takes over what CONFIG SET of ports, addresses and directives of TLS made: listeners replace others of their kind.
     fn take_over_changes(&mut self) {
-        let Some(new) = self.changes.borrow_mut().listeners.take() else { return };
-        let old = std::mem::take(&mut self.listeners);
-        let mut kept = Vec::new();
-        for mut listener in old {
-            let deregistered = match &mut listener {
-                Listener::Tcp(tcp) => self.poll.registry().deregister(tcp),
-                Listener::Unix(unix, _) => self.poll.registry().deregister(unix),
-            };
-            if let Err(error) = deregistered {
+        let Changes { tcp_listeners, tls_listeners, tls } = std::mem::take(&mut *self.changes.borrow_mut());
+        if let Some(made) = tls {
+            self.tls = Some(made.server);
+            self.reload.times = made.times;
+        }
+        if tcp_listeners.is_none() && tls_listeners.is_none() {
+            return;
+        }
+        let mut all = Vec::new();
+        for mut listener in std::mem::take(&mut self.listeners) {
+            if let Err(error) = self.poll.registry().deregister(listener.source()) {
                 log::warning(&format!("Closing a listening socket: {}", reason(&error)));
             }
-            if !listener.is_tcp() {
-                kept.push(listener);
+            let is_replaced = match &listener {
+                Listener::Tcp(_) => tcp_listeners.is_some(),
+                Listener::Tls(_) => tls_listeners.is_some(),
+                Listener::Unix(..) => false,
+            };
+            if !is_replaced {
+                all.push(listener);
             }
         }
-        if let Err(error) = self.listen(new.into_iter().chain(kept).collect()) {
+        all.extend(tcp_listeners.into_iter().chain(tls_listeners).flatten());
+        if let Err(error) = self.listen(all) {
             log::warning(&format!("Listening after CONFIG SET: {}", reason(&error)));
         }
         self.unaccepted = true;
+    }
+
+    /// Reads the files of TLS anew where `tls-auto-reload-interval` has passed and they have changed.
+    fn reload_tls(&mut self, now: u64) {
+        let config = &self.node.server.config;
+        let interval = u64::try_from(config.tls_auto_reload_interval).unwrap_or(0) * 1_000_000;
+        if interval == 0 || self.tls.is_none() || now < self.reload.last + interval {
+            return;
+        }
+        self.reload.last = now;
+        let times = tls::file_times(config);
+        if times == self.reload.times {
+            return;
+        }
+        self.reload.times = times;
+        match tls::configure(config) {
+            Ok(Some(made)) => {
+                self.tls = Some(made.server);
+                log::notice("The files of TLS have changed and are read anew.");
+            }
+            Ok(None) => {}
+            Err(()) => log::warning("The files of TLS have changed; the ones read before stay in use."),
+        }
     }
 
     fn handle_signals(&mut self) {
@@ -524,10 +672,20 @@ impl MainLoop {
         // What clients have been answered reaches them.
         for place in 0..self.connections.len() {
             self.write(place);
+            if let Some(Some(connection)) = self.connections.get_mut(place) {
+                connection.socket.say_goodbye();
+            }
         }
         log::warning("Russet is now ready to exit, bye bye...");
         self.exit_code = Some(0);
     }
+}
+
+/// When the files of TLS were last looked at, and when they were written then.
+#[derive(Default)]
+struct Reload {
+    last: u64,
+    times: Vec<Option<SystemTime>>,
 }
 
 /// Which part of a turn took longest.

@@ -2,6 +2,7 @@
 //! world. Deliberately absent: anything about commands and keys (`node` and below).
 
 mod affinity;
+mod certificate;
 mod check;
 mod connection;
 mod disk;
@@ -15,6 +16,8 @@ mod start;
 mod supervisor;
 mod sys;
 mod title;
+mod tls;
+mod tls_stream;
 mod tools;
 
 pub use start::main;

@@ -27,7 +27,7 @@ use super::jobs::Jobs;
 use super::main_loop::{JOBS, MainLoop};
 use super::supervisor::Supervisor;
 use super::title::Title;
-use super::{affinity, check, listener, logging, sys, tools};
+use super::{affinity, check, listener, logging, sys, tls, tools};
 
 /// The version of Redis whose behaviour clients are told to expect.
 const PRODUCT: &str = "Redis 7.4.0";
@@ -198,6 +198,8 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
     }
     let clock = Clock::new();
     let shutting_down = Arc::new(AtomicBool::new(false));
+    let tls = tls::configure(&config);
+    let tls = tls.map_err(|()| StartError::logged("Failed to configure TLS. Check logs for more info."))?;
     let (listeners, signals) = open_sockets(&config, &shutting_down)?;
     listener::warn_of_source_address(&config);
     log::notice(&format!("monotonic clock: {}", clock.describe()));
@@ -219,7 +221,7 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
         os: operating_system(),
         monotonic_clock: clock.describe(),
     };
-    let changes = Rc::new(RefCell::new(Changes::default()));
+    let changes = Rc::new(RefCell::new(Changes { tls, ..Changes::default() }));
     let poll = mio::Poll::new().map_err(|error| reason(&error))?;
     let waker = mio::Waker::new(poll.registry(), JOBS).map_err(|error| reason(&error))?;
     let host = Box::new(RealHost { clock: clock.clone(), changes: changes.clone(), jobs: Jobs::new(waker), title });
@@ -290,14 +292,19 @@ fn open_sockets(
     config: &Config,
     shutting_down: &Arc<AtomicBool>,
 ) -> Result<(Vec<listener::Listener>, UnixStream), StartError> {
-    if config.tls_port != 0 {
-        return Err(StartError::logged("Failed finding TLS support."));
-    }
-    let failed = || StartError::logged(&format!("Failed listening on port {} (tcp), aborting.", config.port));
-    let mut listeners = listener::listen_tcp(config).map_err(|_| failed())?;
-    // Without any address to bind to there may still be a Unix socket.
-    if config.port != 0 && listeners.is_empty() && !config.bind.0.is_empty() {
-        return Err(failed());
+    let ports = [
+        (config.port, "tcp", listener::listen_tcp as fn(&Config) -> io::Result<Vec<listener::Listener>>),
+        (config.tls_port, "tls", listener::listen_tls),
+    ];
+    let mut listeners = Vec::new();
+    for (port, kind, listen) in ports {
+        let failed = || StartError::logged(&format!("Failed listening on port {port} ({kind}), aborting."));
+        let found = listen(config).map_err(|_| failed())?;
+        // Without any address to bind to there may still be a Unix socket.
+        if port != 0 && found.is_empty() && !config.bind.0.is_empty() {
+            return Err(failed());
+        }
+        listeners.extend(found);
     }
     let unix = listener::listen_unix(config)
         .map_err(|error| StartError::logged(&format!("Failed opening Unix socket: bind: {}", reason(&error))))?;
@@ -364,15 +371,15 @@ fn adjust_open_files(config: &mut Config) {
 fn show_logo(config: &Config, pid: u32) {
     let show = config.always_show_logo
         || (!config.daemonize && config.logfile.is_empty() && !config.syslog_enabled && sys::stdout_is_terminal());
+    let port = if config.port != 0 { config.port } else { config.tls_port };
     if !show {
-        log::notice(&format!("Running mode=standalone, port={}.", config.port));
+        log::notice(&format!("Running mode=standalone, port={port}."));
         return;
     }
     println!(
-        "\n    .--.      Russet {} ({PRODUCT} protocol)\n   /  \\ \\     Running in standalone mode\n  |    | |    Port: {}\n   \
+        "\n    .--.      Russet {} ({PRODUCT} protocol)\n   /  \\ \\     Running in standalone mode\n  |    | |    Port: {port}\n   \
          \\  / /     PID: {pid}\n    `--'\n",
-        env!("CARGO_PKG_VERSION"),
-        config.port
+        env!("CARGO_PKG_VERSION")
     );
 }
 

@@ -120,7 +120,7 @@ fn write_server(server: &mut Server, out: &mut String) {
         "process_id": identity.process_id;
         "process_supervised": identity.supervised;
         "run_id": identity.run_id;
-        "tcp_port": config.port;
+        "tcp_port": if config.port != 0 { config.port } else { config.tls_port };
         "server_time_usec": now_us;
         "uptime_in_seconds": uptime;
         "uptime_in_days": uptime / 86_400;
@@ -133,12 +133,15 @@ fn write_server(server: &mut Server, out: &mut String) {
         "io_threads_active": 0;
     }
     let mut listeners = 0;
-    if config.port != 0 {
-        let _ = write!(out, "listener{listeners}:name=tcp");
+    for (name, port) in [("tcp", config.port), ("tls", config.tls_port)] {
+        if port == 0 {
+            continue;
+        }
+        let _ = write!(out, "listener{listeners}:name={name}");
         config.bind.0.iter().for_each(|address| {
             let _ = write!(out, ",bind={}", address.display());
         });
-        let _ = write!(out, ",port={}\r\n", config.port);
+        let _ = write!(out, ",port={port}\r\n");
         listeners += 1;
     }
     if !config.unixsocket.is_empty() {
@@ -454,6 +457,7 @@ fn write_stats(server: &mut Server, out: &mut String) {
         "acl_access_denied_cmd": stats.acl_access_denied.command;
         "acl_access_denied_key": stats.acl_access_denied.key;
         "acl_access_denied_channel": stats.acl_access_denied.channel;
+        "acl_access_denied_tls_cert": stats.acl_access_denied.tls_cert;
     }
 }
 

@@ -123,6 +123,7 @@ fn note(server: &mut Server, place: u32, refusal: Refusal) {
         Reason::Command => &mut denied.command,
         Reason::Key => &mut denied.key,
         Reason::Channel => &mut denied.channel,
+        Reason::TlsCert => &mut denied.tls_cert,
         Reason::Database => &mut denied.database,
     };
     *count += 1;
@@ -141,6 +142,18 @@ pub fn log_in(server: &mut Server, id: ClientId, user: &[u8]) {
     client.user = user.to_vec();
     client.flags = client.flags.or(ClientFlags::AUTHENTICATED);
     restrict(&server.acl, client);
+}
+
+/// Makes the client the first of these users, whom its certificate names, that is there and on. Where none is, it stays who it
+/// is, and that is noted.
+pub fn log_in_by_certificate(server: &mut Server, id: ClientId, names: &[Vec<u8>]) {
+    let known = names.iter().find(|name| server.acl.user(name).is_some_and(|user| user.is_on));
+    if let Some(user) = known {
+        return log_in(server, id, user);
+    }
+    let Some(place) = server.clients.place(id) else { return };
+    let user = names.first().cloned().unwrap_or_default();
+    note(server, place, Refusal { reason: Reason::TlsCert, context: Context::Toplevel, object: Vec::new(), user });
 }
 
 /// Makes the client the default user, authenticated only where no password is needed.

@@ -67,6 +67,7 @@ pub struct Denials {
     pub command: u64,
     pub key: u64,
     pub channel: u64,
+    pub tls_cert: u64,
     pub database: u64,
 }
 

@@ -12,7 +12,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a program that takes Redis's options with these, without persistence. A configuration file may come first.
+    /// Starts a program that takes Redis's options with these, without persistence. A configuration file may come first;
+    /// `{port}` in an option stands for the port.
     pub fn start(program: &str, options: &[&str]) -> Server {
         for attempt in 0..5 {
             let port = free_port();
@@ -24,7 +25,7 @@ impl Server {
                 .args(file)
                 .args(["--port", &port.to_string(), "--save", "", "--appendonly", "no"])
                 .args(["--dir", &dir.display().to_string()])
-                .args(options)
+                .args(options.iter().map(|word| word.replace("{port}", &port.to_string())))
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()

@@ -1,0 +1,421 @@
+//! Encrypted connections: real handshakes with the program, by clients of rustls.
+
+#[path = "support/server.rs"]
+mod server;
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion, version};
+
+use server::Server;
+
+/// One who signs certificates, and the folder that they are in.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: CertificateDer<'static>,
+    dir: PathBuf,
+}
+
+impl Authority {
+    fn new() -> Authority {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("russet-tls-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a folder for certificates");
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, format!("authority {number}"));
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        std::fs::write(dir.join("ca.crt"), certificate.pem()).expect("a file");
+        Authority { certificate: certificate.der().clone(), issuer: Issuer::new(params, key), dir }
+    }
+
+    /// Writes a certificate for this name, and its key, as `{file}.crt` and `{file}.key`.
+    fn sign(&self, file: &str, common_name: &str) {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        params.distinguished_name.push(DnType::CommonName, common_name);
+        let uri = format!("urn:{common_name}").as_str().try_into().expect("an URI");
+        params.subject_alt_names.push(SanType::URI(uri));
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        std::fs::write(self.path(&format!("{file}.crt")), certificate.pem()).expect("a file");
+        std::fs::write(self.path(&format!("{file}.key")), key.serialize_pem()).expect("a file");
+    }
+
+    fn path(&self, file: &str) -> String {
+        self.dir.join(file).display().to_string()
+    }
+
+    /// A server that speaks TLS only, with a certificate of this authority.
+    fn start(&self, options: &[&str]) -> Server {
+        self.sign("server", "server");
+        let files = [self.path("server.crt"), self.path("server.key"), self.path("ca.crt")];
+        let own = [
+            ["--port", "0"],
+            ["--tls-port", "{port}"],
+            ["--tls-cert-file", &files[0]],
+            ["--tls-key-file", &files[1]],
+            ["--tls-ca-cert-file", &files[2]],
+            ["--max-new-tls-connections-per-cycle", "100"],
+        ];
+        Server::start(env!("CARGO_BIN_EXE_russet"), &[own.as_flattened(), options].concat())
+    }
+
+    fn client(&self) -> Client<'_> {
+        Client { authority: self, identity: None, version: None }
+    }
+}
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// How a client connects.
+struct Client<'a> {
+    authority: &'a Authority,
+    identity: Option<&'a str>,
+    version: Option<&'static SupportedProtocolVersion>,
+}
+
+impl<'a> Client<'a> {
+    fn with(self, identity: &'a str) -> Client<'a> {
+        Client { identity: Some(identity), ..self }
+    }
+
+    fn speaking(self, version: &'static SupportedProtocolVersion) -> Client<'a> {
+        Client { version: Some(version), ..self }
+    }
+
+    fn connect(&self, server: &Server) -> Connection {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.authority.certificate.clone()).expect("a root");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let versions = self.version.map_or_else(|| vec![&version::TLS12, &version::TLS13], |only| vec![only]);
+        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&versions);
+        let builder = builder.expect("versions").with_root_certificates(roots);
+        let config = match self.identity {
+            None => builder.with_no_client_auth(),
+            Some(file) => {
+                let path = |end: &str| self.authority.path(&format!("{file}.{end}"));
+                let certificate = CertificateDer::from_pem_file(Path::new(&path("crt"))).expect("a certificate");
+                let key = PrivateKeyDer::from_pem_file(Path::new(&path("key"))).expect("a key");
+                builder.with_client_auth_cert(vec![certificate], key).expect("an identity")
+            }
+        };
+        let name = ServerName::try_from("localhost").expect("a name");
+        let session = ClientConnection::new(Arc::new(config), name).expect("a session");
+        Connection(BufReader::new(StreamOwned::new(session, server.connect())))
+    }
+}
+
+/// An encrypted connection.
+struct Connection(BufReader<StreamOwned<ClientConnection, TcpStream>>);
+
+impl Connection {
+    fn try_ask(&mut self, request: &str) -> std::io::Result<String> {
+        self.0.get_mut().write_all(format!("{request}\r\n").as_bytes())?;
+        self.line()
+    }
+
+    fn ask(&mut self, request: &str) -> String {
+        self.try_ask(request).expect("a reply")
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).expect("the server reads");
+    }
+
+    /// A line, or the content of a bulk string.
+    fn line(&mut self) -> std::io::Result<String> {
+        let mut line = String::new();
+        if self.0.read_line(&mut line)? == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        match line.strip_prefix('$').map(|len| len.trim_end().parse::<usize>()) {
+            Some(Ok(len)) => Ok(String::from_utf8_lossy(&self.bytes(len + 2)[..len]).into_owned()),
+            _ => Ok(line.trim_end().to_owned()),
+        }
+    }
+
+    fn bytes(&mut self, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        self.0.read_exact(&mut bytes).expect("the whole reply");
+        bytes
+    }
+
+    fn shown_certificate(&self) -> Vec<u8> {
+        let chain = self.0.get_ref().conn.peer_certificates().expect("a handshake");
+        chain[0].to_vec()
+    }
+}
+
+fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
+    }
+}
+
+#[test]
+fn a_server_that_speaks_tls_only_serves_pipelines_and_long_values() {
+    let authority = Authority::new();
+    let server = authority.start(&["--tls-auth-clients", "no"]);
+    for version in [&version::TLS12, &version::TLS13] {
+        let mut conn = authority.client().speaking(version).connect(&server);
+        assert_eq!(conn.ask("PING"), "+PONG");
+        let info = conn.ask("INFO server");
+        assert!(info.contains(&format!("tcp_port:{}\r\nserver_time", server.port())), "{info}");
+        assert!(info.contains("listener0:name=tls,bind="), "{info}");
+        let many: String = (0..10_000).map(|number| format!("ECHO {number}\r\n")).collect();
+        conn.send(many.as_bytes());
+        for number in 0..10_000 {
+            assert_eq!(conn.line().expect("a reply"), number.to_string());
+        }
+        let value: Vec<u8> = (0..20_000_000u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        conn.send(format!("*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n${}\r\n", value.len()).as_bytes());
+        conn.send(&value);
+        conn.send(b"\r\n");
+        assert_eq!(conn.line().expect("a reply"), "+OK");
+        conn.send(b"GET big\r\n");
+        assert_eq!(conn.bytes(11), b"$20000000\r\n");
+        assert!(conn.bytes(value.len()) == value, "the value comes back as it was sent");
+        assert_eq!(conn.bytes(2), b"\r\n");
+        // Many long replies at once: more than the session holds, and more than one turn sends.
+        conn.send("GETRANGE big 0 99999\r\n".repeat(100).as_bytes());
+        for _ in 0..100 {
+            assert_eq!(conn.bytes(9), b"$100000\r\n");
+            assert!(conn.bytes(100_000) == value[..100_000]);
+            assert_eq!(conn.bytes(2), b"\r\n");
+        }
+        conn.send(b"QUIT\r\n");
+        assert_eq!(conn.line().expect("a reply"), "+OK");
+        // The end is said, not only made: without that, reading fails.
+        assert_eq!(conn.0.read(&mut [0; 8]).expect("a proper end"), 0);
+    }
+}
+
+#[test]
+fn messages_are_pushed_to_those_who_wait() {
+    let authority = Authority::new();
+    let server = authority.start(&["--tls-auth-clients", "no"]);
+    let (mut one, mut other) = (authority.client().connect(&server), authority.client().connect(&server));
+    one.send(b"SUBSCRIBE news\r\n");
+    assert_eq!(one.bytes(33), b"*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n");
+    assert_eq!(other.ask("PUBLISH news hello"), ":1");
+    assert_eq!(one.bytes(38), b"*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$5\r\nhello\r\n");
+}
+
+#[test]
+fn clients_show_a_certificate_where_they_must() {
+    let authority = Authority::new();
+    authority.sign("client", "somebody");
+    let stranger = Authority::new();
+    stranger.sign("client", "somebody");
+    let server = authority.start(&[]);
+    // One who trusts the server, but is signed by somebody else.
+    std::fs::copy(stranger.path("client.crt"), authority.path("stranger.crt")).expect("a copy");
+    std::fs::copy(stranger.path("client.key"), authority.path("stranger.key")).expect("a copy");
+    let mut conn = authority.client().with("client").connect(&server);
+    assert_eq!(conn.ask("PING"), "+PONG");
+    let asks = |identity: Option<&str>| Client { identity, ..authority.client() }.connect(&server).try_ask("PING").ok();
+    assert_eq!(asks(None), None);
+    assert_eq!(asks(Some("stranger")), None);
+    assert_eq!(conn.ask("CONFIG SET tls-auth-clients optional"), "+OK");
+    assert_eq!(asks(None).as_deref(), Some("+PONG"));
+    assert_eq!(asks(Some("client")).as_deref(), Some("+PONG"));
+    assert_eq!(asks(Some("stranger")), None);
+    assert_eq!(conn.ask("CONFIG SET tls-auth-clients no"), "+OK");
+    assert_eq!(asks(None).as_deref(), Some("+PONG"));
+    // Nobody who was refused is left.
+    wait_for("only one is connected", || conn.ask("INFO clients").contains("connected_clients:1\r\n"));
+}
+
+#[test]
+fn a_certificate_logs_its_user_in() {
+    let authority = Authority::new();
+    authority.sign("alice", "alice");
+    authority.sign("bob", "bob");
+    let server = authority.start(&["--tls-auth-clients-user", "CN"]);
+    let mut alice = authority.client().with("alice").connect(&server);
+    assert_eq!(alice.ask("ACL WHOAMI"), "default");
+    assert!(alice.ask("INFO stats").contains("acl_access_denied_tls_cert:1\r\n"));
+    assert_eq!(alice.ask("ACL SETUSER alice on nopass ~* +@all"), "+OK");
+    assert_eq!(alice.ask("ACL SETUSER bob off nopass ~* +@all"), "+OK");
+    assert_eq!(alice.ask("ACL SETUSER urn:bob on nopass ~* +acl"), "+OK");
+    assert_eq!(authority.client().with("alice").connect(&server).ask("ACL WHOAMI"), "alice");
+    assert_eq!(authority.client().with("bob").connect(&server).ask("ACL WHOAMI"), "default");
+    assert!(alice.ask("INFO stats").contains("acl_access_denied_tls_cert:2\r\n"));
+    assert_eq!(alice.ask("CONFIG SET tls-auth-clients-user URI"), "+OK");
+    let mut bob = authority.client().with("bob").connect(&server);
+    assert_eq!(bob.ask("ACL WHOAMI"), "urn:bob");
+    assert_eq!(bob.ask("PING"), "-NOPERM User urn:bob has no permissions to run the 'ping' command");
+}
+
+#[test]
+fn one_who_does_not_speak_tls_is_closed() {
+    let authority = Authority::new();
+    let server = authority.start(&["--tls-auth-clients", "no"]);
+    for bytes in [b"PING\r\n".as_slice(), b"*1\r\n$4\r\nPING\r\n", &[22, 3, 1, 0xff, 0xff, 1, 2, 3], &[0; 100]] {
+        let mut plain = server.connect();
+        plain.write_all(bytes).expect("the server reads");
+        plain.shutdown(std::net::Shutdown::Write).expect("a socket");
+        let mut reply = Vec::new();
+        // It may be reset, as bytes of ours may not have been read.
+        let _ = plain.read_to_end(&mut reply);
+        assert!(!String::from_utf8_lossy(&reply).contains("PONG"));
+    }
+    let mut conn = authority.client().connect(&server);
+    wait_for("only one is connected", || conn.ask("INFO clients").contains("connected_clients:1\r\n"));
+}
+
+#[test]
+fn versions_and_suites_are_those_of_the_configuration() {
+    let authority = Authority::new();
+    let server = authority.start(&["--tls-auth-clients", "no", "--tls-protocols", "TLSv1.2"]);
+    let mut conn = authority.client().speaking(&version::TLS12).connect(&server);
+    assert_eq!(conn.ask("PING"), "+PONG");
+    assert!(authority.client().speaking(&version::TLS13).connect(&server).try_ask("PING").is_err());
+    assert_eq!(conn.ask("CONFIG SET tls-ciphers ECDHE-ECDSA-AES128-GCM-SHA256"), "+OK");
+    let mut other = authority.client().connect(&server);
+    assert_eq!(other.ask("PING"), "+PONG");
+    let suite = other.0.get_ref().conn.negotiated_cipher_suite().map(|suite| suite.suite());
+    assert_eq!(suite, Some(rustls::CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256));
+    for refused in ["tls-protocols TLSv1", "tls-ciphers nothing", "tls-ciphersuites nothing"] {
+        let name = refused.split(' ').next().expect("a name");
+        assert_eq!(conn.ask(&format!("CONFIG SET {refused}")), refusal(name));
+    }
+    assert_eq!(conn.ask("CONFIG SET tls-protocols \"TLSv1.2 TLSv1.3\""), "+OK");
+    assert_eq!(authority.client().speaking(&version::TLS13).connect(&server).ask("PING"), "+PONG");
+}
+
+fn refusal(name: &str) -> String {
+    format!(
+        "-ERR CONFIG SET failed (possibly related to argument '{name}') - Unable to update TLS configuration. Check server logs."
+    )
+}
+
+#[test]
+fn a_renewed_certificate_is_taken_while_old_connections_go_on() {
+    let authority = Authority::new();
+    let server = authority.start(&["--tls-auth-clients", "no"]);
+    let mut old = authority.client().connect(&server);
+    assert_eq!(old.ask("PING"), "+PONG");
+    let shown = || {
+        let mut conn = authority.client().connect(&server);
+        assert_eq!(conn.ask("PING"), "+PONG");
+        conn.shown_certificate()
+    };
+    let first = shown();
+    assert!(first == old.shown_certificate());
+    // The same paths, other files.
+    authority.sign("server", "renewed");
+    let path = authority.path("server.crt");
+    assert!(shown() == first);
+    assert_eq!(old.ask(&format!("CONFIG SET tls-cert-file {path}")), "+OK");
+    let second = shown();
+    assert!(second != first);
+    // What does not fit together is refused, and the old stays.
+    authority.sign("other", "other");
+    let (certificate, key) = (authority.path("other.crt"), authority.path("other.key"));
+    assert_eq!(old.ask(&format!("CONFIG SET tls-cert-file {certificate}")), refusal("tls-cert-file"));
+    assert_eq!(old.ask("CONFIG SET tls-key-file /nowhere"), refusal("tls-key-file"));
+    assert!(shown() == second);
+    assert_eq!(old.ask(&format!("CONFIG SET tls-cert-file {certificate} tls-key-file {key}")), "+OK");
+    let third = shown();
+    assert!(third != second);
+    assert_eq!(old.ask("CONFIG SET tls-auto-reload-interval 1"), "+OK");
+    wait_for("the new certificate is found", || {
+        authority.sign("other", "other");
+        shown() != third
+    });
+    assert_eq!(old.ask("PING"), "+PONG");
+}
+
+#[test]
+fn a_slow_reader_is_cut_off_at_its_limit() {
+    let authority = Authority::new();
+    let server = authority.start(&["--tls-auth-clients", "no", "--client-output-buffer-limit", "pubsub 1mb 0 0"]);
+    let mut slow = authority.client().connect(&server);
+    slow.send(b"SUBSCRIBE news\r\n");
+    assert_eq!(slow.bytes(33), b"*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n");
+    let mut conn = authority.client().connect(&server);
+    let request = format!("PUBLISH news {}", "x".repeat(60_000));
+    wait_for("the slow reader is cut off", || conn.ask(&request) == ":0");
+    assert!(conn.ask("INFO stats").contains("client_output_buffer_limit_disconnections:1\r\n"));
+}
+
+#[test]
+fn ports_change_between_plain_and_encrypted() {
+    let authority = Authority::new();
+    let server = authority.start(&["--tls-auth-clients", "no"]);
+    let port = server.port();
+    let mut conn = authority.client().connect(&server);
+    assert_eq!(conn.ask("CONFIG SET tls-port 0"), "+OK");
+    assert_eq!(conn.ask(&format!("CONFIG SET port {port}")), "+OK");
+    let mut plain = BufReader::new(server.connect());
+    let mut ask_plain = |request: String| {
+        plain.get_mut().write_all(request.as_bytes()).expect("the server reads");
+        let mut line = String::new();
+        plain.read_line(&mut line).expect("a reply");
+        line
+    };
+    assert_eq!(ask_plain("PING\r\n".to_owned()), "+PONG\r\n");
+    assert_eq!(ask_plain("CONFIG SET port 0\r\n".to_owned()), "+OK\r\n");
+    assert_eq!(ask_plain(format!("CONFIG SET tls-port {port}\r\n")), "+OK\r\n");
+    assert_eq!(authority.client().connect(&server).ask("PING"), "+PONG");
+    assert_eq!(conn.ask("PING"), "+PONG");
+}
+
+/// What the program says when it refuses to start with these options.
+fn refusal_to_start(options: &[&str]) -> String {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_russet"))
+        .args(["--port", "0", "--tls-port", "1"])
+        .args(options)
+        .output()
+        .expect("the program runs");
+    assert_eq!(output.status.code(), Some(1), "{options:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_server_without_what_tls_needs_says_so_and_does_not_start() {
+    let authority = Authority::new();
+    authority.sign("one", "one");
+    authority.sign("two", "two");
+    let paths = ["one.crt", "one.key", "two.key", "ca.crt"].map(|file| authority.path(file));
+    let encrypted = authority.path("encrypted.key");
+    let begin = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    std::fs::write(&encrypted, begin).expect("a file");
+    let certificate = ["--tls-cert-file", paths[0].as_str()];
+    let with_key = |key| [certificate.as_slice(), &["--tls-key-file", key, "--tls-auth-clients", "no"]].concat();
+    let cases = [
+        (vec![], "No tls-cert-file configured!"),
+        (certificate.to_vec(), "No tls-key-file configured!"),
+        (
+            [certificate.as_slice(), &["--tls-key-file", &paths[1]]].concat(),
+            "Either tls-ca-cert-file or tls-ca-cert-dir must be specified when tls-cluster, tls-replication or \
+             tls-auth-clients are enabled!",
+        ),
+        (with_key(&paths[2]), "it is not the key of the certificate"),
+        (with_key(&paths[3]), "no private key in it"),
+        (with_key(&encrypted), "it is encrypted, which is not supported"),
+        (with_key("/nowhere"), "Failed to load private key: /nowhere: No such file or directory"),
+        (vec!["--tls-protocols", "TLSv1.1"], "TLSv1.1 is too old: tls-protocols takes 'TLSv1.2' and 'TLSv1.3'."),
+    ];
+    for (options, why) in cases {
+        let said = refusal_to_start(&options);
+        assert!(said.contains(why), "{why}: {said}");
+        assert!(said.contains("Failed to configure TLS. Check logs for more info."), "{said}");
+    }
+}
