@@ -277,4 +277,7 @@ fn convert_refuses_what_is_not_whole_and_leaves_it_alone() {
     assert!(folder.get("torn.aof") == torn && !folder.0.join("x.rdb").exists());
     folder.put("whole.aof", &[b"#TS:1\r\n".as_slice(), set].concat());
     assert_eq!(folder.russet(&["convert", "whole.aof", "x.rdb"]).0, Some(0));
+    std::fs::create_dir(folder.0.join("taken")).expect("a folder");
+    assert_eq!(folder.russet(&["convert", "whole.aof", "taken"]).0, Some(1));
+    assert!(!folder.0.join("taken.temp").exists(), "a file that cannot get its name leaves nothing behind");
 }

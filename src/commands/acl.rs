@@ -131,9 +131,9 @@ fn acl_dryrun(cx: &mut ServerContext<'_>) -> CommandResult {
         return Err(CommandError::err(format!("User '{}' not found", shown(name))));
     };
     let table = &server.commands;
-    let known = table.lookup(request[0]).map(|id| match request.get(1) {
-        Some(sub) => table.lookup_sub(id, sub).unwrap_or(id),
-        None => id,
+    let known = table.lookup(request[0]).and_then(|id| match request.get(1) {
+        Some(sub) if !table.entry(id).subcommands.is_empty() => table.lookup_sub(id, sub),
+        _ => Some(id),
     });
     let Some(id) = known else {
         return Err(CommandError::err(format!("Command '{}' not found", shown(request[0]))));
@@ -146,7 +146,7 @@ fn acl_dryrun(cx: &mut ServerContext<'_>) -> CommandResult {
         Ok(()) => cx.reply.ok(),
         Err(denied) => {
             let text = permission::verbose_refusal(server, name, id, request, denied);
-            cx.reply.bulk(text.as_bytes());
+            cx.reply.bulk_shown(&text);
         }
     }
     Ok(Outcome::Done)

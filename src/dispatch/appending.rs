@@ -204,7 +204,9 @@ fn flush(server: &mut Server, postpone: Postpone) {
         );
     }
     let is_retry = matches!(aof.trust, Trust::WriteFailed(_));
-    if is_retry && postpone == Postpone::Allowed && now.since(aof.last_retry) < SECOND_US {
+    // A file that is to take a lost one's place counts for nothing yet: whether it can be written changes nothing of the loss.
+    let is_lost = matches!(aof.trust, Trust::Lost(_));
+    if (is_retry || is_lost) && postpone == Postpone::Allowed && now.since(aof.last_retry) < SECOND_US {
         return;
     }
     if server.debug.aof_flush_sleep_us > 0 {
@@ -237,9 +239,11 @@ fn flush(server: &mut Server, postpone: Postpone) {
             if !is_retry {
                 log::warning(&format!("Error writing to the AOF file: {}", reason(&error)));
             }
-            aof.trust = Trust::WriteFailed(reason(&error));
             aof.last_retry = now;
-            drop_unacknowledged(server);
+            if !is_lost {
+                aof.trust = Trust::WriteFailed(reason(&error));
+                drop_unacknowledged(server);
+            }
         }
     }
 }
@@ -453,11 +457,13 @@ pub(super) fn note_end(server: &mut Server) {
     wait_for_background(server);
 }
 
-/// Asks for the offset at which the file ends to be noted, where offsets are.
+/// Asks for the offset at which the file ends to be noted, where offsets are. Not while a rewrite is committed: the manifest that
+/// would tell it names files that are on their way out.
 fn order_end(server: &mut Server) {
     let (disk, offset) = (server.host.disk(), server.propagation.offset());
     let aof = &mut server.persistence.aof;
-    if aof.state == AofState::On && aof.trust == Trust::Good && aof.manifest.end_last_incremental(offset) {
+    let is_whole = aof.state == AofState::On && aof.trust == Trust::Good && aof.committing.is_none();
+    if is_whole && aof.manifest.end_last_incremental(offset) {
         let manifest = aof.new_manifest(&aof.manifest, |path| disk.absolute(path));
         aof.send(Order::Persist(manifest));
     }

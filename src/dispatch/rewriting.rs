@@ -262,6 +262,10 @@ fn drop_temp_incremental(server: &mut Server, is_temp: bool) {
     let name = aof.names.temp_incremental();
     log::notice(&format!("Removing the temp incr aof file {}", text(&name)));
     aof.writer = None;
+    // What could not be written to it need not be.
+    if matches!(aof.trust, Trust::WriteFailed(_)) {
+        aof.trust = Trust::Good;
+    }
     // At once, as the next rewrite makes one of the same name. If it stays, that one empties it.
     let _ = disk.remove(&aof.names.path(&name));
 }

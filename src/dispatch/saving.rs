@@ -26,6 +26,7 @@ const FALLING_BEHIND: usize = 16 << 20;
 const PAUSES_US: [u64; 2] = [100, 500];
 /// So long after its last sign the writer waits for the disk rather than for a processor, and commands do not wait for it.
 const SIGN_OF_LIFE_US: u64 = 20_000;
+
 /// Why a save did not begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SaveRefusal {

@@ -192,7 +192,8 @@ impl Keyspace {
         self.cut.is_some()
     }
 
-    /// Takes one segment, some hundred entries at most. After `Done` no cut is going on.
+    /// Takes one segment, some hundred entries at most, or a part of one whose entries are large. After `Done` no cut is
+    /// going on.
     pub fn cut_step(&mut self) -> CutStep {
         let Some(cut) = &mut self.cut else { return CutStep::Done };
         let Cut { parts, filling, discarding, .. } = &mut **cut;

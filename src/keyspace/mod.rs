@@ -294,7 +294,7 @@ impl Keyspace {
     }
 }
 
-/// Counts and notes a change of a key of this hash; yields the cut that must take its bucket first. Apart from the keyspace
+/// Counts and notes a change of a key of this hash; yields the cut that must take its entry first. Apart from the keyspace
 /// for whoever has borrowed the table already.
 #[inline]
 fn announce_change<'c>(

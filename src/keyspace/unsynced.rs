@@ -18,6 +18,8 @@ pub struct Unsynced {
     all: u64,
     /// The latest epoch that the command in hand saw something of.
     seen: u64,
+    /// The last epoch that was released.
+    released: u64,
 }
 
 impl Unsynced {
@@ -86,8 +88,12 @@ impl Unsynced {
         }
     }
 
-    /// Everything up to this epoch may be seen.
+    /// Everything up to this epoch may be seen. Asked for each turn; looks at all keys only if that is news.
     pub fn release(&mut self, epoch: u64) {
+        if epoch <= self.released {
+            return;
+        }
+        self.released = epoch;
         self.by_hash.retain(|_, last| *last > epoch);
         if self.all <= epoch {
             self.all = 0;

@@ -113,6 +113,13 @@ impl<'a> Reply<'a> {
         tail.extend_from_slice(b"\r\n");
     }
 
+    /// A bulk string that is a text with the bytes that it shows.
+    pub fn bulk_shown(&mut self, text: &str) {
+        let mut bytes = Vec::with_capacity(text.len());
+        write_shown(text, &mut bytes);
+        self.bulk(&bytes);
+    }
+
     /// A bulk string that is a number in decimal.
     pub fn bulk_int(&mut self, number: i64) {
         let mut digits = itoa::Buffer::new();

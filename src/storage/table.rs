@@ -162,7 +162,7 @@ pub struct Table {
     seed: HashSeed,
     /// May segments shrink and merge? (DEBUG DICT-RESIZING)
     pub resizing: bool,
-    /// The cut bit of buckets that have been walked (or were born since): it changes with each cut.
+    /// The cut bit of buckets that have been walked: it changes with each cut. A segment that is rebuilt or split hands on its own.
     parity: u8,
     /// Is a cut going on?
     cutting: bool,

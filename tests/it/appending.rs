@@ -495,6 +495,98 @@ fn the_file_can_be_turned_off_and_on_while_a_rewrite_is_committed() {
     assert_eq!((again.ask("GET a"), again.ask("GET b")), ("1".to_owned(), "2".to_owned()));
 }
 
+/// Runs the jobs once, with what the last turn asked of them, and the turn that sees what they did.
+fn run_held_jobs(node: &mut TestNode) {
+    node.host.holds_jobs.set(false);
+    node.host.run_jobs();
+    node.host.holds_jobs.set(true);
+    node.turn();
+}
+
+#[test]
+fn a_file_that_finds_no_room_when_it_is_turned_on_is_there_when_there_is_room() {
+    let mut node = start(&[]);
+    assert_eq!(node.ask("SET a 1"), "OK");
+    node.host.holds_jobs.set(true);
+    assert_eq!(node.ask("CONFIG SET appendonly yes"), "OK");
+    node.host.disk.set_full(true);
+    assert_eq!(node.ask("SET a 2"), "OK");
+    assert!(node.ask("SET a 3").starts_with(MISCONF));
+    node.host.holds_jobs.set(false);
+    node.advance_ms(10);
+    assert!(node.ask("INFO persistence").contains("aof_last_bgrewrite_status:err"));
+    node.host.disk.set_full(false);
+    for _ in 0..40 {
+        node.advance_ms(100);
+    }
+    assert_eq!(node.ask("SET a 4"), "OK");
+    node.advance_ms(1100);
+    assert_eq!(found_on(node.host.disk.after_crash(), &[YES]).ask("GET a"), "4");
+}
+
+/// A node whose file was lost, and that begins a rewrite which mends it, held before its first step. The key `t` expires soon.
+fn mending() -> TestNode {
+    let mut node = start(&ALWAYS);
+    assert_eq!((node.ask("SET a 1"), node.ask("SET t 5 PX 2000")), ("OK".to_owned(), "OK".to_owned()));
+    node.host.disk.fail_syncs(true);
+    assert_eq!(node.ask("SET a 2"), "(none)");
+    node.host.disk.fail_syncs(false);
+    node.host.holds_jobs.set(true);
+    node.advance_ms(1100);
+    let aof = &node.node.server.persistence.aof;
+    assert!(aof.rewrite.as_ref().is_some_and(|rewrite| rewrite.incremental_is_temp));
+    node
+}
+
+#[test]
+fn a_loss_is_mended_although_the_new_file_cannot_be_written_for_a_while() {
+    let mut node = mending();
+    node.host.disk.set_full(true);
+    node.advance_ms(1500);
+    assert!(node.ask("SET b 1").starts_with(MISCONF));
+    node.host.disk.set_full(false);
+    node.advance_ms(1100);
+    assert!(node.ask("SET b 2").starts_with(MISCONF), "nothing is mended before the new base is there");
+    node.host.holds_jobs.set(false);
+    for _ in 0..40 {
+        node.advance_ms(100);
+    }
+    assert_eq!(node.ask("SET b 4"), "OK");
+    let mut again = found_on(node.host.disk.after_crash(), &ALWAYS);
+    assert_eq!((again.ask("GET a"), again.ask("GET b")), ("2".to_owned(), "4".to_owned()));
+}
+
+#[test]
+fn what_happens_while_a_loss_is_mended_is_in_the_new_file_to_the_end() {
+    let mut node = mending();
+    run_held_jobs(&mut node);
+    assert!(node.node.server.persistence.aof.committing.is_some(), "its files are there, the manifest is not");
+    node.advance_ms(1500);
+    node.host.holds_jobs.set(false);
+    node.advance_ms(20);
+    assert_eq!(node.ask("INCR t"), "(int) 1");
+    let mut again = found_on(node.host.disk.after_crash(), &ALWAYS);
+    assert_eq!(again.ask("GET t"), "1", "the key that expired during the commit is another one");
+}
+
+#[test]
+fn a_file_that_is_turned_off_while_a_rewrite_is_committed_is_whole() {
+    let disk = put_incremental(SET_A);
+    disk.put(Path::new(MANIFEST), b"file appendonly.aof.1.incr.aof seq 1 type i startoffset 0\n");
+    let mut node = found_on(disk, &ALWAYS);
+    let request = |text: &str| encode(&split_args(text.as_bytes()).expect("a request"));
+    node.host.holds_jobs.set(true);
+    node.send("r", &request("BGREWRITEAOF"));
+    node.turn();
+    run_held_jobs(&mut node);
+    assert!(node.node.server.persistence.aof.committing.is_some(), "its files are there, the manifest is not");
+    node.send("b", &request("CONFIG SET appendonly no"));
+    node.host.holds_jobs.set(false);
+    node.advance_ms(20);
+    assert_eq!(node.read("b").as_deref(), Some("OK"));
+    assert_eq!(found_on(node.host.disk.after_crash(), &ALWAYS).ask("GET a"), "1");
+}
+
 #[test]
 fn who_lets_history_go_waits_for_the_disk_and_nobody_else_does() {
     let mut node = start(&[YES, ("aof-disable-auto-gc", "yes")]);

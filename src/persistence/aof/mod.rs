@@ -217,7 +217,13 @@ impl Aof {
 
     /// Are commands written, to a file that counts or will count?
     pub fn takes_commands(&self) -> bool {
-        self.writer.is_some() && !matches!(self.trust, Trust::Lost(_) if self.rewrite.is_none())
+        self.writer.is_some() && (!matches!(self.trust, Trust::Lost(_)) || self.is_mending())
+    }
+
+    /// Does a rewrite go on, or wait to be in force, whose files share nothing with those that were lost?
+    fn is_mending(&self) -> bool {
+        let committing = self.committing.as_ref().map(|committing| &committing.rewrite);
+        self.rewrite.as_ref().or(committing).is_some_and(|rewrite| rewrite.incremental_is_temp)
     }
 
     /// Is a rewrite going on, or not yet in force?

@@ -181,6 +181,8 @@ pub struct RdbLoader<'a> {
     decoder: Decoder,
     db: DbIndex,
     notes: Notes,
+    /// Keys for which room was asked so far.
+    promised: u64,
     key: Vec<u8>,
     begun: bool,
     report: LoadReport,
@@ -199,6 +201,7 @@ impl<'a> RdbLoader<'a> {
             decoder: Decoder::new(options.limits),
             db: DbIndex(0),
             notes: Notes::default(),
+            promised: 0,
             key: Vec::new(),
             begun: false,
             report: LoadReport::default(),
@@ -316,8 +319,10 @@ impl<'a> RdbLoader<'a> {
                 }
                 opcode::RESIZE_DB => {
                     self.doing = Doing::ReadLength;
-                    // Each key takes four bytes of the file at least, whatever the number says.
-                    let keys = self.reader.number()?.min(self.reader.left() / 4);
+                    // Each key takes four bytes of the file at least, whatever these numbers say one by one or in all.
+                    let possible = self.reader.offset().saturating_add(self.reader.left()) / 4;
+                    let keys = self.reader.number()?.min(possible - self.promised);
+                    self.promised += keys;
                     self.reader.number()?;
                     return Ok(Some(Item::Room(self.db, keys as usize)));
                 }
@@ -368,7 +373,8 @@ impl<'a> RdbLoader<'a> {
         match name.as_slice() {
             b"redis-ver" | b"valkey-ver" => log::notice(&format!("Loading RDB produced by version {text}")),
             b"ctime" => {
-                let age = self.options.now.seconds() - text.parse().unwrap_or(self.options.now.seconds());
+                let now = self.options.now.seconds();
+                let age = now.saturating_sub(text.parse().unwrap_or(now));
                 log::notice(&format!("RDB age {} seconds", age.max(0)));
             }
             b"used-mem" => {
@@ -440,5 +446,38 @@ impl<'a> RdbLoader<'a> {
             return Err(LoadError::Checksum { expected, got });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::persistence::convert;
+
+    fn loader(bytes: &[u8]) -> RdbLoader<'_> {
+        let options = convert::load_options(HashSeed::new(1), 16, UnixMillis(1_700_000_000_000));
+        RdbLoader::new(Reader::of_bytes(bytes), options)
+    }
+
+    #[test]
+    fn no_more_room_is_made_than_the_file_can_need() {
+        let resize = [&[opcode::RESIZE_DB, 0x81][..], &[0x7f; 8], &[0]].concat();
+        let bytes = [&b"REDIS0011"[..], &resize.repeat(1000), &[opcode::EOF], &[0; 8]].concat();
+        let mut loader = loader(&bytes);
+        let mut room = 0;
+        while let Some(item) = loader.next_item().expect("a whole file") {
+            room += if let Item::Room(_, keys) = item { keys } else { 0 };
+        }
+        assert!((1..=bytes.len() / 4).contains(&room), "room for {room} keys");
+    }
+
+    #[test]
+    fn a_file_may_be_of_any_age() {
+        for ctime in [i64::MIN, -1, i64::MAX] {
+            let text = ctime.to_string();
+            let aux = [&[opcode::AUX, 5][..], b"ctime", &[text.len() as u8], text.as_bytes()].concat();
+            let bytes = [&b"REDIS0011"[..], &aux, &[opcode::EOF], &[0; 8]].concat();
+            assert!(matches!(loader(&bytes).next_item(), Ok(None)), "{ctime}");
+        }
     }
 }

@@ -204,7 +204,7 @@ impl<'a> Reader<'a> {
             Length::Encoded(2) => i64::from(i32::from_le_bytes(self.array()?)),
             Length::Encoded(3) => {
                 let (packed, len) = (self.size()?, self.size()?);
-                if len as u64 > packed as u64 * UNPACK_MAX + 64 {
+                if len as u64 > (packed as u64).saturating_mul(UNPACK_MAX).saturating_add(64) {
                     return Err(self.bad("a packed string that is too short for its length"));
                 }
                 let packed = self.take(packed)?;
@@ -227,5 +227,20 @@ impl<'a> Reader<'a> {
         let mut string = Vec::new();
         self.string_to(&mut string)?;
         Ok(string)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_length_is_too_long_to_be_refused() {
+        for form in [0x80u8, 0x81, 0xc3] {
+            let bytes = [&[form][..], &[0x81], &[0xff; 8], &[0x81], &[0xff; 8]].concat();
+            assert!(Reader::of_bytes(&bytes).string().is_err(), "{form:x}");
+            let stream = Box::new(std::io::Cursor::new(bytes));
+            assert!(Reader::of_stream(stream, None).string().is_err(), "{form:x}");
+        }
     }
 }

@@ -61,14 +61,14 @@ impl ByteSink for FileSink {
 
     fn commit(&mut self) -> io::Result<()> {
         self.file()?.sync()?;
-        self.file = None;
         self.disk.rename(&self.temp, &self.path)?;
+        self.file = None;
         self.disk.sync_dir(parent(&self.path))
     }
 
     fn abandon(&mut self) {
         if self.file.take().is_some() {
-            // What cannot be removed now is found and replaced by the next save.
+            // If it stays it does no harm: no other save has its name.
             let _ = self.disk.remove(&self.temp);
         }
     }

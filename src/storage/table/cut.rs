@@ -9,6 +9,8 @@ use super::{CUT, EntryMut, EntryRef, OVERFLOW, Position, SegmentPtr, Table, matc
 
 /// How many buckets ahead of the one that is taken the processor is asked for entries.
 const AHEAD: usize = 3;
+/// Of a segment whose entries are more bytes than this, the walk takes a part at a time: copying all would take too long.
+const STEP_BYTES: usize = 256 * 1024;
 
 impl Table {
     /// Begins a cut: nothing has been taken.
@@ -23,7 +25,9 @@ impl Table {
         self.cutting = false;
     }
 
-    fn walk_bucket(&mut self, segment: SegmentPtr, index: usize, visit: &mut impl FnMut(EntryRef<'_>)) {
+    /// Returns the bytes of what was shown.
+    fn walk_bucket(&mut self, segment: SegmentPtr, index: usize, visit: &mut impl FnMut(EntryRef<'_>)) -> usize {
+        let mut shown = 0;
         // SAFETY: the segment is live and exclusively held by `&mut self`.
         let bucket = unsafe { &mut *segment.bucket(index) };
         bucket.meta ^= CUT;
@@ -33,7 +37,23 @@ impl Table {
             if entry.read().is_taken() {
                 entry.set_taken(false);
             } else {
+                shown += entry.read().used();
                 visit(entry.read());
+            }
+        }
+        shown
+    }
+
+    /// Leaves a segment of whose buckets so many were walked for later: they count as not walked, their entries as taken alone.
+    #[cold]
+    fn walk_back(&mut self, segment: SegmentPtr, buckets: usize) {
+        for index in 0..buckets {
+            // SAFETY: as in walk_bucket.
+            let bucket = unsafe { &mut *segment.bucket(index) };
+            bucket.meta ^= CUT;
+            for raw in bucket.slots.iter_mut().flatten() {
+                // SAFETY: as in walk_bucket.
+                unsafe { EntryMut::from_slot(raw) }.set_taken(true);
             }
         }
     }
@@ -80,11 +100,12 @@ impl Table {
     }
 
     /// Shows what has not been taken of the segment that holds the cursor, and returns the cursor of the next segment (0 at
-    /// the end).
+    /// the end). Of a segment with large entries it shows a part, and returns a cursor within that segment: never zero.
     pub fn take_segment(&mut self, cursor: u64, mut visit: impl FnMut(EntryRef<'_>)) -> u64 {
         let hash = cursor << 16;
         let segment = self.segment_of(hash);
         let buckets = usize::from(segment.buckets());
+        let mut shown = 0;
         // SAFETY: as in walk_bucket. A segment has a bucket at least, and all have the same cut bit.
         if unsafe { (*segment.bucket(0)).meta } & CUT != self.parity {
             for index in 0..buckets + AHEAD {
@@ -94,7 +115,12 @@ impl Table {
                     bucket.slots.iter().flatten().for_each(|entry| prefetch(entry.as_ptr()));
                 }
                 if let Some(behind) = index.checked_sub(AHEAD) {
-                    self.walk_bucket(segment, behind, &mut visit);
+                    shown += self.walk_bucket(segment, behind, &mut visit);
+                    if shown >= STEP_BYTES && behind + 1 < buckets {
+                        self.walk_back(segment, behind + 1);
+                        // A segment spans many cursors.
+                        return cursor | 1;
+                    }
                 }
             }
         }
@@ -108,9 +134,11 @@ impl Table {
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::SLOTS;
+    use super::STEP_BYTES;
     use crate::base::hash::HashSeed;
     use crate::base::rng::Rng;
-    use crate::storage::{EntryRef, NewValue, Table, Type, Value};
+    use crate::storage::{Encoding, EntryRef, NewValue, Table, Type, Value};
 
     fn number_of(entry: EntryRef<'_>) -> i64 {
         match entry.value() {
@@ -170,5 +198,54 @@ mod tests {
                 assert_eq!(count, expected.len(), "round {round}: shown twice");
             }
         }
+    }
+
+    #[test]
+    fn large_entries_are_shown_a_part_of_a_segment_at_a_time() {
+        const LEN: usize = 8000;
+        let mut rng = Rng::new(29);
+        let mut table = Table::new(HashSeed::new(4));
+        let keys = if cfg!(miri) { 70 } else { 3000 };
+        let add = |table: &mut Table, n: u64, fill: u8| {
+            let (key, value) = (format!("key:{n}").into_bytes(), vec![fill; LEN]);
+            let hash = table.hash(&key);
+            table.insert(hash, &key, NewValue::Bytes(Encoding::Inline, &value), Type::String, None, 0);
+        };
+        (0..keys).for_each(|n| add(&mut table, n, 1));
+        table.begin_cut();
+        let (mut seen, mut cursor) = (Vec::new(), 0);
+        loop {
+            // Some are replaced, and as many are new to the table: segments grow and split under the walk.
+            for _ in 0..4 {
+                let n = rng.below(keys);
+                let key = format!("key:{n}").into_bytes();
+                let hash = table.hash(&key);
+                table.take_before_change(hash, |entry| seen.push(entry.key().to_vec()));
+                if rng.below(2) == 0 && table.remove(hash, &key).is_some() {
+                    add(&mut table, n, 2);
+                }
+                let new = keys + seen.len() as u64;
+                if table.get(table.hash(format!("key:{new}").as_bytes()), format!("key:{new}").as_bytes()).is_none() {
+                    add(&mut table, new, 2);
+                }
+            }
+            let mut bytes = 0;
+            cursor = table.take_segment(cursor, |entry| {
+                assert!(matches!(entry.value(), Value::Bytes([1, ..])), "it is shown as it was");
+                bytes += entry.used();
+                seen.push(entry.key().to_vec());
+            });
+            table.check_invariants();
+            assert!(bytes < STEP_BYTES + SLOTS * (LEN + 100), "{bytes} bytes in one step");
+            if cursor == 0 {
+                break;
+            }
+        }
+        table.end_cut();
+        table.check_invariants();
+        let mut expected: Vec<_> = (0..keys).map(|n| format!("key:{n}").into_bytes()).collect();
+        seen.sort();
+        expected.sort();
+        assert_eq!(seen, expected);
     }
 }

@@ -124,6 +124,28 @@ fn any_selector_may_allow_a_request_as_a_whole() {
 }
 
 #[test]
+fn a_dry_run_knows_subcommands_and_names_of_any_bytes() {
+    check3(
+        r#"
+        > ACL SETUSER "u\xff" on nopass +get ~x
+        OK
+        > ACL DRYRUN "u\xff" SET x v
+        "User u\xff has no permissions to run the 'set' command"
+        > ACL DRYRUN "u\xff" GET "y\xfe"
+        "User u\xff has no permissions to access the 'y\xfe' key"
+        > ACL DRYRUN default CONFIG NOSUCH
+        (error) ERR Command 'CONFIG' not found
+        > ACL DRYRUN default ACL "" x
+        (error) ERR Command 'ACL' not found
+        > ACL DRYRUN default CONFIG
+        (error) ERR wrong number of arguments for 'config' command
+        > ACL DRYRUN default CONFIG GET a
+        OK
+        "#,
+    );
+}
+
+#[test]
 fn rules_that_cannot_be_change_nothing() {
     check(
         "> ACL SETUSER u +get +nosuch

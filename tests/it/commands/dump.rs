@@ -73,3 +73,19 @@ fn restore_refuses_what_is_wrong() {
         "#,
     );
 }
+
+#[test]
+fn restore_refuses_packed_strings_of_lengths_beyond_all_memory() {
+    let mut node = TestNode::new(&[("enable-debug-command", "yes")]);
+    assert_eq!(node.ask("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1"), "OK");
+    for lengths in [
+        &b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\x00"[..],
+        b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\x81\xff\xff\xff\xff\xff\xff\xff\xff",
+        b"\x05\x81\xff\xff\xff\xff\xff\xff\xff\xff",
+    ] {
+        let payload = [b"\x00\xc3", lengths, b"\x04abcd", b"\x0b\x00", &[0; 8]].concat();
+        let restore = ["RESTORE", "k", "0"].map(|word| word.as_bytes().to_vec());
+        node.send("a", &encode(&[restore.to_vec(), vec![payload]].concat()));
+        assert_eq!(node.read("a").as_deref(), Some("(error) ERR Bad data format"));
+    }
+}
