@@ -215,6 +215,7 @@ fn what_a_script_says_of_itself_binds_it() {
          (error) ERR Unexpected engine in script shebang: #!luajit
          > EVAL '#!lua' 0
          (error) ERR Invalid script shebang
+         !reference ends: it may refuse EVAL itself, by when it looked at its memory
          > CONFIG SET maxmemory 1
          OK
          > EVAL \"return redis.call('SET','k','w')\" 0
