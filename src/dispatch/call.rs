@@ -68,7 +68,7 @@ pub(super) fn call(
     server.keyspace.no_touch = flags.has(ClientFlags::NO_TOUCH) && command.info.name != "touch";
     let start_us = server.host.mono_us();
     let mut silent = muted.then(Output::default);
-    let result = match command.handler {
+    let mut result = match command.handler {
         Handler::Data(run) => {
             let out = silent.as_mut().unwrap_or(&mut client.out);
             run(&mut DataContext {
@@ -109,36 +109,18 @@ pub(super) fn call(
         Handler::Container(_) => Err(CommandError::Arity(command.info.name.into())),
     };
     let (mut failed, mut wrote) = (result.is_err(), false);
-    let result = match result {
-        Ok(Outcome::RunScript(request)) => {
-            let offset = server.propagation.offset();
-            // Monitors see it before what it runs.
-            if !server.monitors.is_empty() {
-                deliver::feed_monitors(server, place, db, argv);
-            }
-            let before = CallBefore { id, argv: Vec::new(), db, start_us, out_bytes: out_before, position, offset };
-            let may_park = mode != Mode::Unblocked;
-            let ran = script::run(server, place, *request, may_park.then_some((before, argv)));
-            // What its commands changed is gathered already; of the script itself nothing is repeated.
-            dirty_before = server.keyspace.dirty;
-            wrote = server.propagation.offset() != offset;
-            match ran {
-                Ok(script::Ran::Parked) => return Called::Parked,
-                Ok(script::Ran::Done { failed: has_failed }) => {
-                    failed = has_failed;
-                    if let Some(client) = server.clients.at(place) {
-                        client.last_command = Some(id);
-                    }
-                    Ok(Outcome::Done)
-                }
-                Err(error) => {
-                    failed = true;
-                    Err(error)
-                }
-            }
+    if let Ok(Outcome::RunScript(_)) = result {
+        let offset_before = server.propagation.offset();
+        let before =
+            CallBefore { id, argv: Vec::new(), db, start_us, out_bytes: out_before, position, offset: offset_before };
+        match run_script(server, place, argv, mode, before, &mut result) {
+            script::Ran::Parked => return Called::Parked,
+            script::Ran::Done { failed: has_failed } => failed = has_failed,
         }
-        other => other,
-    };
+        // What its commands changed is gathered already; of the script itself nothing is repeated.
+        dirty_before = server.keyspace.dirty;
+        wrote = server.propagation.offset() != offset_before;
+    }
     server.clock_us = server.host.mono_us();
     let us = server.clock_us - start_us;
     let called = finish(server, place, result, deny_blocking);
@@ -170,6 +152,42 @@ pub(super) fn call(
         appending::hold_reply(server, place, position, wrote, &command.info);
     }
     called
+}
+
+/// Runs the script that a handler asked for, and puts what it came to in the place of its outcome.
+#[cold]
+#[inline(never)]
+fn run_script(
+    server: &mut Server,
+    place: u32,
+    argv: &[&[u8]],
+    mode: Mode,
+    before: CallBefore,
+    result: &mut Result<Outcome, CommandError>,
+) -> script::Ran {
+    let Ok(Outcome::RunScript(request)) = std::mem::replace(result, Ok(Outcome::Done)) else {
+        return script::Ran::Done { failed: false };
+    };
+    // Monitors see it before what it runs.
+    if !server.monitors.is_empty() {
+        deliver::feed_monitors(server, place, before.db, argv);
+    }
+    let id = before.id;
+    let may_park = mode != Mode::Unblocked;
+    match script::run(server, place, *request, may_park.then_some((before, argv))) {
+        Ok(ran) => {
+            if matches!(ran, script::Ran::Done { .. })
+                && let Some(client) = server.clients.at(place)
+            {
+                client.last_command = Some(id);
+            }
+            ran
+        }
+        Err(error) => {
+            *result = Err(error);
+            script::Ran::Done { failed: true }
+        }
+    }
 }
 
 /// Ends the command that ran a script which was parked: what `call` does when a command is done.
