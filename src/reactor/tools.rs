@@ -184,7 +184,7 @@ fn convert_files(input: &Path, output: &Path, form: Option<Form>, seed: u64) -> 
     let sink = FileSink::new(Arc::new(RealDisk), Path::new(&temp), output, true, Arc::new(|| {}));
     let mut writer: Box<dyn PieceSink> = match form {
         Some(form) => Box::new(RdbWriter::new(convert::rdb_options(form, aux, size, &report, now), Box::new(sink))),
-        None => Box::new(CommandSink::new(Box::new(sink), None)),
+        None => Box::new(CommandSink::new(Box::new(sink), None, report.functions.clone())),
     };
     let written = convert::write(keyspace, &mut *writer, &mut |keys| bar.set_position(keys));
     bar.finish_and_clear();
