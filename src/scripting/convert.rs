@@ -10,6 +10,8 @@ use super::raise::{Raised, error_table};
 
 /// Tables within tables that a reply may have.
 const DEPTH_MAX: usize = 7900;
+/// Whole numbers up to here are written with all their digits.
+const INTEGER_MAX: f64 = 4_611_686_018_427_387_904.0;
 /// Arrays within arrays that the reply to a command may have.
 const REPLY_DEPTH_MAX: usize = 1000;
 
@@ -127,20 +129,28 @@ impl<'a> Reader<'a> {
 }
 
 /// A number as a script's integer: cut off towards zero; what does not fit is the least.
-fn whole(number: f64) -> i64 {
+pub(super) fn whole(number: f64) -> i64 {
     if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&number) { number as i64 } else { i64::MIN }
 }
 
 /// A number as the argument of a command.
 pub(super) fn number_text(number: f64) -> Vec<u8> {
-    let integer = whole(number);
-    if integer as f64 == number && integer != i64::MIN && integer != i64::MAX {
-        return integer.to_string().into_bytes();
+    if number.abs() <= INTEGER_MAX && whole(number) as f64 == number {
+        return whole(number).to_string().into_bytes();
     }
     if number.is_nan() {
         return if number.is_sign_negative() { b"-nan".to_vec() } else { b"nan".to_vec() };
     }
     format_shortest(number).into_bytes()
+}
+
+/// A number as a reply of its own kind.
+fn double_text(number: f64) -> Vec<u8> {
+    match number {
+        _ if number.is_nan() => b"nan".to_vec(),
+        _ if number == 0.0 && number.is_sign_negative() => b"-0".to_vec(),
+        _ => number_text(number),
+    }
 }
 
 /// What a script returned, for a client of this protocol. `is_resp3`: the script spoke the newer one.
@@ -149,15 +159,27 @@ pub(super) fn to_reply(value: &Value, proto: Proto, is_resp3: bool) -> End {
         && let Ok(Value::String(err)) = table.raw_get::<Value>("err")
     {
         let is_counted = table.raw_get::<Value>("ignore_error_stats_update").is_ok_and(|set| set != Value::Nil);
-        return End::Failed { line: one_line(&err.as_bytes()), is_counted };
+        return End::Failed { line: error_line(&err.as_bytes()), is_counted };
     }
     let mut out = Output::default();
     write(&mut Reply::new(&mut out, proto), value, is_resp3, 0);
     End::Reply(out.to_vec())
 }
 
+/// A text as C takes it, up to its first zero byte.
+pub(super) fn up_to_nul(text: &[u8]) -> &[u8] {
+    &text[..memchr::memchr(0, text).unwrap_or(text.len())]
+}
+
 fn one_line(text: &[u8]) -> Vec<u8> {
     text.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }).collect()
+}
+
+/// An error loses the line ends at its end.
+fn error_line(text: &[u8]) -> Vec<u8> {
+    let text = up_to_nul(text);
+    let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    one_line(&text[..end])
 }
 
 fn write_line(reply: &mut Reply<'_>, kind: u8, text: &[u8]) {
@@ -180,14 +202,14 @@ fn write(reply: &mut Reply<'_>, value: &Value, is_resp3: bool, depth: usize) {
 fn write_table(reply: &mut Reply<'_>, table: &Table, is_resp3: bool, depth: usize) {
     let field = |name: &str| table.raw_get::<Value>(name).unwrap_or(Value::Nil);
     if let Value::String(err) = field("err") {
-        return write_line(reply, b'-', &err.as_bytes());
+        return reply.raw(&[b"-", error_line(&err.as_bytes()).as_slice(), b"\r\n"].concat());
     }
     if let Value::String(ok) = field("ok") {
-        return write_line(reply, b'+', &ok.as_bytes());
+        return write_line(reply, b'+', up_to_nul(&ok.as_bytes()));
     }
     match field("double") {
-        Value::Integer(number) => return reply.double_text(&number_text(number as f64)),
-        Value::Number(number) => return reply.double_text(&number_text(number)),
+        Value::Integer(number) => return reply.double_text(&double_text(number as f64)),
+        Value::Number(number) => return reply.double_text(&double_text(number)),
         _ => {}
     }
     if let Value::Table(map) = field("map") {
@@ -214,6 +236,7 @@ fn write_table(reply: &mut Reply<'_>, table: &Table, is_resp3: bool, depth: usiz
         let part = |name: &str| verbatim.raw_get::<Value>(name).unwrap_or(Value::Nil);
         if let (Value::String(format), Value::String(text)) = (part("format"), part("string")) {
             let format = format.as_bytes();
+            let format = up_to_nul(&format);
             let mut kind = [b' '; 3];
             kind.iter_mut().zip(format.iter()).for_each(|(to, from)| *to = *from);
             return reply.verbatim(&kind, &text.as_bytes());
