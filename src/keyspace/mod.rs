@@ -229,6 +229,7 @@ impl Keyspace {
             }
             let db = DbIndex(index as u16);
             // A database without keys may still have room for those that it had.
+            self.dbs[index].table.resizing = old.table.resizing;
             let old = std::mem::replace(&mut self.dbs[index], DbState::new(self.seed));
             let keys = old.table.len();
             // Who caches keys is told even if there were none.
