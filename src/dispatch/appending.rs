@@ -18,11 +18,11 @@ use crate::persistence::aof::{AofState, Trust};
 use crate::persistence::rdb::save::FileSink;
 use crate::persistence::rdb::writer::RdbWriter;
 use crate::persistence::snapshot::PieceSink;
+use crate::resp::output::Mark;
 use crate::server::Server;
 use crate::server::wake::{wake_carried_out, wake_synced};
-use crate::spec::{CommandInfo, Flags};
 
-use super::{backup, rewriting, saving};
+use super::{backup, gates, rewriting, saving, write_error};
 
 /// A second: what `everysec` means, and between two attempts after a failure.
 const SECOND_US: u64 = 1_000_000;
@@ -132,15 +132,14 @@ pub fn follow(server: &mut Server) {
     server.keyspace.unsynced.set_active(always, aof.epoch);
 }
 
-/// After a command of the client at `place`: its reply, which begins at `position`, waits if it tells of something that could
-/// still be lost. `wrote`: it wrote something itself.
+/// After a command of the client at `place`: its reply, which begins at `position`, waits if the command wrote, or saw
+/// something that could still be lost. What it saw is what the keyspace noted: keys that were looked up, or all of them
+/// (`Unsynced::see_all`), as every command does that reads and names no keys. What tells of the server and not of its data (INFO,
+/// CONFIG, CLIENT, BGSAVE) sees nothing, and is answered at once; counts of keys in INFO and MEMORY STATS are gauges.
 #[cold]
-pub(super) fn hold_reply(server: &mut Server, place: u32, position: u64, wrote: bool, info: &CommandInfo) {
-    let epoch = server.persistence.aof.epoch;
+pub(super) fn hold_reply(server: &mut Server, place: u32, position: u64, wrote: bool) {
     let seen = server.keyspace.unsynced.take_seen();
-    // Commands that name no keys may tell of any; fast ones that read nothing (PING, SELECT) do not.
-    let tells_of_any = info.keys.is_empty() && (!info.flags.has(Flags::FAST) || info.flags.has(Flags::READONLY));
-    let until = if wrote || tells_of_any { epoch } else { seen };
+    let until = if wrote { server.persistence.aof.epoch } else { seen };
     if until > 0 {
         server.hold_output(place, position, until);
     }
@@ -154,6 +153,22 @@ pub fn write_turn(server: &mut Server) {
     release(server);
     flush(server, Postpone::Allowed);
     backup::seal_after_turn(server);
+/// While the file cannot be written or synced nobody knows when what was seen will be safe: an error takes the place of a reply,
+/// which begins at `mark`, that would have to wait. Returns whether it did. `changed`: the command did something itself, such
+/// as meeting a key after its time.
+#[cold]
+pub(super) fn refuse_unsynced(server: &mut Server, place: u32, mark: Mark, changed: bool) -> bool {
+    let seen = server.keyspace.unsynced.seen();
+    let aof = &server.persistence.aof;
+    let waits = changed || (seen > 0 && !aof.is_released(seen));
+    let Some(error) = gates::append_only_refusal(server).filter(|_| waits) else { return false };
+    if let Some(client) = server.clients.at(place) {
+        client.out.truncate(mark);
+    }
+    write_error(server, place, &error.to_string());
+    true
+}
+
 }
 
 fn gather(server: &mut Server) {
