@@ -70,6 +70,18 @@ pub trait Disk: Send + Sync {
     /// As the system's.
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
 
+    /// As `open`, from this offset on.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn open_at(&self, path: &Path, offset: u64) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Returns once the content of a file, whoever wrote it, is on the disk.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn sync(&self, path: &Path) -> io::Result<()>;
+
     /// Bytes of a file.
     ///
     /// # Errors
@@ -316,6 +328,16 @@ impl Disk for MemoryDisk {
             let content = &mut *locked(&file);
             content.bytes.truncate(len as usize);
             content.synced.clone_from(&content.bytes);
+    fn open_at(&self, path: &Path, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        let mut content = io::Cursor::new(locked(&*self.file(path)?).bytes.clone());
+        content.set_position(offset);
+        Ok(Box::new(content))
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        Handle(self.file(path)?, self.clone()).sync()
+    }
+
         }
         self.note();
         Ok(())

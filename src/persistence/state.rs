@@ -7,6 +7,7 @@ use crate::config::SavePoints;
 use crate::keyspace::DbIndex;
 use crate::keyspace::load::OnExisting;
 
+use super::aof::reader::CommandBatch;
 use super::aof::{Aof, Trust};
 use super::backup::Backup;
 use super::load::Loading;
@@ -73,6 +74,8 @@ pub struct LoadingState {
     /// Did the last slice end for want of time, so that more may be there?
     pub has_more: bool,
 }
+    /// Commands that came and are not repeated yet.
+    pub commands: Option<CommandBatch>,
 
 /// The state of saving and loading.
 pub struct Persistence {
