@@ -7,7 +7,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::base::disk::reason;
+use crate::base::disk::{parent, reason};
 use crate::base::log;
 use crate::config::AppendFsync;
 use crate::keyspace::CutSize;
@@ -20,7 +20,7 @@ use crate::persistence::rdb::writer::RdbWriter;
 use crate::persistence::snapshot::PieceSink;
 use crate::resp::output::Mark;
 use crate::server::Server;
-use crate::server::wake::{wake_carried_out, wake_synced};
+use crate::server::wake::{refuse_all_carried_out, wake_carried_out, wake_synced};
 
 use super::{backup, gates, rewriting, saving, write_error};
 
@@ -42,19 +42,26 @@ pub fn names(server: &Server) -> Names {
 /// Makes the directory of the files, and the job that syncs them, if they are not there.
 pub(super) fn prepare(server: &mut Server) -> io::Result<()> {
     server.persistence.aof.names = names(server);
-    let dir = server.persistence.aof.names.dir();
-    if let Err(error) = server.host.disk().create_dir(dir) {
-        log::warning(&format!("Can't open or create append-only dir {}: {}", dir.display(), reason(&error)));
-        return Err(error);
+    let disk = server.host.disk();
+    let dir = disk.absolute(server.persistence.aof.names.dir());
+    let is_new = disk.create_dir(&dir).inspect_err(|error| {
+        let dir = server.persistence.aof.names.dir().display();
+        log::warning(&format!("Can't open or create append-only dir {dir}: {}", reason(error)));
+    })?;
+    start_background(server)?;
+    if is_new {
+        // Before any sync that it is asked for later: no file is safe in a directory that may be gone after a crash.
+        server.persistence.aof.send(Order::SyncDir(parent(&dir).to_owned()));
     }
-    start_background(server)
+    Ok(())
 }
 
-/// Starts the job that does what may take long, if it is not there.
+/// Starts the jobs that do what may take long, if they are not there.
 pub(super) fn start_background(server: &mut Server) -> io::Result<()> {
     if server.persistence.aof.background.is_none() {
-        let (background, job) = Background::new(server.host.disk(), server.host.wake());
+        let (background, job, freeing) = Background::new(server.host.disk(), server.host.wake());
         server.host.spawn("aof", job)?;
+        server.host.spawn("aof-free", freeing)?;
         server.persistence.aof.background = Some(background);
     }
     Ok(())
@@ -84,6 +91,8 @@ pub fn open_at_start(server: &mut Server) -> io::Result<()> {
             disk.create(&path)?.sync()?;
         }
     }
+    // What a process left that was killed may not have reached the disk; from here on it counts as if it had.
+    manifest.files().try_for_each(|file| disk.sync(&names.path(&file.name)))?;
     let (file, len) = match manifest.incremental.last() {
         Some(last) => {
             log::notice(&format!("Opening AOF incr file {} on server start", String::from_utf8_lossy(&last.name)));
@@ -145,14 +154,6 @@ pub(super) fn hold_reply(server: &mut Server, place: u32, position: u64, wrote: 
     }
 }
 
-/// Takes on what the turn wrote, before its replies go out.
-pub fn write_turn(server: &mut Server) {
-    settle(server);
-    gather(server);
-    // Whom the last sync was for does not wait for the next one.
-    release(server);
-    flush(server, Postpone::Allowed);
-    backup::seal_after_turn(server);
 /// While the file cannot be written or synced nobody knows when what was seen will be safe: an error takes the place of a reply,
 /// which begins at `mark`, that would have to wait. Returns whether it did. `changed`: the command did something itself, such
 /// as meeting a key after its time.
@@ -169,6 +170,14 @@ pub(super) fn refuse_unsynced(server: &mut Server, place: u32, mark: Mark, chang
     true
 }
 
+/// Takes on what the turn wrote, before its replies go out.
+pub fn write_turn(server: &mut Server) {
+    settle(server);
+    gather(server);
+    // Whom the last sync was for does not wait for the next one.
+    release(server);
+    flush(server, Postpone::Allowed);
+    backup::seal_after_turn(server);
 }
 
 fn gather(server: &mut Server) {
@@ -298,6 +307,9 @@ fn order_sync(server: &mut Server) {
 /// Looks at what the background did.
 pub fn settle(server: &mut Server) {
     let Some(background) = &server.persistence.aof.background else { return };
+    if background.is_gone() {
+        return replace_background(server);
+    }
     let (waiting, done, (epoch, offset)) = (background.waiting(), background.done(), background.synced());
     let failure = background.take_failure();
     let (commit, pin) = (background.take_commit(), background.take_pin());
@@ -336,6 +348,26 @@ pub fn settle(server: &mut Server) {
         follow(server);
     }
     wake_carried_out(server, done);
+}
+
+/// The job has ended by a fault of ours. What it had not done is not done: the files are not trusted any more, and another job takes
+/// its place.
+#[cold]
+fn replace_background(server: &mut Server) {
+    let why = "the background thread is gone".to_owned();
+    log::warning(&format!("Append only file: {why}"));
+    let aof = &mut server.persistence.aof;
+    aof.background = None;
+    if aof.turning_off.take().is_some() {
+        drop_unacknowledged(server);
+    }
+    if let Err(error) = start_background(server) {
+        log::warning(&format!("Can't start another: {}", reason(&error)));
+    }
+    rewriting::committed(server, Err(why.clone()));
+    lose(server, why.clone());
+    follow(server);
+    refuse_all_carried_out(server, &format!("ERR {why}"));
 }
 
 /// Lets go of what is safe: replies, keys, and clients that wait for it. What the turn wrote must have been gathered: a reply

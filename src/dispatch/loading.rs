@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::base::disk::{self, reason};
+use crate::base::disk::{self, parent, reason};
 use crate::base::log;
 use crate::base::time::MonoTime;
 use crate::config::RdbVersionCheck;
@@ -157,7 +157,9 @@ fn upgrade_old_file(server: &mut Server) -> std::io::Result<()> {
     if has_manifest && !is_begun {
         return Ok(());
     }
-    disk.create_dir(aof.names.dir())?;
+    if disk.create_dir(aof.names.dir())? {
+        disk.sync_dir(parent(aof.names.dir()))?;
+    }
     if !has_manifest {
         let mut manifest = Manifest::default();
         manifest.adopt_base(aof.names.stem());
@@ -234,9 +236,9 @@ fn repeat_commands(server: &mut Server, mut batch: CommandBatch) -> Result<(), L
     let db = server.clients.remove(id).map_or(db, |client| client.db);
     if let Some(state) = &mut server.persistence.loading {
         state.db = db;
+        state.commands = matches!(result, Ok(true)).then_some(batch);
     }
     result.map(drop)
-        state.commands = matches!(result, Ok(true)).then_some(batch);
 }
 
 fn repeat(server: &mut Server, place: u32, argv: &[&[u8]], file: &str) -> Result<(), LoadError> {

@@ -84,16 +84,16 @@ impl Disk for RealDisk {
         fs::remove_file(path)
     }
 
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
+    fn create_dir(&self, path: &Path) -> io::Result<bool> {
         match fs::create_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 if path.is_dir() {
-                    Ok(())
+                    Ok(false)
                 } else {
                     Err(io::Error::from_raw_os_error(libc::ENOTDIR))
                 }
             }
-            result => result,
+            result => result.map(|()| true),
         }
     }
 
