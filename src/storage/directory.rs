@@ -21,6 +21,8 @@ pub trait Segment: Clone {
     fn count(&self) -> usize;
     /// Bytes of its allocations.
     fn memory_bytes(&self) -> usize;
+    /// Asks the processor for what cloning it will write: its reference count.
+    fn prefetch_refs(&self);
 }
 
 const BITS_MAX: u32 = 8;
@@ -41,7 +43,6 @@ enum Child<S: Segment> {
     Node(Shared<Node<S>>),
 }
 
-#[derive(Clone)]
 struct Node<S: Segment> {
     /// Leading bits of the hash that all elements below have in common.
     depth: u32,
@@ -50,6 +51,20 @@ struct Node<S: Segment> {
     map: Vec<u8>,
     children: Vec<Child<S>>,
     counts: Vec<u64>,
+}
+
+impl<S: Segment> Clone for Node<S> {
+    fn clone(&self) -> Node<S> {
+        // Counting references one after the other would wait for memory at each of up to 256 children.
+        self.children.iter().for_each(Child::prefetch_refs);
+        Node {
+            depth: self.depth,
+            bits: self.bits,
+            map: self.map.clone(),
+            children: self.children.clone(),
+            counts: self.counts.clone(),
+        }
+    }
 }
 
 impl<S: Segment> Directory<S> {
@@ -391,6 +406,13 @@ impl<S: Segment> Node<S> {
 }
 
 impl<S: Segment> Child<S> {
+    fn prefetch_refs(&self) {
+        match self {
+            Child::Segment(segment) => segment.prefetch_refs(),
+            Child::Node(node) => node.prefetch_refs(),
+        }
+    }
+
     fn count(&self) -> u64 {
         match self {
             Child::Segment(segment) => segment.count() as u64,

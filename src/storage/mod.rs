@@ -21,6 +21,7 @@ pub mod object;
 pub mod ordered;
 pub mod owned;
 pub mod packed;
+mod prefetch;
 pub mod quicklist;
 pub mod region;
 pub mod score_index;

@@ -32,12 +32,29 @@ enum Node {
 }
 
 /// Child `i` lies between the separators `i - 1` and `i`.
-#[derive(Clone)]
 struct Inner {
     children: Vec<Node>,
     counts: Vec<u64>,
     scores: Vec<f64>,
     members: Vec<Box<[u8]>>,
+}
+
+impl Clone for Inner {
+    fn clone(&self) -> Inner {
+        // Counting references one after the other would wait for memory at each child.
+        for child in &self.children {
+            match child {
+                Node::Leaf(leaf) => leaf.prefetch_refs(),
+                Node::Inner(inner) => inner.prefetch_refs(),
+            }
+        }
+        Inner {
+            children: self.children.clone(),
+            counts: self.counts.clone(),
+            scores: self.scores.clone(),
+            members: self.members.clone(),
+        }
+    }
 }
 
 type Separator = (f64, Box<[u8]>);
