@@ -201,6 +201,11 @@ impl<S: Segment> Directory<S> {
         })
     }
 
+    /// Shows all segments, and lets go of each as soon as it was shown: those that nobody else holds are freed on the way.
+    pub fn consume(self, visit: &mut impl FnMut(&S)) {
+        self.root.consume(visit);
+    }
+
     /// Bytes of all allocations: exact up to a few hundred segments, above that an estimate from as many.
     pub fn memory_bytes(&self) -> usize {
         let (mut bytes, mut elements, mut segments) = (0, 0, 0);
@@ -406,6 +411,26 @@ impl<S: Segment> Node<S> {
 }
 
 impl<S: Segment> Child<S> {
+    fn consume(self, visit: &mut impl FnMut(&S)) {
+        let mut node = match self {
+            Child::Segment(segment) => return visit(&segment),
+            Child::Node(node) => node,
+        };
+        for index in (0..node.children.len()).rev() {
+            // Who shared the node at first may have made a copy of it meanwhile.
+            let child = match node.get_mut() {
+                Some(node) => {
+                    node.children.truncate(index + 1);
+                    node.children.pop()
+                }
+                None => node.children.get(index).cloned(),
+            };
+            if let Some(child) = child {
+                child.consume(visit);
+            }
+        }
+    }
+
     fn prefetch_refs(&self) {
         match self {
             Child::Segment(segment) => segment.prefetch_refs(),
