@@ -127,17 +127,17 @@ pub(super) fn call(
     server.clock_us = server.host.mono_us();
     let us = server.clock_us - start_us;
     let called = finish(server, place, result, deny_blocking);
-    if server.keyspace.unsynced.is_active() && command.info.keys.is_empty() && command.info.flags.has(Flags::READONLY) {
-        server.keyspace.unsynced.see_all();
-    }
     let mut refused = false;
-    if let Some(mark) = refusable {
+    if server.keyspace.unsynced.is_active() {
+        if command.info.keys.is_empty() && command.info.flags.has(Flags::READONLY) {
+            server.keyspace.unsynced.see_all();
+        }
         let changed = wrote || server.keyspace.dirty != dirty_before || server.keyspace.events.has_vanished();
-        refused = appending::refuse_unsynced(server, place, mark, changed);
-        failed |= refused;
+        refused = refusable.is_some_and(|mark| appending::refuse_unsynced(server, place, mark, changed));
     }
-    let (request, shown) = (argv, shown_argv(server, argv));
-    let argv = shown.as_deref().unwrap_or(argv);
+    let request = argv;
+    let shown = if server.redacted.is_empty() { Vec::new() } else { shown_argv(server, argv) };
+    let argv = if shown.is_empty() { argv } else { &shown };
     let is_shown = mode != Mode::Unblocked && !matches!(called, Called::RunQueued);
     if !server.monitors.is_empty() && is_shown && !command.info.flags.has(UNSHOWN) {
         let writes = command.info.flags.has(Flags::WRITE);
@@ -155,7 +155,7 @@ pub(super) fn call(
         deliver::tell_trackers(server, Some(client_id));
         tracking::note_command(server, place, id, request);
     }
-    count(server, place, id, argv, us, failed, out_before);
+    count(server, place, id, argv, us, failed || refused, out_before);
     if server.keyspace.dirty != dirty_before || server.propagation.enabled {
         wrote |= deliver::propagate(server, db, request, server.keyspace.dirty != dirty_before && !failed);
         if wrote && let Some(client) = server.clients.at(place) {
@@ -266,21 +266,44 @@ pub(super) fn replay(server: &mut Server, place: u32, id: CommandId, argv: &[&[u
     Ok(())
 }
 
-/// The request without what must not be seen, if there is such.
-fn shown_argv<'a>(server: &mut Server, argv: &[&'a [u8]]) -> Option<Vec<&'a [u8]>> {
-    if server.redacted.is_empty() {
-        return None;
-    }
+/// The request without what must not be seen.
+#[cold]
+fn shown_argv<'a>(server: &mut Server, argv: &[&'a [u8]]) -> Vec<&'a [u8]> {
     let mut shown = argv.to_vec();
     for index in std::mem::take(&mut server.redacted) {
         if let Some(arg) = shown.get_mut(index) {
             *arg = b"(redacted)";
         }
     }
-    Some(shown)
+    shown
 }
 
+#[inline]
 fn finish(server: &mut Server, place: u32, result: Result<Outcome, CommandError>, deny_blocking: bool) -> Called {
+    let called = match result {
+        Ok(Outcome::Done) => Called::Done,
+        other => finish_otherwise(server, place, other, deny_blocking),
+    };
+    // CLIENT REPLY SKIP mutes the reply of the next command, once.
+    const SKIPS: ClientFlags = ClientFlags::REPLY_SKIP.or(ClientFlags::REPLY_SKIP_NEXT);
+    if let Some(client) = server.clients.at(place)
+        && client.flags.has(SKIPS)
+    {
+        let skips_next = client.flags.has(ClientFlags::REPLY_SKIP_NEXT);
+        let flags = client.flags.without(SKIPS);
+        client.flags = if skips_next { flags.or(ClientFlags::REPLY_SKIP) } else { flags };
+    }
+    called
+}
+
+/// What the end of a call that is no plain success comes to.
+#[inline(never)]
+fn finish_otherwise(
+    server: &mut Server,
+    place: u32,
+    result: Result<Outcome, CommandError>,
+    deny_blocking: bool,
+) -> Called {
     let outcome = match result {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -313,18 +336,10 @@ fn finish(server: &mut Server, place: u32, result: Result<Outcome, CommandError>
             }
         }
     }
-    if let Some(client) = server.clients.at(place) {
-        // CLIENT REPLY SKIP mutes the reply of the next command, once.
-        let skip = ClientFlags::REPLY_SKIP;
-        client.flags = if client.flags.has(ClientFlags::REPLY_SKIP_NEXT) {
-            client.flags.or(skip).without(ClientFlags::REPLY_SKIP_NEXT)
-        } else {
-            client.flags.without(skip)
-        };
-    }
     called
 }
 
+#[inline(always)]
 fn count(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]], us: u64, failed: bool, out_before: usize) {
     server.stats.total_commands_processed += 1;
     if let Some(client) = server.clients.at(place) {
