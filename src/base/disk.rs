@@ -47,6 +47,9 @@ pub fn append_all(file: &dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// The content of a file that has no name any more.
+pub type Unlinked = Box<dyn Send>;
+
 /// A disk. Relative paths start at the working directory.
 pub trait Disk: Send + Sync {
     /// The path as it is from anywhere, so that work on another thread does not depend on the working directory.
@@ -111,6 +114,12 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// As the system's.
     fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Takes a file's name away. What it holds is there until what is returned is dropped, which may take long.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn unlink(&self, path: &Path) -> io::Result<Unlinked>;
 
     /// Makes a directory, if there is none of that name. Returns whether it is new: then its name is to be brought to the disk.
     ///
@@ -370,6 +379,12 @@ impl Disk for MemoryDisk {
         let removed = locked(&self.files).remove(path);
         self.note();
         removed.map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<Unlinked> {
+        let file = self.file(path)?;
+        self.remove(path)?;
+        Ok(Box::new(file))
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<bool> {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use crate::base::disk::reason;
 use crate::base::log;
-use crate::persistence::aof::background::{Commit, Order, unlink};
+use crate::persistence::aof::background::{Commit, Order};
 use crate::persistence::aof::rewrite::CommandSink;
 use crate::persistence::aof::writer::Writer;
 use crate::persistence::aof::{AofState, Committing, Rewrite, Trust};
@@ -267,7 +267,7 @@ fn drop_temp_incremental(server: &mut Server, is_temp: bool) {
         aof.trust = Trust::Good;
     }
     // The name goes at once, as the next rewrite makes a file of the same one. If it stays, that one empties it.
-    if let Some(content) = unlink(&*disk, &aof.names.path(&name)) {
+    if let Ok(content) = disk.unlink(&aof.names.path(&name)) {
         aof.send(Order::Free(content));
     }
 }

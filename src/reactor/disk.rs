@@ -2,10 +2,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::disk::{Disk, DiskFile};
+use crate::base::disk::{Disk, DiskFile, Unlinked};
 
 use super::sys;
 
@@ -82,6 +83,14 @@ impl Disk for RealDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<Unlinked> {
+        // Whatever is there of that name: nothing waits for a pipe's other end, or looks where a link leads. What cannot be opened
+        // is removed all the same.
+        let held = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path);
+        fs::remove_file(path)?;
+        Ok(Box::new(held.ok()))
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<bool> {

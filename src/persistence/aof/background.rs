@@ -5,13 +5,13 @@
 //! Of a removal only taking the name away is done in that order. The content, which may take the system long to free, is held
 //! open until a second job lets go of it: no sync waits for that, and no name is taken away that was given to a new file since.
 
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::base::disk::{Disk, DiskFile, append_all, parent, reason};
+use crate::base::disk::{Disk, DiskFile, Unlinked, append_all, parent, reason};
 use crate::base::job::{Job, Progress, Received, Wait, Wake, receive};
 
 /// A manifest to take the place of the old one.
@@ -76,18 +76,6 @@ pub enum PinFailure {
     Manifest,
 }
 
-/// What a file holds, whether it has a name or not.
-pub type Content = Box<dyn Read + Send>;
-
-/// Takes a file's name away. Its content, which is there until what is returned is dropped, may take long to be freed. None if
-/// there is no such file.
-pub fn unlink(disk: &dyn Disk, path: &Path) -> Option<Content> {
-    let content = disk.open(path).ok();
-    // One that cannot be removed is of no use, and does no harm.
-    let _ = disk.remove(path);
-    content
-}
-
 /// One thing to do.
 pub enum Order {
     /// Bring a file to the disk.
@@ -110,7 +98,7 @@ pub enum Order {
     /// Bring the names in a directory to the disk.
     SyncDir(PathBuf),
     /// Let go of a file that has no name any more.
-    Free(Content),
+    Free(Unlinked),
     /// Trust the disk again after a failure: what follows is about files that had no part in it.
     Trust,
 }
@@ -218,7 +206,7 @@ struct BackgroundJob {
     orders: Receiver<Order>,
     disk: Arc<dyn Disk>,
     /// Where what was removed is freed.
-    removed: Sender<Content>,
+    removed: Sender<Unlinked>,
     shared: Arc<Shared>,
     wake: Wake,
     /// Something failed: no sync counts until `Order::Trust`.
@@ -271,10 +259,11 @@ impl BackgroundJob {
     }
 
     fn remove(&self, paths: &[PathBuf]) {
-        paths.iter().filter_map(|path| unlink(&*self.disk, path)).for_each(|content| self.free(content));
+        // One that is not there, or cannot be removed, is of no use, and does no harm.
+        paths.iter().filter_map(|path| self.disk.unlink(path).ok()).for_each(|content| self.free(content));
     }
 
-    fn free(&self, content: Content) {
+    fn free(&self, content: Unlinked) {
         // Without the job that does it, it is freed here.
         let _ = self.removed.send(content);
     }
@@ -316,7 +305,7 @@ impl Drop for BackgroundJob {
 }
 
 struct FreeingJob {
-    contents: Receiver<Content>,
+    contents: Receiver<Unlinked>,
 }
 
 impl Job for FreeingJob {
@@ -333,6 +322,9 @@ impl Job for FreeingJob {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::path::Path;
+
     use super::*;
     use crate::base::disk::MemoryDisk;
 
@@ -341,18 +333,12 @@ mod tests {
     /// A disk that notes what is asked of it.
     struct Noting(MemoryDisk, Events);
 
-    /// A file that is open; it notes when it is let go of.
-    struct Open(Content, PathBuf, Events);
+    /// What was removed; it notes when it is let go of.
+    struct Removed(PathBuf, Events);
 
-    impl Read for Open {
-        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-            self.0.read(into)
-        }
-    }
-
-    impl Drop for Open {
+    impl Drop for Removed {
         fn drop(&mut self) {
-            locked(&self.2).push(format!("free {}", self.1.display()));
+            locked(&self.1).push(format!("free {}", self.0.display()));
         }
     }
 
@@ -375,11 +361,11 @@ mod tests {
             self.0.open_append(path)
         }
 
-        fn open(&self, path: &Path) -> io::Result<Content> {
-            Ok(Box::new(Open(self.0.open(path)?, path.to_owned(), self.1.clone())))
+        fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+            self.0.open(path)
         }
 
-        fn open_at(&self, path: &Path, offset: u64) -> io::Result<Content> {
+        fn open_at(&self, path: &Path, offset: u64) -> io::Result<Box<dyn Read + Send>> {
             self.0.open_at(path, offset)
         }
 
@@ -405,8 +391,14 @@ mod tests {
         }
 
         fn remove(&self, path: &Path) -> io::Result<()> {
-            self.note("unlink", path);
+            self.note("remove", path);
             self.0.remove(path)
+        }
+
+        fn unlink(&self, path: &Path) -> io::Result<Unlinked> {
+            self.note("unlink", path);
+            self.0.unlink(path)?;
+            Ok(Box::new(Removed(path.to_owned(), self.1.clone())))
         }
 
         fn create_dir(&self, path: &Path) -> io::Result<bool> {
