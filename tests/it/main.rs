@@ -14,3 +14,4 @@ mod scan;
 #[path = "../support/server.rs"]
 mod server;
 mod turns;
+mod unsynced;
