@@ -5,6 +5,7 @@
 //! of such a write to anybody else; all others go out. While a sync goes on, the turns that come form the next group.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use crate::base::disk::reason;
@@ -30,6 +31,11 @@ const SECOND_US: u64 = 1_000_000;
 /// write are in one group then, instead of two that take turns.
 const GATHERING_PART: u64 = 4;
 const GATHERING_MAX_US: u64 = 1000;
+/// A turn waits so long at most for the sync that it asked for under `always`, so that its replies go out with it: a disk may be
+/// quicker than the way back through the poll, and than whoever else wants the processor.
+const SYNC_WAIT_MAX_US: u64 = 300;
+/// After a sync that took longer no turn waits for one, for so long; the more such syncs in a row, the longer.
+const SYNC_WAIT_PAUSES_US: RangeInclusive<u64> = 1000..=128_000;
 /// So long a write waits for a sync that goes on, as it could stall behind it.
 const POSTPONE_US: u64 = 2 * SECOND_US;
 
@@ -154,6 +160,31 @@ pub fn write_turn(server: &mut Server) {
     release(server);
     flush(server, Postpone::Allowed);
     backup::seal_after_turn(server);
+}
+
+/// Waits a little for the sync that this turn asked for, if replies wait for it and the last ones were quick.
+pub fn wait_for_quick_sync(server: &mut Server) {
+    let now = server.now.mono;
+    let aof = &server.persistence.aof;
+    if server.held.is_empty() || aof.syncing_since != Some(now) || now < aof.slow_until {
+        return;
+    }
+    let is_done = |server: &Server| server.persistence.aof.background.as_ref().is_none_or(|job| job.waiting() == 0);
+    let start = server.host.mono_us();
+    while !is_done(server) {
+        let waited = server.host.mono_us().saturating_sub(start);
+        if waited >= SYNC_WAIT_MAX_US {
+            let aof = &mut server.persistence.aof;
+            let pause = aof.sync_wait_pause_us.max(*SYNC_WAIT_PAUSES_US.start());
+            aof.slow_until = now.plus_us(pause);
+            aof.sync_wait_pause_us = (pause * 2).min(*SYNC_WAIT_PAUSES_US.end());
+            return;
+        }
+        server.host.wait_for_jobs_at_most(SYNC_WAIT_MAX_US - waited);
+    }
+    server.persistence.aof.sync_wait_pause_us = 0;
+    settle(server);
+    release(server);
 }
 
 fn gather(server: &mut Server) {

@@ -124,8 +124,9 @@ pub(super) fn call(
     server.clock_us = server.host.mono_us();
     let us = server.clock_us - start_us;
     let called = finish(server, place, result, deny_blocking);
-    let (request, shown) = (argv, shown_argv(server, argv));
-    let argv = shown.as_deref().unwrap_or(argv);
+    let request = argv;
+    let shown = if server.redacted.is_empty() { Vec::new() } else { shown_argv(server, argv) };
+    let argv = if shown.is_empty() { argv } else { &shown };
     let is_shown = mode != Mode::Unblocked && !matches!(called, Called::RunQueued);
     if !server.monitors.is_empty() && is_shown && !command.info.flags.has(UNSHOWN) {
         deliver::feed_monitors(server, place, db, argv);
@@ -247,21 +248,44 @@ pub(super) fn replay(server: &mut Server, place: u32, id: CommandId, argv: &[&[u
     Ok(())
 }
 
-/// The request without what must not be seen, if there is such.
-fn shown_argv<'a>(server: &mut Server, argv: &[&'a [u8]]) -> Option<Vec<&'a [u8]>> {
-    if server.redacted.is_empty() {
-        return None;
-    }
+/// The request without what must not be seen.
+#[cold]
+fn shown_argv<'a>(server: &mut Server, argv: &[&'a [u8]]) -> Vec<&'a [u8]> {
     let mut shown = argv.to_vec();
     for index in std::mem::take(&mut server.redacted) {
         if let Some(arg) = shown.get_mut(index) {
             *arg = b"(redacted)";
         }
     }
-    Some(shown)
+    shown
 }
 
+#[inline]
 fn finish(server: &mut Server, place: u32, result: Result<Outcome, CommandError>, deny_blocking: bool) -> Called {
+    let called = match result {
+        Ok(Outcome::Done) => Called::Done,
+        other => finish_otherwise(server, place, other, deny_blocking),
+    };
+    // CLIENT REPLY SKIP mutes the reply of the next command, once.
+    const SKIPS: ClientFlags = ClientFlags::REPLY_SKIP.or(ClientFlags::REPLY_SKIP_NEXT);
+    if let Some(client) = server.clients.at(place)
+        && client.flags.has(SKIPS)
+    {
+        let skips_next = client.flags.has(ClientFlags::REPLY_SKIP_NEXT);
+        let flags = client.flags.without(SKIPS);
+        client.flags = if skips_next { flags.or(ClientFlags::REPLY_SKIP) } else { flags };
+    }
+    called
+}
+
+/// What the end of a call that is no plain success comes to.
+#[inline(never)]
+fn finish_otherwise(
+    server: &mut Server,
+    place: u32,
+    result: Result<Outcome, CommandError>,
+    deny_blocking: bool,
+) -> Called {
     let outcome = match result {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -294,18 +318,10 @@ fn finish(server: &mut Server, place: u32, result: Result<Outcome, CommandError>
             }
         }
     }
-    if let Some(client) = server.clients.at(place) {
-        // CLIENT REPLY SKIP mutes the reply of the next command, once.
-        let skip = ClientFlags::REPLY_SKIP;
-        client.flags = if client.flags.has(ClientFlags::REPLY_SKIP_NEXT) {
-            client.flags.or(skip).without(ClientFlags::REPLY_SKIP_NEXT)
-        } else {
-            client.flags.without(skip)
-        };
-    }
     called
 }
 
+#[inline(always)]
 fn count(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]], us: u64, failed: bool, out_before: usize) {
     server.stats.total_commands_processed += 1;
     if let Some(client) = server.clients.at(place) {

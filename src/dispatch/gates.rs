@@ -27,19 +27,19 @@ const NEVER_QUEUED: [&str; 6] = ["exec", "discard", "multi", "watch", "quit", "r
 
 /// Passes a request through all gates.
 #[inline]
-pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> Verdict {
-    if is_usual(server, place, id) { Verdict::Pass } else { check_each(server, place, id, argv) }
+pub(super) fn check(server: &mut Server, place: u32, id: CommandId, info: &CommandInfo, argv: &[&[u8]]) -> Verdict {
+    if is_usual(server, place, info) { Verdict::Pass } else { check_each(server, place, id, argv) }
 }
 
 /// Do all gates stand open, as most of the time? Each of them is looked at here.
 #[inline]
-fn is_usual(server: &mut Server, place: u32, id: CommandId) -> bool {
+fn is_usual(server: &mut Server, place: u32, info: &CommandInfo) -> bool {
     const LOOKED_AT: ClientFlags =
         ClientFlags::AUTHENTICATED.or(ClientFlags::RESTRICTED).or(ClientFlags::MULTI).or(ClientFlags::CLOSING);
     let Some(client) = server.clients.at(place) else { return false };
     client.flags.of(LOOKED_AT) == ClientFlags::AUTHENTICATED
         && client.subscriptions.is_none()
-        && !server.commands.entry(id).info().flags.has(Flags::ADMIN)
+        && !info.flags.has(Flags::ADMIN)
         && server.config.maxmemory == 0
         && server.tracking.clients == 0
         && server.scripting.parked.is_none()

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::storage::{EntryCopies, EntryRef, Table};
+use crate::storage::{EntryCopies, EntryCopy, EntryRef, Table};
 
 use super::{DbIndex, DbState, Keyspace};
 
@@ -49,8 +49,12 @@ impl CutPiece {
 
     /// The entries with the numbers that their databases had when the cut began.
     pub fn iter(&self) -> impl Iterator<Item = (DbIndex, EntryRef<'_>)> {
-        let dbs = self.runs.iter().flat_map(|&(db, count)| std::iter::repeat_n(db, count));
-        dbs.zip(self.entries.iter())
+        dbs_of(&self.runs).zip(self.entries.iter())
+    }
+
+    /// As `iter`; whoever takes large values out can free them part by part.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (DbIndex, EntryCopy<'_>)> {
+        dbs_of(&self.runs).zip(self.entries.iter_mut())
     }
 
     /// Number of entries.
@@ -62,6 +66,10 @@ impl CutPiece {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
+}
+
+fn dbs_of(runs: &[(DbIndex, usize)]) -> impl Iterator<Item = DbIndex> + '_ {
+    runs.iter().flat_map(|&(db, count)| std::iter::repeat_n(db, count))
 }
 
 impl Drop for CutPiece {

@@ -103,8 +103,8 @@ pub fn write(keyspace: &mut Keyspace, sink: &mut dyn PieceSink, progress: &mut d
     let mut keys = 0;
     loop {
         let step = keyspace.cut_step();
-        for piece in keyspace.take_cut_pieces() {
-            let written = sink.piece(&piece, &mut || keys += 1);
+        for mut piece in keyspace.take_cut_pieces() {
+            let written = sink.piece(&mut piece, &mut || keys += 1);
             if let Err(error) = written {
                 sink.abandon();
                 return Err(error);

@@ -13,11 +13,11 @@ use crate::storage::alloc;
 
 /// What becomes of the pieces of a cut: a file, commands, a stream to replicas.
 pub trait PieceSink: Send {
-    /// Takes the next piece; calls `after_key` after each key.
+    /// Takes the next piece, of whose large values it may free parts as it goes; calls `after_key` after each key.
     ///
     /// # Errors
     /// As the disk's or the link's.
-    fn piece(&mut self, piece: &CutPiece, after_key: &mut dyn FnMut()) -> io::Result<()>;
+    fn piece(&mut self, piece: &mut CutPiece, after_key: &mut dyn FnMut()) -> io::Result<()>;
 
     /// That was all. Returns the bytes written.
     ///
@@ -164,7 +164,7 @@ impl SnapshotJob {
         }
     }
 
-    fn take(&mut self, piece: &CutPiece) {
+    fn take(&mut self, piece: &mut CutPiece) {
         self.drop_unwanted();
         let Some(sink) = &mut self.sink else { return };
         let (shared, sleep) = (&self.shared, &self.sleep);
@@ -186,8 +186,8 @@ impl Job for SnapshotJob {
     fn run(&mut self, wait: Wait) -> Progress {
         loop {
             match receive(&self.orders, wait) {
-                Received::Item(Order::Piece(piece)) => {
-                    self.take(&piece);
+                Received::Item(Order::Piece(mut piece)) => {
+                    self.take(&mut piece);
                     drop(piece);
                     alloc::publish_thread();
                     // Whoever slowed down for want of room may go on.

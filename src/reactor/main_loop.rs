@@ -181,6 +181,12 @@ impl MainLoop {
         self.write_pending();
         self.carry_out_actions();
         phases.end("write");
+        if !self.node.server.held.is_empty() {
+            self.node.wait_for_quick_sync();
+            phases.end("aof-fsync-always");
+            self.write_pending();
+            phases.end("write");
+        }
         self.node.work_on_files();
         phases.end("snapshot");
         // Established clients come before new ones.

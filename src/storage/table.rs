@@ -20,6 +20,7 @@ use std::ptr::NonNull;
 
 use super::entry::{self, EntryMut, EntryRef, NewValue, RawEntry, Type};
 use super::owned::OwnedEntry;
+use super::prefetch::prefetch;
 use crate::base::hash::HashSeed;
 use crate::base::rng::Rng;
 
@@ -838,17 +839,6 @@ pub fn prefix_of_hash(hash: u64) -> u64 {
 
 fn hash_of_prefix(prefix: u64) -> u64 {
     (prefix >> 8) << 32 | (prefix & 0xff)
-}
-
-#[inline]
-fn prefetch(address: *const u8) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: a prefetch has no effect but on caches, whatever the address.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = address;
 }
 
 #[cfg(test)]

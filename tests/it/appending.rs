@@ -170,6 +170,42 @@ fn nothing_that_could_be_lost_is_shown_to_anyone() {
 }
 
 #[test]
+fn a_turn_waits_for_a_quick_sync_and_not_long_for_a_slow_one() {
+    let mut node = start(&ALWAYS);
+    let set = encode(&[b"SET".to_vec(), b"k".to_vec(), b"v".to_vec()]);
+    node.host.holds_jobs.set(true);
+    node.host.tick_us.set(1);
+    // Microseconds that a turn waits in which a client writes and nothing comes of its sync.
+    let waits = |node: &mut TestNode, client: &str| {
+        let before = *node.host.clock_us.borrow();
+        node.send(client, &set);
+        assert_eq!(node.read(client), None, "its sync has not returned");
+        let waited = *node.host.clock_us.borrow() - before;
+        node.host.holds_jobs.set(false);
+        node.turn();
+        node.host.holds_jobs.set(true);
+        assert_eq!(node.read(client).as_deref(), Some("OK"));
+        waited
+    };
+    let first = waits(&mut node, "a");
+    assert!((300..600).contains(&first), "{first} us");
+    let again = waits(&mut node, "a");
+    assert!(again < 200, "{again} us, after the last was slow");
+    let mut pauses = 0;
+    for _ in 0..200 {
+        *node.host.clock_us.borrow_mut() += 1000;
+        pauses += u64::from(waits(&mut node, "a") >= 300);
+    }
+    assert!((5..=9).contains(&pauses), "{pauses} turns waited for slow syncs");
+    *node.host.clock_us.borrow_mut() += 200_000;
+    node.host.quick_jobs.set(true);
+    for _ in 0..5 {
+        node.send("b", &set);
+        assert_eq!(node.read("b").as_deref(), Some("OK"), "in the turn that wrote");
+    }
+}
+
+#[test]
 fn who_writes_without_pause_is_answered_all_the_same() {
     let mut node = start(&ALWAYS);
     let set = encode(&[b"SET".to_vec(), b"k".to_vec(), b"v".to_vec()]);

@@ -27,6 +27,8 @@ pub struct TestHost {
     jobs: Rc<RefCell<Vec<Box<dyn Job>>>>,
     /// Do jobs stand still, as on a machine that is busy elsewhere?
     pub holds_jobs: Rc<Cell<bool>>,
+    /// Do jobs get done what there is to do while a turn waits for them for a moment, even where they stand still otherwise?
+    pub quick_jobs: Rc<Cell<bool>>,
 }
 
 impl TestHost {
@@ -91,6 +93,16 @@ impl Host for TestHost {
 
     fn wait_for_jobs(&mut self) {
         self.run_jobs();
+    }
+
+    fn wait_for_jobs_at_most(&mut self, us: u64) {
+        if self.quick_jobs.get() {
+            let held = self.holds_jobs.replace(false);
+            self.run_jobs();
+            self.holds_jobs.set(held);
+        } else {
+            *self.clock_us.borrow_mut() += us;
+        }
     }
 
     fn mono_us(&self) -> u64 {

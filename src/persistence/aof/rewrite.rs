@@ -244,7 +244,7 @@ impl CommandSink {
 }
 
 impl PieceSink for CommandSink {
-    fn piece(&mut self, piece: &CutPiece, after_key: &mut dyn FnMut()) -> io::Result<()> {
+    fn piece(&mut self, piece: &mut CutPiece, after_key: &mut dyn FnMut()) -> io::Result<()> {
         self.begin();
         for (db, entry) in piece.iter() {
             if self.db != Some(db) {
