@@ -90,6 +90,7 @@ impl Node {
             eviction: Eviction::default(),
             debug: DebugSwitches::default(),
             identity,
+            certificates: Default::default(),
             host,
             rng: Rng::new(seed ^ 0x00dd),
             now,

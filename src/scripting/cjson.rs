@@ -7,6 +7,7 @@ use mlua::{Lua, LuaString, MultiValue, Result, Table, Value};
 
 use crate::base::number::format_g;
 
+use super::bounds::Bounds;
 use super::raise::{bad_argument, fail, number_arg, string_arg, type_name};
 
 /// Tables within tables, whatever the options say.
@@ -194,7 +195,7 @@ fn encode(lua: &Lua, args: &MultiValue, options: Options) -> Result<LuaString> {
         return bad_argument(lua, 1, "expected 1 argument");
     };
     let array: Table = lua.named_registry_value(ARRAY)?;
-    let mut encoder = Encoder { lua, options, array, out: Vec::new() };
+    let mut encoder = Encoder { lua, options, array, out: Vec::new(), bounds: Bounds::new(lua) };
     encoder.value(value, 0)?;
     lua.create_string(encoder.out)
 }
@@ -204,6 +205,7 @@ struct Encoder<'a> {
     options: Options,
     array: Table,
     out: Vec<u8>,
+    bounds: Bounds<'a>,
 }
 
 impl Encoder<'_> {
@@ -212,6 +214,7 @@ impl Encoder<'_> {
     }
 
     fn value(&mut self, value: &Value, depth: usize) -> Result<()> {
+        self.bounds.step_of(self.out.len())?;
         match value {
             Value::String(text) => self.string(&text.as_bytes()),
             Value::Integer(number) => self.number(value, *number as f64)?,
@@ -330,7 +333,7 @@ fn decode(lua: &Lua, args: &MultiValue, options: Options) -> Result<Value> {
         return fail(lua, "JSON parser does not support UTF-16 or UTF-32");
     }
     let array: Option<Table> = if options.array_mt { Some(lua.named_registry_value(ARRAY)?) } else { None };
-    let mut decoder = Decoder { lua, text: &text, at: 0, options, array };
+    let mut decoder = Decoder { lua, text: &text, at: 0, options, array, bounds: Bounds::new(lua) };
     let token = decoder.token();
     let value = decoder.value(token, 0)?;
     match decoder.token() {
@@ -366,6 +369,7 @@ struct Decoder<'a> {
     at: usize,
     options: Options,
     array: Option<Table>,
+    bounds: Bounds<'a>,
 }
 
 impl Decoder<'_> {
@@ -388,6 +392,7 @@ impl Decoder<'_> {
     }
 
     fn value(&mut self, token: Token, depth: usize) -> Result<Value> {
+        self.bounds.step()?;
         Ok(match token.kind {
             Kind::String(text) => Value::String(self.lua.create_string(text)?),
             Kind::Number(number) => Value::Number(number),

@@ -3,6 +3,7 @@
 
 pub mod apply;
 pub mod blocking;
+pub mod certificates;
 pub mod client;
 pub mod command;
 pub mod commandlog;
@@ -161,6 +162,7 @@ pub struct Server {
     pub eviction: Eviction,
     pub debug: DebugSwitches,
     pub identity: Identity,
+    pub certificates: certificates::Certificates,
     pub host: Box<dyn Host>,
     pub rng: Rng,
     /// The clocks as read at the start of this turn, or of the command in hand.

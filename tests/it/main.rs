@@ -2,6 +2,7 @@
 
 mod appending;
 mod backup;
+mod bounds;
 mod clock;
 mod commands;
 mod keyspace;
