@@ -2,6 +2,7 @@
 //! The same functions run on seeded bytes in the normal tests (tests/fuzz_smoke.rs).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use russet::acl::{self, Acl, NewChannels};
 use russet::base::glob::{self, Case};
@@ -9,7 +10,7 @@ use russet::base::hash::HashSeed;
 use russet::base::time::UnixMillis;
 use russet::config::Config;
 use russet::persistence::aof::manifest::Manifest;
-use russet::persistence::aof::reader::{CommandReader, Stop};
+use russet::persistence::aof::reader::{CommandReader, Source, Stop};
 use russet::persistence::rdb::build::{BuildLimits, Head};
 use russet::persistence::rdb::load::{Item as RdbItem, LoadOptions, RdbLoader};
 use russet::persistence::rdb::reader::Reader;
@@ -99,27 +100,43 @@ pub fn aof_manifest(data: &[u8]) {
     }
 }
 
+/// A file of these bytes.
+struct AofBytes(Vec<u8>);
+
+impl Source for AofBytes {
+    fn open_at(&self, offset: u64) -> std::io::Result<Box<dyn std::io::Read + Send>> {
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.0.get(offset..));
+        Ok(Box::new(std::io::Cursor::new(rest.unwrap_or_default().to_vec())))
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.len() as u64
+    }
+}
+
 /// Reading commands ends, with as many bytes in order as there are; what is in order is read again to the same end.
 pub fn aof_commands(data: &[u8]) {
     let read = |bytes: &[u8]| {
-        let source = Box::new(std::io::Cursor::new(bytes.to_vec()));
-        let mut reader = CommandReader::new(source, Vec::new(), 0, "file".into());
+        let file = Arc::new(AofBytes(bytes.to_vec()));
+        let stream = file.open_at(0).expect("bytes in memory");
+        let mut reader = CommandReader::new(file, "file".into(), 1 << 20, (Vec::new(), stream), 0);
         let mut commands: Vec<Vec<Vec<u8>>> = Vec::new();
         loop {
             match reader.next_batch() {
-                Ok(batch) => {
+                Ok(mut batch) => {
                     assert!(!batch.is_empty());
                     let visit = |argv: &[&[u8]]| {
                         commands.push(argv.iter().map(|arg| arg.to_vec()).collect());
                         Ok::<(), ()>(())
                     };
-                    batch.try_for_each(visit).expect("nothing is refused");
+                    assert!(!batch.visit_some(usize::MAX, visit).expect("nothing is refused"));
                 }
                 Err(stop) => return (commands, stop),
             }
         }
     };
     let (commands, stop) = read(data);
+    assert!(!matches!(stop, Stop::Io(_)), "{stop:?}");
     if let Stop::Short { valid, .. } | Stop::Format { valid } = stop {
         let valid = usize::try_from(valid).expect("an offset in memory");
         assert!(valid <= data.len());

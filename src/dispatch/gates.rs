@@ -196,12 +196,8 @@ pub(super) fn disk_refusal(server: &Server) -> Option<CommandError> {
     let persistence = &server.persistence;
     let stops_writes = server.config.stop_writes_on_bgsave_error && !server.config.save.0.is_empty();
     let is_rdb = !persistence.last_bgsave_ok && stops_writes;
-    let aof = persistence.aof.refusal().map(str::to_owned);
-    if !is_rdb && aof.is_none() {
-        return None;
-    }
-    if let (false, Some(why)) = (is_rdb, aof) {
-        return Some(CommandError::coded(format!("MISCONF Errors writing to the AOF file: {why}")));
+    if !is_rdb {
+        return append_only_refusal(server);
     }
     Some(CommandError::coded(
         "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that \
@@ -209,6 +205,13 @@ pub(super) fn disk_refusal(server: &Server) -> Option<CommandError> {
              snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB \
              error.",
     ))
+}
+
+/// The same of the append-only file alone.
+#[cold]
+pub(super) fn append_only_refusal(server: &Server) -> Option<CommandError> {
+    let why = server.persistence.aof.refusal()?;
+    Some(CommandError::coded(format!("MISCONF Errors writing to the AOF file: {why}")))
 }
 
 /// The answer to almost everything while a script takes too long.

@@ -228,9 +228,10 @@ pub fn go_on(server: &mut Server) -> Option<(crate::server::ClientId, bool)> {
         Driven::Ended(running, end) => (running, end),
     };
     let (before, remaining) = (running.call.take(), running.remaining.take());
+    let mark = running.before.out.mark();
     let (failed, is_orphan) = finish(server, place, *running, end);
     if let Some(before) = before {
-        call::end_script(server, place, &before, failed);
+        call::end_script(server, place, &before, mark, failed);
     }
     if let Some(remaining) = remaining
         && !transaction::go_on(server, place, remaining)

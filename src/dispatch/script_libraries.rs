@@ -49,6 +49,7 @@ pub fn add_library_of_file(server: &mut Server, code: &[u8], on_existing: OnExis
 
 fn add(server: &mut Server, code: &[u8], replace: bool, time: Time) -> Result<Vec<u8>, String> {
     let (name, lua) = parse_metadata(code)?;
+    server.keyspace.unsynced.change_libraries();
     if !replace && server.scripting.libraries.get(&name).is_some() {
         return Err(format!("Library '{}' already exists", shown(&name)));
     }
@@ -85,6 +86,7 @@ fn add_to(
 
 /// Forgets all libraries.
 pub fn flush_libraries(server: &mut Server) {
+    server.keyspace.unsynced.change_libraries();
     server.scripting.libraries = Libraries::default();
     server.scripting.functions = None;
 }
@@ -94,6 +96,7 @@ pub fn flush_libraries(server: &mut Server) {
 /// # Errors
 /// What FUNCTION RESTORE answers.
 pub fn restore_libraries(server: &mut Server, codes: &[Vec<u8>], on_library: OnLibrary) -> Result<(), String> {
+    server.keyspace.unsynced.change_libraries();
     let parsed: Vec<(Vec<u8>, &[u8], &[u8])> = codes
         .iter()
         .map(|code| parse_metadata(code).map(|(name, lua)| (name, code.as_slice(), lua)))

@@ -164,6 +164,10 @@ impl SnapshotJob {
         }
     }
 
+    fn has_ended(&self) -> bool {
+        self.shared.end.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     fn take(&mut self, piece: &mut CutPiece) {
         self.drop_unwanted();
         let Some(sink) = &mut self.sink else { return };
@@ -175,6 +179,19 @@ impl SnapshotJob {
         if let Err(error) = sink.piece(piece, &mut after_key) {
             self.fail(&error);
         }
+    }
+}
+
+/// A job that goes before its work is done, as one that panics does, leaves an end too.
+impl Drop for SnapshotJob {
+    fn drop(&mut self) {
+        if self.has_ended() {
+            return;
+        }
+        if let Some(mut sink) = self.sink.take() {
+            sink.abandon();
+        }
+        self.end(SnapshotEnd::Failed("the thread that wrote it is gone".to_owned()));
     }
 }
 

@@ -128,7 +128,7 @@ fn load(node: &mut Node, files: Vec<FileToLoad>, bytes: u64) -> Result<LoadRepor
     let server = &mut node.server;
     let options = convert::load_options(server.keyspace.hash_seed(), server.keyspace.databases(), server.now.unix());
     let torn_end = TornEnd { truncate: false, corrupt_max: 0 };
-    let source = AofSource::new(Arc::new(RealDisk), files, options, torn_end);
+    let source = AofSource::new(Arc::new(RealDisk), files, options, torn_end, server.config.proto_max_bulk_len);
     loading::begin(server, Box::new(source), LoadedFrom::Aof, bytes, OnExisting::Refuse)?;
     let bar = bar("reading", bytes, "{bytes} of {total_bytes}");
     let end = loop {

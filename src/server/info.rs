@@ -339,7 +339,7 @@ fn write_persistence(server: &mut Server, out: &mut String) {
         "current_save_keys_processed": keys;
         "current_save_keys_total": keys_total;
         "rdb_changes_since_last_save": server.keyspace.dirty - persistence.dirty_saved;
-        "rdb_bgsave_in_progress": u8::from(persistence.is_running(Purpose::Rdb));
+        "rdb_bgsave_in_progress": u8::from(persistence.is_saving());
         "rdb_last_save_time": persistence.last_save;
         "rdb_last_bgsave_status": if persistence.last_bgsave_ok { "ok" } else { "err" };
         "rdb_last_bgsave_time_sec": persistence.last_bgsave_seconds;

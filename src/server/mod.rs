@@ -224,6 +224,14 @@ impl Server {
         }
     }
 
+    /// Holds back what a client reads from this position on, if anything after it is held back.
+    pub fn hold_whole(&mut self, place: u32, position: u64) {
+        let Some(client) = self.clients.at(place) else { return };
+        if let Some(hold) = client.holds.iter_mut().find(|(at, _)| *at >= position) {
+            hold.0 = position;
+        }
+    }
+
     /// Brings the treatment of due keys in line with a pause: while writes are held back, keys only seem to be gone.
     pub fn follow_pause(&mut self) {
         let paused = self.pause.until.is_some();

@@ -431,6 +431,17 @@ impl<'a> EntryRef<'a> {
         })
     }
 
+    /// Bytes of a long string, which a copy of the entry shares with it; 0 of any other value.
+    pub fn shared_bytes(self) -> usize {
+        if self.encoding() != Encoding::Blob {
+            return 0;
+        }
+        match self.value() {
+            Value::Object(Object::Blob(blob)) => blob.len(),
+            _ => 0,
+        }
+    }
+
     /// Bytes of the entry's own allocation, and of a long string; other objects count their own.
     pub fn allocated_bytes(self) -> usize {
         good_size(self.used())

@@ -15,3 +15,4 @@ mod scan;
 #[path = "../support/server.rs"]
 mod server;
 mod turns;
+mod unsynced;
