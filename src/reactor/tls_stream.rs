@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mio::net::TcpStream;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
+use rustls::{ClientConfig, ClientConnection, Connection, Error, InvalidMessage, ServerConfig, ServerConnection};
 
 /// Bytes encrypted and not sent, at most: the rest of the output stays with the client, where its limits count it.
 const UNSENT_MAX: usize = 64 * 1024;
@@ -18,6 +18,8 @@ pub struct TlsStream {
     /// Did the last read, or the last write, go as far as the socket let it?
     is_drained: bool,
     is_blocked: bool,
+    /// The other side does not speak TLS, and would take what we say for a reply.
+    is_foreign: bool,
 }
 
 impl TlsStream {
@@ -40,7 +42,7 @@ impl TlsStream {
 
     fn over(stream: TcpStream, mut session: Connection) -> TlsStream {
         session.set_buffer_limit(Some(UNSENT_MAX));
-        TlsStream { stream, session, is_drained: false, is_blocked: false }
+        TlsStream { stream, session, is_drained: false, is_blocked: false, is_foreign: false }
     }
 
     /// The socket, for the poll.
@@ -127,7 +129,13 @@ impl TlsStream {
             }
         };
         let result = self.session.process_new_packets();
-        // The reason of a failure goes to the client as well.
+        if let Err(Error::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion)) =
+            result
+        {
+            self.is_foreign = true;
+            return Err(io::Error::new(ErrorKind::InvalidData, "the other side does not speak TLS"));
+        }
+        // The reason of another failure goes to the other side as well.
         let flushed = self.flush();
         if let Err(error) = result {
             return Err(io::Error::new(ErrorKind::InvalidData, error));
@@ -170,6 +178,9 @@ impl TlsStream {
 
     /// Tells the client that nothing follows. Whether it hears it does not matter any more.
     pub(super) fn say_goodbye(&mut self) {
+        if self.is_foreign {
+            return;
+        }
         self.session.send_close_notify();
         let _ = self.flush();
     }
