@@ -2,20 +2,23 @@
 //! The same functions run on seeded bytes in the normal tests (tests/fuzz_smoke.rs).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
+use russet::acl::{self, Acl, NewChannels};
 use russet::base::glob::{self, Case};
 use russet::base::hash::HashSeed;
 use russet::base::time::UnixMillis;
 use russet::config::Config;
 use russet::persistence::aof::manifest::Manifest;
-use russet::persistence::aof::reader::{CommandReader, Stop};
+use russet::persistence::aof::reader::{CommandReader, Source, Stop};
 use russet::persistence::rdb::build::{BuildLimits, Head};
 use russet::persistence::rdb::load::{Item as RdbItem, LoadOptions, RdbLoader};
 use russet::persistence::rdb::reader::Reader;
 use russet::persistence::rdb::{decode, encode};
 use russet::resp::parser::{RequestLimits, Status};
 use russet::resp::{Parser, Proto};
-use russet::scripting::{Engine, Kind, Run, Step, Versions};
+use russet::scripting::{End, Engine, Kind, Random, Run, Step, Versions};
+use russet::server::{CommandTable, permission};
 use russet::storage::dict::Dict;
 use russet::storage::expiry::ExpiryIndex;
 use russet::storage::listpack::{self, Element};
@@ -97,27 +100,43 @@ pub fn aof_manifest(data: &[u8]) {
     }
 }
 
+/// A file of these bytes.
+struct AofBytes(Vec<u8>);
+
+impl Source for AofBytes {
+    fn open_at(&self, offset: u64) -> std::io::Result<Box<dyn std::io::Read + Send>> {
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.0.get(offset..));
+        Ok(Box::new(std::io::Cursor::new(rest.unwrap_or_default().to_vec())))
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.len() as u64
+    }
+}
+
 /// Reading commands ends, with as many bytes in order as there are; what is in order is read again to the same end.
 pub fn aof_commands(data: &[u8]) {
     let read = |bytes: &[u8]| {
-        let source = Box::new(std::io::Cursor::new(bytes.to_vec()));
-        let mut reader = CommandReader::new(source, Vec::new(), 0, "file".into());
+        let file = Arc::new(AofBytes(bytes.to_vec()));
+        let stream = file.open_at(0).expect("bytes in memory");
+        let mut reader = CommandReader::new(file, "file".into(), 1 << 20, (Vec::new(), stream), 0);
         let mut commands: Vec<Vec<Vec<u8>>> = Vec::new();
         loop {
             match reader.next_batch() {
-                Ok(batch) => {
+                Ok(mut batch) => {
                     assert!(!batch.is_empty());
                     let visit = |argv: &[&[u8]]| {
                         commands.push(argv.iter().map(|arg| arg.to_vec()).collect());
                         Ok::<(), ()>(())
                     };
-                    batch.try_for_each(visit).expect("nothing is refused");
+                    assert!(!batch.visit_some(usize::MAX, visit).expect("nothing is refused"));
                 }
                 Err(stop) => return (commands, stop),
             }
         }
     };
     let (commands, stop) = read(data);
+    assert!(!matches!(stop, Stop::Io(_)), "{stop:?}");
     if let Stop::Short { valid, .. } | Stop::Format { valid } = stop {
         let valid = usize::try_from(valid).expect("an offset in memory");
         assert!(valid <= data.len());
@@ -506,6 +525,38 @@ pub fn dump_payload(data: &[u8]) {
     }
 }
 
+/// A stream as RDB files and RESTORE hold it, of each kind that there is: what is taken is whole, and stays so when it is used.
+pub fn stream_payload(data: &[u8]) {
+    let Some((&kind, content)) = data.split_first() else { return };
+    // The newest and the older kinds of streams, whatever the first byte says.
+    const KINDS: [u8; 4] = [15, 19, 21, 27];
+    let payload = [&[KINDS[usize::from(kind) % KINDS.len()]], content, &[11, 0, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+    let limits = BuildLimits::new(&Config::default(), seed());
+    let head = Head { key: b"k", expire: None, lru: 0 };
+    let before = alloc::thread_balance();
+    let Ok(entry) = decode::payload(&payload, head, &limits) else { return };
+    let held = alloc::thread_balance() - before;
+    assert!(held <= rdb_bytes_max(payload.len()), "{held} bytes for a payload of {}", payload.len());
+    let again = encode::dump(entry.read());
+    assert!(decode::payload(&again, head, &limits).is_ok());
+    let mut stream = russet::types::stream::read(entry.read()).expect("a stream").clone();
+    stream.check_invariants();
+    let ids: Vec<StreamId> = stream.range(StreamId::MIN, StreamId::MAX).map(|entry| entry.id).collect();
+    assert_eq!(ids.len() as u64, stream.len());
+    assert!(stream.range_back(StreamId::MIN, StreamId::MAX).map(|entry| entry.id).eq(ids.iter().rev().copied()));
+    for id in ids.iter().step_by(3) {
+        assert_eq!(stream.delete(*id, References::Delete), Deletion::Deleted);
+    }
+    if let Some(next) = stream.last_id.next() {
+        stream.push(next, &[b"field", b"value"], StreamLimits { bytes: 4096, entries: 100 });
+        assert_eq!(stream.range_back(StreamId::MIN, StreamId::MAX).next().map(|entry| entry.id), Some(next));
+    }
+    let trim = Trim { threshold: Threshold::MaxLen(1), approximate: None, references: References::Delete };
+    stream.trim(trim);
+    assert!(stream.len() <= 1);
+    stream.check_invariants();
+}
+
 /// A whole RDB file, taken as it is and with its checksum put right: its keys or a refusal, in memory that is bounded by
 /// the file's size.
 pub fn rdb_file(data: &[u8]) {
@@ -602,18 +653,75 @@ pub fn config_file(data: &[u8]) {
     }
 }
 
-/// Runs a script on these bytes, with a bound on time. What it calls is answered by the bytes themselves.
+/// Bytes as the rules of a user, one a line: the user or a refusal. What a user's rules are written as makes the same user,
+/// and whom they let do what does not fail. The same bytes are an ACL file too.
+pub fn acl_rules(data: &[u8]) {
+    static ACL: std::sync::OnceLock<Acl> = std::sync::OnceLock::new();
+    let acl = ACL.get_or_init(|| Acl::new(permission::catalog(&CommandTable::new(russet::commands::FAMILIES))));
+    let rules: Vec<&[u8]> = data.split(|&byte| byte == b'\n').collect();
+    let new = if data.len().is_multiple_of(2) { NewChannels::All } else { NewChannels::None };
+    match acl.edited(b"somebody", &rules, new) {
+        Ok(user) => {
+            let text = user.text();
+            let line = [b"user ".as_slice(), &text, b"\n"].concat();
+            let written: Vec<&[u8]> = text.split(|&byte| byte == b' ').skip(1).collect();
+            assert!(text.starts_with(b"somebody "));
+            if !rules.iter().any(|rule| is_ambiguous(rule)) {
+                let again = acl::file::parse_user(acl, b"somebody", &written, new).expect("rules that were written");
+                assert_eq!(again.text(), text);
+                assert_eq!(acl::file::parse(acl, "file", &line, new).expect("a file that was written").len(), 1);
+            }
+            for (number, _) in acl.catalog.iter() {
+                let argv: [&[u8]; 3] = [b"command", rules[0], data];
+                let (reads, writes) = (number % 2 == 0, number % 3 == 0);
+                let keys = vec![(1, acl::Access { reads, writes }), (2, acl::Access { reads: true, writes })];
+                let request = acl::Request { command: number, argv: &argv, first_arg: 1, keys, ..Default::default() };
+                let may = user.check(&request);
+                assert!(may.is_ok() || !user.is_unrestricted());
+            }
+        }
+        Err(error) => assert!(!error.text().is_empty()),
+    }
+    if let Ok(users) = acl::file::parse(acl, "file", data, new) {
+        users.iter().for_each(|user| assert!(!user.text().is_empty()));
+    }
+}
+
+/// Does a rule hold what ends a word, a line or a selector? As text it says something else then.
+fn is_ambiguous(rule: &[u8]) -> bool {
+    let inner = rule.strip_prefix(b"(").map_or(rule, |rest| rest.strip_suffix(b")").unwrap_or(rest));
+    let is_selector = inner.len() < rule.len();
+    inner.iter().any(|&byte| match byte {
+        b' ' => !is_selector,
+        b'(' | b')' | 0 | 0x0b => true,
+        _ => byte.is_ascii_whitespace(),
+    })
+}
+
+/// Runs a script on these bytes, with a bound on time. What it calls is answered by the bytes themselves. Whatever it
+/// returns is one reply of the protocol.
 fn run_lua(script: &str, data: &[u8]) {
+    // Making a state takes longer than most scripts, and scripts are not to change it.
+    thread_local! {
+        static ENGINE: std::cell::RefCell<Option<Engine>> = const { std::cell::RefCell::new(None) };
+    }
     let versions = Versions { redis: "7.4.0", server: "0.1.0", server_name: "russet" };
-    let mut engine = Engine::new(Kind::Eval, 64 << 20, versions).expect("room for a Lua state");
-    engine.compile(b"s", script.as_bytes()).expect("a script");
+    let kept = ENGINE.take();
+    let new = || Engine::new(Kind::Eval, 64 << 20, versions, Random::default()).expect("room for a Lua state");
+    let mut engine = kept.unwrap_or_else(new);
+    let slot = engine.compile(script.as_bytes()).expect("a script");
     let (first, second) = data.split_at(data.len().min(usize::from(data.first().copied().unwrap_or(0)) % 32));
     for proto in [Proto::Resp2, Proto::Resp3] {
         let args = vec![data.to_vec(), first.to_vec(), second.to_vec()];
-        let mut step = engine.start(Run { id: b"s".to_vec(), keys: Vec::new(), args, proto });
+        let mut step = engine.start(Run { slot, id: b"s".to_vec(), keys: Vec::new(), args, proto });
         for ticks in 0.. {
             step = match step {
-                Step::End(_) => break,
+                Step::End(end) => {
+                    if let End::Reply(reply) = end {
+                        assert_eq!(after_reply(&reply), Some(&b""[..]), "{:?}", String::from_utf8_lossy(&reply));
+                    }
+                    break;
+                }
                 Step::Call(_) => engine.answer(data.to_vec()),
                 Step::MayCall(_) => engine.permit(Ok(false)),
                 Step::Tick if ticks < 100 => engine.go_on(),
@@ -621,6 +729,94 @@ fn run_lua(script: &str, data: &[u8]) {
             };
         }
     }
+    engine.forget(slot);
+    ENGINE.set(Some(engine));
+}
+
+/// What follows the first reply in these bytes; None if there is no whole one.
+fn after_reply(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes;
+    let mut left: usize = 1;
+    while left > 0 {
+        left -= 1;
+        let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
+        let (line, after) = (rest.get(1..end)?, &rest[end + 2..]);
+        let count = std::str::from_utf8(line).ok().and_then(|text| text.parse::<i64>().ok());
+        let kind = rest[0];
+        rest = after;
+        match (kind, count) {
+            (b'$', Some(-1)) => {}
+            (b'$' | b'=', Some(len)) => {
+                let len = usize::try_from(len).ok()?;
+                (rest.get(len..len + 2)? == b"\r\n").then_some(())?;
+                rest = &rest[len + 2..];
+            }
+            (b'*' | b'~' | b'>', Some(count)) => left += usize::try_from(count).ok()?,
+            (b'%', Some(count)) => left += usize::try_from(count).ok()? * 2,
+            (b':', Some(_)) | (b'+' | b'-' | b',' | b'(' | b'#' | b'_', _) => {}
+            _ => return None,
+        }
+    }
+    Some(rest)
+}
+
+/// A value of Lua, written as a script: tables that look like replies of all kinds, within each other.
+fn lua_value(choices: &mut Choices<'_>, depth: usize, out: &mut String) {
+    const SPECIAL: [&str; 12] = [
+        "err",
+        "ok",
+        "double",
+        "map",
+        "set",
+        "big_number",
+        "verbatim_string",
+        "format",
+        "string",
+        "attributes",
+        "ignore_error_stats_update",
+        "other",
+    ];
+    match choices.byte().unwrap_or(0) % 14 {
+        0 => out.push_str("nil"),
+        1 => out.push_str("true"),
+        2 => out.push_str("false"),
+        3 => out.push_str(["1e308*10", "-1e308*10", "0/0", "2^53", "-2^63", "2^64", "1.5", "-0.0"][choices.below(8)]),
+        4 => out.push_str(&(choices.below(1 << 16) as i64 - 300).to_string()),
+        5 => out
+            .push_str(["print", "function() end", "coroutine.create(function() end)", "redis", "_G"][choices.below(5)]),
+        6 | 7 => {
+            let text = choices.text();
+            let text = &text[..text.len().min(64)];
+            out.push('"');
+            text.iter().for_each(|byte| out.push_str(&format!("\\{byte:03}")));
+            out.push('"');
+        }
+        8 => out.push_str("shared"),
+        _ if depth == 0 => out.push_str("{}"),
+        kind => {
+            out.push('{');
+            for _ in 0..choices.below(5) {
+                if kind != 9 {
+                    out.push_str(&format!("[\"{}\"]=", SPECIAL[choices.below(SPECIAL.len())]));
+                }
+                lua_value(choices, depth - 1, out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+    }
+}
+
+/// A value that a script returns.
+pub fn lua_result(data: &[u8]) {
+    let mut choices = Choices { data };
+    let mut value = String::new();
+    lua_value(&mut choices, 8, &mut value);
+    let of_itself =
+        ["", "shared[1]=shared", "shared.map={[shared]=shared}", "shared.set={[shared]=1}"][choices.below(4)];
+    let proto = 2 + choices.below(2);
+    let script = format!("redis.setresp({proto}) local print,_G=1,2 local shared={{1,2}} {of_itself} return {value}");
+    run_lua(&script, data);
 }
 
 /// Bytes as a reply to a command, and what becomes of it as the reply to the script.

@@ -160,10 +160,47 @@ fn parsers_refuse_or_understand() {
 }
 
 #[test]
+fn streams_are_taken_whole_or_refused() {
+    smoke_changed(drivers::stream_payload, &[STREAM, STREAM_IDS], 20_000);
+}
+
+#[test]
+fn rules_of_users_are_taken_or_refused() {
+    let rules: [&[u8]; 6] = [
+        b"on\n>secret\n~app:*\n%R~ro:*\n&news:*\n+@all\n-@dangerous\n-debug",
+        b"reset\nnopass\nallkeys\nallchannels\nallcommands\n-flushall\n+config|get",
+        b"(~a* +get)\n(%W~b +@write -del)\nclearselectors\n(db=1,2 +select|1)",
+        b"#e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n<secret\nresetkeys\nresetchannels",
+        b"off\nsanitize-payload\nskip-sanitize-payload\n!abc\n-@all\n+@read\n+client|kill",
+        b"user a on nopass ~* +@all\nuser default on #0123 ~x\n\nuser b (+get ~c) (+set ~d)",
+    ];
+    smoke_changed(drivers::acl_rules, &rules, 3000);
+}
+
+#[test]
 fn what_scripts_read_is_theirs_to_survive() {
-    smoke(drivers::lua_reply, 100);
-    smoke(drivers::lua_cmsgpack, 100);
-    smoke(drivers::lua_struct, 100);
-    smoke(drivers::lua_cjson, 100);
+    let replies: [&[u8]; 4] = [
+        b"*3\r\n$1\r\na\r\n:5\r\n*-1\r\n",
+        b"%2\r\n+a\r\n,1.5\r\n$1\r\nb\r\n~2\r\n#t\r\n_\r\n",
+        b"|1\r\n+ttl\r\n:5\r\n=7\r\ntxt:abc\r\n",
+        b"*2\r\n(123456789012345678901234567890\r\n-ERR no\r\n",
+    ];
+    smoke_changed(drivers::lua_reply, &replies, 5000);
+    smoke(drivers::lua_result, 100);
+    let packed: [&[u8]; 3] = [
+        b"\x93\x01\xa3abc\x82\xa1k\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00\xc3\xc0",
+        b"\xdc\x00\x02\xd9\x01a\xcd\x01\x00",
+        b"\xde\x00\x01\xda\x00\x01k\xd3\xff\xff\xff\xff\xff\xff\xff\xfe",
+    ];
+    smoke_changed(drivers::lua_cmsgpack, &packed, 5000);
+    let documents: [&[u8]; 2] =
+        [b"{\"a\":[1,2.5e3,-0,\"\\u00e9\\n\",null,true],\"b\":{}}", b" [ [ ] , 1e999 , \"\\ud83d\\ude00\" ] "];
+    smoke_changed(drivers::lua_cjson, &documents, 5000);
+    // The first byte tells how long the format is.
+    let formats: [&[u8]; 2] = [b"\x0b>bBhHlLsc0c2data\0and more of it", b"\x09!4i3xdfTwenty bytes of data"];
+    smoke_changed(drivers::lua_struct, &formats, 5000);
+    smoke(drivers::lua_struct, 500);
+    let patterns: [&[u8]; 2] = [b"\x0f(%a+)%s*=%1.-[^x]the text = the text", b"\x06%b()%f[%w]%d*(nested (text) 12)"];
+    smoke_changed(drivers::lua_pattern, &patterns, 3000);
     smoke(drivers::lua_pattern, 100);
 }

@@ -4,7 +4,7 @@
 mod server;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,6 +15,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion, version};
 
+use russet::config::{Config, Text};
+use russet::reactor::{TlsSettings, TlsStream};
 use server::Server;
 
 /// One who signs certificates, and the folder that they are in.
@@ -41,12 +43,17 @@ impl Authority {
 
     /// Writes a certificate for this name, and its key, as `{file}.crt` and `{file}.key`.
     fn sign(&self, file: &str, common_name: &str) {
+        self.sign_with(file, common_name, &KeyPair::generate().expect("a key"));
+    }
+
+    /// Writes a certificate of this key.
+    fn sign_with(&self, file: &str, common_name: &str, key: &KeyPair) {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
         params.distinguished_name.push(DnType::CommonName, common_name);
         let uri = format!("urn:{common_name}").as_str().try_into().expect("an URI");
         params.subject_alt_names.push(SanType::URI(uri));
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        params.serial_number = Some(vec![0x8a, 1, 0, 0xff].into());
+        let certificate = params.signed_by(key, &self.issuer).expect("a certificate");
         std::fs::write(self.path(&format!("{file}.crt")), certificate.pem()).expect("a file");
         std::fs::write(self.path(&format!("{file}.key")), key.serialize_pem()).expect("a file");
     }
@@ -273,7 +280,8 @@ fn one_who_does_not_speak_tls_is_closed() {
         let mut reply = Vec::new();
         // It may be reset, as bytes of ours may not have been read.
         let _ = plain.read_to_end(&mut reply);
-        assert!(!String::from_utf8_lossy(&reply).contains("PONG"));
+        // One who began as TLS does is told what was wrong with it.
+        assert!(reply.is_empty() || bytes[0] == 22, "{bytes:?}: {reply:?}");
     }
     let mut conn = authority.client().connect(&server);
     wait_for("only one is connected", || conn.ask("INFO clients").contains("connected_clients:1\r\n"));
@@ -377,6 +385,137 @@ fn ports_change_between_plain_and_encrypted() {
     assert_eq!(conn.ask("PING"), "+PONG");
 }
 
+#[test]
+fn a_key_may_be_encrypted() {
+    let authority = Authority::new();
+    let key_file = |name: &str| format!("{}/tests/data/keys/{name}.pem", env!("CARGO_MANIFEST_DIR"));
+    let plain = std::fs::read_to_string(key_file("plain")).expect("a file of the tests");
+    authority.sign_with("encrypted", "encrypted", &KeyPair::from_pem(&plain).expect("a key"));
+    let certificate = authority.path("encrypted.crt");
+    let server = authority.start(&["--tls-auth-clients", "no"]);
+    let mut conn = authority.client().connect(&server);
+    for name in ["aes", "old-aes256"] {
+        let files = format!("tls-cert-file {certificate} tls-key-file {}", key_file(name));
+        assert_eq!(conn.ask("CONFIG SET tls-key-file-pass \"\""), "+OK");
+        assert_eq!(conn.ask(&format!("CONFIG SET {files}")), refusal("tls-cert-file"));
+        assert_eq!(conn.ask("CONFIG SET tls-key-file-pass closed"), "+OK");
+        assert_eq!(conn.ask(&format!("CONFIG SET {files}")), refusal("tls-cert-file"));
+        assert_eq!(conn.ask("CONFIG SET tls-key-file-pass open"), "+OK");
+        assert_eq!(conn.ask(&format!("CONFIG SET {files}")), "+OK");
+        assert_eq!(authority.client().connect(&server).ask("PING"), "+PONG");
+        let own =
+            format!("tls-cert-file {} tls-key-file {}", authority.path("server.crt"), authority.path("server.key"));
+        assert_eq!(conn.ask(&format!("CONFIG SET {own}")), "+OK");
+    }
+    // The key of the other side has a pass phrase of its own.
+    let files = format!("tls-client-cert-file {certificate} tls-client-key-file {}", key_file("aes"));
+    assert_eq!(conn.ask(&format!("CONFIG SET {files}")), refusal("tls-client-cert-file"));
+    assert_eq!(conn.ask("CONFIG SET tls-client-key-file-pass open"), "+OK");
+    assert_eq!(conn.ask(&format!("CONFIG SET {files}")), "+OK");
+    let options =
+        ["--tls-cert-file", &certificate, "--tls-key-file", &key_file("scrypt"), "--tls-key-file-pass", "open"];
+    let server = authority.start(&[&options[..], &["--tls-auth-clients", "no"]].concat());
+    assert_eq!(authority.client().connect(&server).ask("PING"), "+PONG");
+}
+
+#[test]
+fn info_tells_of_certificates() {
+    let authority = Authority::new();
+    let server = authority.start(&["--tls-auth-clients", "no"]);
+    let mut conn = authority.client().connect(&server);
+    let mut line = |name: &str| {
+        let info = conn.ask("INFO tls");
+        let found = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        found.unwrap_or_else(|| panic!("{name}: {info}")).to_owned()
+    };
+    assert_eq!(line("tls_server_cert_serial"), "8A0100FF");
+    // Without one of its own the other side shows the server's.
+    assert_eq!(line("tls_client_cert_serial"), "8A0100FF");
+    assert_ne!(line("tls_ca_cert_serial"), "none");
+    for name in ["server", "client", "ca"] {
+        let seconds: i64 = line(&format!("tls_{name}_cert_expires_in_seconds")).parse().expect("a number");
+        // Certificates of these tests last until the year 4096.
+        assert!(seconds > 60_000_000_000, "{seconds}");
+    }
+    assert!(!conn.ask("INFO").contains("# TLS"));
+    assert!(conn.ask("INFO everything").contains("# TLS"));
+}
+
+/// A connection that we make to a server, as the server itself makes them. What is said ends the handshake on both sides.
+fn connect_out(config: &Config, server: &Server, request: &str) -> std::io::Result<String> {
+    let settings = TlsSettings::read(config).expect("settings");
+    let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    let stream = mio::net::TcpStream::connect(address)?;
+    let mut stream = TlsStream::connect(stream, settings.client().expect("settings"), "127.0.0.1").expect("a session");
+    let (mut poll, mut events) = (mio::Poll::new()?, mio::Events::with_capacity(8));
+    let both = mio::Interest::READABLE.add(mio::Interest::WRITABLE);
+    poll.registry().register(stream.stream(), mio::Token(0), both)?;
+    let mut goes_on = |result: std::io::Result<usize>| match result {
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
+            poll.poll(&mut events, Some(Duration::from_secs(20)))?;
+            assert!(!events.is_empty(), "nothing comes");
+            Ok(0)
+        }
+        other => other,
+    };
+    loop {
+        goes_on(stream.handshake().map(|()| 1))?;
+        if !stream.is_handshaking() {
+            break;
+        }
+    }
+    let slices = [std::io::IoSlice::new(request.as_bytes()), std::io::IoSlice::new(b"\r\n")];
+    assert_eq!(stream.write_vectored(&slices)?, request.len() + 2);
+    let mut reply = Vec::new();
+    while !reply.ends_with(b"\r\n") {
+        let mut part = [0; 100];
+        let result = stream.read(&mut part);
+        let is_end = matches!(result, Ok(0));
+        let count = goes_on(result)?;
+        reply.extend_from_slice(&part[..count]);
+        if is_end {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(String::from_utf8_lossy(&reply).into_owned())
+}
+
+#[test]
+fn connections_that_we_make_show_who_we_are_and_look_at_who_is_there() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    authority.sign("node", "alice");
+    let server = authority.start(&["--tls-auth-clients-user", "CN"]);
+    let mut conn = authority.client().with("server").connect(&server);
+    assert_eq!(conn.ask("ACL SETUSER alice on nopass ~* +@all"), "+OK");
+    let trusting = |authority: &Authority| Config {
+        tls_ca_cert_file: Text::from(&*authority.path("ca.crt")),
+        ..Config::default()
+    };
+    let file = |name: &str| Text::from(&*authority.path(name));
+    let nobody = trusting(&authority);
+    let alice =
+        Config { tls_client_cert_file: file("node.crt"), tls_client_key_file: file("node.key"), ..nobody.clone() };
+    let whoami = "$5\r\nalice\r\n";
+    assert_eq!(connect_out(&alice, &server, "ACL WHOAMI").expect("a reply"), whoami);
+    // Without a certificate for this side the other one serves.
+    let by_default = Config { tls_cert_file: file("node.crt"), tls_key_file: file("node.key"), ..nobody.clone() };
+    assert_eq!(connect_out(&by_default, &server, "ACL WHOAMI").expect("a reply"), whoami);
+    assert!(connect_out(&nobody, &server, "PING").is_err());
+    let without_key = Config { tls_client_cert_file: file("node.crt"), ..by_default.clone() };
+    assert!(connect_out(&without_key, &server, "PING").is_err());
+    // Who is there must be signed by one whom we trust, and bear one of the names, where there are any.
+    let of_stranger = Config { tls_ca_cert_file: Text::from(&*stranger.path("ca.crt")), ..alice.clone() };
+    let error = connect_out(&of_stranger, &server, "PING").expect_err("nobody knows the server");
+    assert!(error.to_string().contains("UnknownIssuer"), "{error}");
+    let named = |names: &str| Config { tls_expected_peer_name: Text::from(names), ..alice.clone() };
+    assert_eq!(connect_out(&named("elsewhere localhost"), &server, "PING").expect("a reply"), "+PONG\r\n");
+    for names in ["elsewhere", "127.0.0.1 elsewhere"] {
+        assert!(connect_out(&named(names), &server, "PING").is_err(), "{names}");
+    }
+    let old = Config { tls_protocols: Text::from("TLSv1.2"), ..alice };
+    assert_eq!(connect_out(&old, &server, "ACL WHOAMI").expect("a reply"), whoami);
+}
+
 /// What the program says when it refuses to start with these options.
 fn refusal_to_start(options: &[&str]) -> String {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_russet"))
@@ -409,7 +548,7 @@ fn a_server_without_what_tls_needs_says_so_and_does_not_start() {
         ),
         (with_key(&paths[2]), "it is not the key of the certificate"),
         (with_key(&paths[3]), "no private key in it"),
-        (with_key(&encrypted), "it is encrypted, which is not supported"),
+        (with_key(&encrypted), "it is encrypted, and no pass phrase is given"),
         (with_key("/nowhere"), "Failed to load private key: /nowhere: No such file or directory"),
         (vec!["--tls-protocols", "TLSv1.1"], "TLSv1.1 is too old: tls-protocols takes 'TLSv1.2' and 'TLSv1.3'."),
     ];

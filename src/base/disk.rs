@@ -47,6 +47,9 @@ pub fn append_all(file: &dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// The content of a file that has no name any more.
+pub type Unlinked = Box<dyn Send>;
+
 /// A disk. Relative paths start at the working directory.
 pub trait Disk: Send + Sync {
     /// The path as it is from anywhere, so that work on another thread does not depend on the working directory.
@@ -69,6 +72,18 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// As the system's.
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+
+    /// As `open`, from this offset on.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn open_at(&self, path: &Path, offset: u64) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Returns once the content of a file, whoever wrote it, is on the disk.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn sync(&self, path: &Path) -> io::Result<()>;
 
     /// Bytes of a file.
     ///
@@ -100,11 +115,17 @@ pub trait Disk: Send + Sync {
     /// As the system's.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// Makes a directory, if there is none of that name.
+    /// Takes a file's name away. What it holds is there until what is returned is dropped, which may take long.
     ///
     /// # Errors
     /// As the system's.
-    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    fn unlink(&self, path: &Path) -> io::Result<Unlinked>;
+
+    /// Makes a directory, if there is none of that name. Returns whether it is new: then its name is to be brought to the disk.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn create_dir(&self, path: &Path) -> io::Result<bool>;
 
     /// Returns once names in a directory (new, changed, removed) are on the disk.
     ///
@@ -146,6 +167,8 @@ pub struct MemoryDisk {
     files: Files,
     /// The names as they would be found after a crash.
     durable: Files,
+    /// Directories that were made, and whether a crash leaves them there.
+    dirs: Arc<Mutex<BTreeMap<PathBuf, bool>>>,
     faults: Arc<Faults>,
 }
 
@@ -165,6 +188,8 @@ struct Faults {
     is_limited: AtomicBool,
     room: AtomicU64,
     fails_syncs: AtomicBool,
+    /// Syncs of files that succeeded.
+    syncs: AtomicU64,
     /// What would be found after a crash, and after a kill, at each step since `record`.
     records: Mutex<Option<Vec<MemoryDisk>>>,
 }
@@ -200,6 +225,7 @@ impl DiskFile for Handle {
             let content = &mut *locked(&self.0);
             content.synced.clone_from(&content.bytes);
         }
+        self.1.faults.syncs.fetch_add(1, Ordering::Relaxed);
         self.1.note();
         Ok(())
     }
@@ -251,10 +277,15 @@ impl MemoryDisk {
         self.faults.fails_syncs.store(fail, Ordering::Relaxed);
     }
 
+    /// How often a file was synced.
+    pub fn syncs(&self) -> u64 {
+        self.faults.syncs.load(Ordering::Relaxed)
+    }
+
     /// The disk as it is found after a power failure at this moment: of names and content only what was synced.
     pub fn after_crash(&self) -> MemoryDisk {
-        let disk = MemoryDisk::default();
-        for (path, file) in locked(&self.durable).iter() {
+        let (disk, dirs) = (MemoryDisk::default(), locked(&self.dirs));
+        for (path, file) in locked(&self.durable).iter().filter(|(path, _)| dirs.get(parent(path)) != Some(&false)) {
             disk.put(path, &locked(file).synced);
         }
         disk
@@ -306,6 +337,16 @@ impl Disk for MemoryDisk {
         Ok(Box::new(io::Cursor::new(content)))
     }
 
+    fn open_at(&self, path: &Path, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        let mut content = io::Cursor::new(locked(&*self.file(path)?).bytes.clone());
+        content.set_position(offset);
+        Ok(Box::new(content))
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        Handle(self.file(path)?, self.clone()).sync()
+    }
+
     fn size(&self, path: &Path) -> io::Result<u64> {
         Ok(locked(&*self.file(path)?).bytes.len() as u64)
     }
@@ -340,8 +381,20 @@ impl Disk for MemoryDisk {
         removed.map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn create_dir(&self, _path: &Path) -> io::Result<()> {
-        Ok(())
+    fn unlink(&self, path: &Path) -> io::Result<Unlinked> {
+        let file = self.file(path)?;
+        self.remove(path)?;
+        Ok(Box::new(file))
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<bool> {
+        let is_used = locked(&self.files).keys().any(|file| parent(file) == path);
+        let mut dirs = locked(&self.dirs);
+        if is_used || dirs.contains_key(path) {
+            return Ok(false);
+        }
+        dirs.insert(path.to_owned(), false);
+        Ok(true)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
@@ -354,6 +407,8 @@ impl Disk for MemoryDisk {
             for (name, file) in files.iter().filter(|(name, _)| parent(name) == path) {
                 durable.insert(name.clone(), file.clone());
             }
+            let mut dirs = locked(&self.dirs);
+            dirs.iter_mut().filter(|(dir, _)| parent(dir) == path).for_each(|(_, is_durable)| *is_durable = true);
         }
         self.note();
         Ok(())

@@ -75,6 +75,9 @@ pub trait Host {
     /// Lets jobs go on, until one wakes this node or a few milliseconds have passed. For commands that wait for a job.
     fn wait_for_jobs(&mut self);
 
+    /// As `wait_for_jobs`, but for so many microseconds at most. For what a job does sooner than others would miss this node.
+    fn wait_for_jobs_at_most(&mut self, us: u64);
+
     /// The monotonic clock, for measuring how long a command takes.
     fn mono_us(&self) -> u64;
 }

@@ -298,7 +298,8 @@ fn unsubscribe(cx: &mut ServerContext<'_>) -> CommandResult {
 }
 
 fn publish_to(cx: &mut ServerContext<'_>, kind: Kind) -> CommandResult {
-    let receivers = messages::publish(cx.server, kind, cx.argv[1], cx.argv[2]);
+    let epoch = cx.server.clients.place(cx.client).map_or(0, |place| messages::known_to(cx.server, place));
+    let receivers = messages::publish(cx.server, kind, cx.argv[1], cx.argv[2], epoch);
     cx.reply.int(receivers as i64);
     Ok(Outcome::Done)
 }
@@ -364,7 +365,7 @@ pub(super) fn unsubscribe_from_all(server: &mut Server, id: ClientId) {
 
 /// Tells the client what it listens to. This is a message, not a reply: CLIENT REPLY does not mute it.
 fn confirm(cx: &mut ServerContext<'_>, label: &[u8], name: Option<&[u8]>, total: usize) {
-    messages::send_now(cx.server, cx.client, |reply| {
+    messages::send_now(cx.server, cx.client, 0, |reply| {
         reply.push(3);
         reply.bulk(label);
         match name {

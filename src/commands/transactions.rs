@@ -64,6 +64,8 @@ fn exec(cx: &mut ServerContext<'_>) -> CommandResult {
     }
     if is_changed {
         transaction::discard(cx.server, place);
+        // That a key changed may be what could still be lost.
+        cx.server.keyspace.unsynced.see_all();
         cx.reply.null_array();
         return Ok(Outcome::Done);
     }

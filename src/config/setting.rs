@@ -367,6 +367,20 @@ pub(super) mod check {
         Ok(())
     }
 
+    /// Names separated by spaces, or nothing.
+    pub fn peer_names(word: &[u8]) -> Result<(), &'static str> {
+        if word.iter().any(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)) {
+            return Err(
+                "tls-expected-peer-name must not contain whitespace other than spaces separating names; use an empty \
+                        string to disable it",
+            );
+        }
+        if !word.is_empty() && word.iter().all(|byte| *byte == b' ') {
+            return Err("tls-expected-peer-name contains no usable name; use an empty string to disable it");
+        }
+        Ok(())
+    }
+
     /// Only the collations that need no tables: the C locale.
     pub fn locale(word: &[u8]) -> Result<(), &'static str> {
         match word {

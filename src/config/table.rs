@@ -81,15 +81,15 @@ directives! {
         "tls-port" => tls_port: u16 = 0, MODIFIABLE, int(0, 65_535);
         /// Certificate of the server and those that lead to its authority, PEM.
         "tls-cert-file" => tls_cert_file: Text = Text::default(), VOLATILE;
-        /// Private key of the server, PEM, not encrypted.
+        /// Private key of the server, PEM.
         "tls-key-file" => tls_key_file: Text = Text::default(), VOLATILE;
-        /// Password of the server's key; taken for compatibility, as keys are not encrypted.
+        /// Password of the server's key, if it is encrypted.
         "tls-key-file-pass" => tls_key_file_pass: Text = Text::default(), SENSITIVE.or(VOLATILE);
         /// Certificate for outgoing connections, if not the server's.
         "tls-client-cert-file" => tls_client_cert_file: Text = Text::default(), VOLATILE;
         /// Private key for outgoing connections.
         "tls-client-key-file" => tls_client_key_file: Text = Text::default(), VOLATILE;
-        /// Password of the key for outgoing connections; taken for compatibility.
+        /// Password of the key for outgoing connections, if it is encrypted.
         "tls-client-key-file-pass" => tls_client_key_file_pass: Text = Text::default(), SENSITIVE.or(VOLATILE);
         /// Diffie-Hellman parameters; taken for compatibility, as keys are exchanged by elliptic curves.
         "tls-dh-params-file" => tls_dh_params_file: Text = Text::default(), VOLATILE;
@@ -103,8 +103,8 @@ directives! {
         "tls-auth-clients-user" => tls_auth_clients_user: TlsAuthClientsUser = TlsAuthClientsUser::Off, MODIFIABLE;
         /// Seconds between looks for renewed certificates (0 disables).
         "tls-auto-reload-interval" => tls_auto_reload_interval: i32 = 0, MODIFIABLE, int(0, INT_MAX);
-        /// Name that a peer's certificate must carry.
-        "tls-expected-peer-name" => tls_expected_peer_name: Text = Text::default(), MODIFIABLE;
+        /// Names of which the certificate of a node that we connect to must carry one; empty: whatever it carries.
+        "tls-expected-peer-name" => tls_expected_peer_name: Text = Text::default(), MODIFIABLE, Shape::Text(check::peer_names);
         /// Replicate over TLS.
         "tls-replication" => tls_replication: bool = false, MODIFIABLE;
         /// Speak TLS on the cluster bus.

@@ -5,9 +5,10 @@
 //! of such a write to anybody else; all others go out. While a sync goes on, the turns that come form the next group.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
-use crate::base::disk::reason;
+use crate::base::disk::{parent, reason};
 use crate::base::log;
 use crate::config::AppendFsync;
 use crate::keyspace::CutSize;
@@ -18,11 +19,11 @@ use crate::persistence::aof::{AofState, Trust};
 use crate::persistence::rdb::save::FileSink;
 use crate::persistence::rdb::writer::RdbWriter;
 use crate::persistence::snapshot::PieceSink;
+use crate::resp::output::Mark;
 use crate::server::Server;
-use crate::server::wake::{wake_carried_out, wake_synced};
-use crate::spec::{CommandInfo, Flags};
+use crate::server::wake::{refuse_all_carried_out, wake_carried_out, wake_synced};
 
-use super::{backup, rewriting, saving};
+use super::{backup, gates, rewriting, saving, write_error};
 
 /// A second: what `everysec` means, and between two attempts after a failure.
 const SECOND_US: u64 = 1_000_000;
@@ -30,6 +31,11 @@ const SECOND_US: u64 = 1_000_000;
 /// write are in one group then, instead of two that take turns.
 const GATHERING_PART: u64 = 4;
 const GATHERING_MAX_US: u64 = 1000;
+/// A turn waits so long at most for the sync that it asked for under `always`, so that its replies go out with it: a disk may be
+/// quicker than the way back through the poll, and than whoever else wants the processor.
+const SYNC_WAIT_MAX_US: u64 = 300;
+/// After a sync that took longer no turn waits for one, for so long; the more such syncs in a row, the longer.
+const SYNC_WAIT_PAUSES_US: RangeInclusive<u64> = 1000..=128_000;
 /// So long a write waits for a sync that goes on, as it could stall behind it.
 const POSTPONE_US: u64 = 2 * SECOND_US;
 
@@ -42,19 +48,26 @@ pub fn names(server: &Server) -> Names {
 /// Makes the directory of the files, and the job that syncs them, if they are not there.
 pub(super) fn prepare(server: &mut Server) -> io::Result<()> {
     server.persistence.aof.names = names(server);
-    let dir = server.persistence.aof.names.dir();
-    if let Err(error) = server.host.disk().create_dir(dir) {
-        log::warning(&format!("Can't open or create append-only dir {}: {}", dir.display(), reason(&error)));
-        return Err(error);
+    let disk = server.host.disk();
+    let dir = disk.absolute(server.persistence.aof.names.dir());
+    let is_new = disk.create_dir(&dir).inspect_err(|error| {
+        let dir = server.persistence.aof.names.dir().display();
+        log::warning(&format!("Can't open or create append-only dir {dir}: {}", reason(error)));
+    })?;
+    start_background(server)?;
+    if is_new {
+        // Before any sync that it is asked for later: no file is safe in a directory that may be gone after a crash.
+        server.persistence.aof.send(Order::SyncDir(parent(&dir).to_owned()));
     }
-    start_background(server)
+    Ok(())
 }
 
-/// Starts the job that does what may take long, if it is not there.
+/// Starts the jobs that do what may take long, if they are not there.
 pub(super) fn start_background(server: &mut Server) -> io::Result<()> {
     if server.persistence.aof.background.is_none() {
-        let (background, job) = Background::new(server.host.disk(), server.host.wake());
+        let (background, job, freeing) = Background::new(server.host.disk(), server.host.wake());
         server.host.spawn("aof", job)?;
+        server.host.spawn("aof-free", freeing)?;
         server.persistence.aof.background = Some(background);
     }
     Ok(())
@@ -84,6 +97,8 @@ pub fn open_at_start(server: &mut Server) -> io::Result<()> {
             disk.create(&path)?.sync()?;
         }
     }
+    // What a process left that was killed may not have reached the disk; from here on it counts as if it had.
+    manifest.files().try_for_each(|file| disk.sync(&names.path(&file.name)))?;
     let (file, len) = match manifest.incremental.last() {
         Some(last) => {
             log::notice(&format!("Opening AOF incr file {} on server start", String::from_utf8_lossy(&last.name)));
@@ -132,18 +147,33 @@ pub fn follow(server: &mut Server) {
     server.keyspace.unsynced.set_active(always, aof.epoch);
 }
 
-/// After a command of the client at `place`: its reply, which begins at `position`, waits if it tells of something that could
-/// still be lost. `wrote`: it wrote something itself.
+/// After a command of the client at `place`: its reply, which begins at `position`, waits if the command wrote, or saw
+/// something that could still be lost. What it saw is what the keyspace noted: keys that were looked up, or all of them
+/// (`Unsynced::see_all`), as every command does that reads and names no keys. What tells of the server and not of its data (INFO,
+/// CONFIG, CLIENT, BGSAVE) sees nothing, and is answered at once; counts of keys in INFO and MEMORY STATS are gauges.
 #[cold]
-pub(super) fn hold_reply(server: &mut Server, place: u32, position: u64, wrote: bool, info: &CommandInfo) {
-    let epoch = server.persistence.aof.epoch;
+pub(super) fn hold_reply(server: &mut Server, place: u32, position: u64, wrote: bool) {
     let seen = server.keyspace.unsynced.take_seen();
-    // Commands that name no keys may tell of any; fast ones that read nothing (PING, SELECT) do not.
-    let tells_of_any = info.keys.is_empty() && (!info.flags.has(Flags::FAST) || info.flags.has(Flags::READONLY));
-    let until = if wrote || tells_of_any { epoch } else { seen };
+    let until = if wrote { server.persistence.aof.epoch } else { seen };
     if until > 0 {
         server.hold_output(place, position, until);
     }
+}
+
+/// While the file cannot be written or synced nobody knows when what was seen will be safe: an error takes the place of a reply,
+/// which begins at `mark`, that would have to wait. Returns whether it did. `changed`: the command did something itself, such
+/// as meeting a key after its time.
+#[cold]
+pub(super) fn refuse_unsynced(server: &mut Server, place: u32, mark: Mark, changed: bool) -> bool {
+    let seen = server.keyspace.unsynced.seen();
+    let aof = &server.persistence.aof;
+    let waits = changed || (seen > 0 && !aof.is_released(seen));
+    let Some(error) = gates::append_only_refusal(server).filter(|_| waits) else { return false };
+    if let Some(client) = server.clients.at(place) {
+        client.out.truncate(mark);
+    }
+    write_error(server, place, &error.to_string());
+    true
 }
 
 /// Takes on what the turn wrote, before its replies go out.
@@ -154,6 +184,31 @@ pub fn write_turn(server: &mut Server) {
     release(server);
     flush(server, Postpone::Allowed);
     backup::seal_after_turn(server);
+}
+
+/// Waits a little for the sync that this turn asked for, if replies wait for it and the last ones were quick.
+pub fn wait_for_quick_sync(server: &mut Server) {
+    let now = server.now.mono;
+    let aof = &server.persistence.aof;
+    if server.held.is_empty() || aof.syncing_since != Some(now) || now < aof.slow_until {
+        return;
+    }
+    let is_done = |server: &Server| server.persistence.aof.background.as_ref().is_none_or(|job| job.waiting() == 0);
+    let start = server.host.mono_us();
+    while !is_done(server) {
+        let waited = server.host.mono_us().saturating_sub(start);
+        if waited >= SYNC_WAIT_MAX_US {
+            let aof = &mut server.persistence.aof;
+            let pause = aof.sync_wait_pause_us.max(*SYNC_WAIT_PAUSES_US.start());
+            aof.slow_until = now.plus_us(pause);
+            aof.sync_wait_pause_us = (pause * 2).min(*SYNC_WAIT_PAUSES_US.end());
+            return;
+        }
+        server.host.wait_for_jobs_at_most(SYNC_WAIT_MAX_US - waited);
+    }
+    server.persistence.aof.sync_wait_pause_us = 0;
+    settle(server);
+    release(server);
 }
 
 fn gather(server: &mut Server) {
@@ -283,6 +338,9 @@ fn order_sync(server: &mut Server) {
 /// Looks at what the background did.
 pub fn settle(server: &mut Server) {
     let Some(background) = &server.persistence.aof.background else { return };
+    if background.is_gone() {
+        return replace_background(server);
+    }
     let (waiting, done, (epoch, offset)) = (background.waiting(), background.done(), background.synced());
     let failure = background.take_failure();
     let (commit, pin) = (background.take_commit(), background.take_pin());
@@ -321,6 +379,26 @@ pub fn settle(server: &mut Server) {
         follow(server);
     }
     wake_carried_out(server, done);
+}
+
+/// The job has ended by a fault of ours. What it had not done is not done: the files are not trusted any more, and another job takes
+/// its place.
+#[cold]
+fn replace_background(server: &mut Server) {
+    let why = "the background thread is gone".to_owned();
+    log::warning(&format!("Append only file: {why}"));
+    let aof = &mut server.persistence.aof;
+    aof.background = None;
+    if aof.turning_off.take().is_some() {
+        drop_unacknowledged(server);
+    }
+    if let Err(error) = start_background(server) {
+        log::warning(&format!("Can't start another: {}", reason(&error)));
+    }
+    rewriting::committed(server, Err(why.clone()));
+    lose(server, why.clone());
+    follow(server);
+    refuse_all_carried_out(server, &format!("ERR {why}"));
 }
 
 /// Lets go of what is safe: replies, keys, and clients that wait for it. What the turn wrote must have been gathered: a reply

@@ -15,7 +15,7 @@ use crate::resp::CommandError;
 use crate::server::Server;
 use crate::server::wake::refuse_carried_out;
 
-use super::{appending, rewriting};
+use super::{appending, rewriting, saving};
 
 const CANNOT_SYNC: &str = "Can't fsync the INCR file for the backup";
 
@@ -36,7 +36,7 @@ pub fn start(server: &mut Server) -> Result<(), CommandError> {
     let dir = disk.absolute(Path::new(&name));
     let names = disk
         .create_dir(&dir)
-        .and_then(|()| disk.list(&dir))
+        .and_then(|_| disk.list(&dir))
         .map_err(|error| CommandError::err(format!("Can't create backup directory {name}: {}", reason(&error))))?;
     if !names.is_empty() {
         return Err(CommandError::err(format!("Backup directory {name} is not empty, CLEANUP it first")));
@@ -57,11 +57,10 @@ pub(super) fn begin_pending(server: &mut Server) {
         return;
     }
     let persistence = &server.persistence;
-    let is_busy = persistence.running.is_some()
+    let is_busy = !saving::is_free(server)
         || persistence.loading.is_some()
         || persistence.aof.is_rewriting()
         || persistence.aof.trust != Trust::Good
-        || server.keyspace.is_cutting()
         || server.propagation.is_within_unit();
     if is_busy {
         return;

@@ -1,5 +1,6 @@
 //! Calling a command: freeze the time, run the handler, time it, count it, keep what it leaves behind.
 
+use crate::resp::output::Mark;
 use crate::resp::{CommandError, Output, Reply};
 use crate::server::blocking::Block;
 use crate::server::commandlog::{self, LogEntry, LogKind};
@@ -7,7 +8,7 @@ use crate::server::context::BigArg;
 use crate::server::scripting::CallBefore;
 use crate::server::wake::{wait_for_freeing, wait_for_orders, write_timeout};
 use crate::server::{
-    ClientFlags, CommandId, DataContext, Handler, Outcome, Server, ServerContext, TimeoutReply, tracking,
+    ClientFlags, CommandId, DataContext, Handler, Outcome, Server, ServerContext, TimeoutReply, messages, tracking,
 };
 use crate::spec::Flags;
 
@@ -60,8 +61,10 @@ pub(super) fn call(
     let reads_every_key = !flags.has(ClientFlags::RESTRICTED)
         || server.acl.user(&client.user).is_some_and(crate::acl::User::reads_every_key);
     let muted = flags.has(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP));
+    let mut refusable = None;
     if server.keyspace.unsynced.is_active() && mode != Mode::Script {
         server.keyspace.unsynced.take_seen();
+        refusable = server.persistence.aof.refusal().filter(|_| !muted).map(|_| client.out.mark());
     }
     let mut dirty_before = server.keyspace.dirty;
     server.keyspace.now = server.now.unix();
@@ -124,11 +127,22 @@ pub(super) fn call(
     server.clock_us = server.host.mono_us();
     let us = server.clock_us - start_us;
     let called = finish(server, place, result, deny_blocking);
-    let (request, shown) = (argv, shown_argv(server, argv));
-    let argv = shown.as_deref().unwrap_or(argv);
+    let mut refused = false;
+    if server.keyspace.unsynced.is_active() {
+        if command.info.keys.is_empty() && command.info.flags.has(Flags::READONLY) {
+            server.keyspace.unsynced.see_all();
+        }
+        let changed = wrote || server.keyspace.dirty != dirty_before || server.keyspace.events.has_vanished();
+        refused = refusable.is_some_and(|mark| appending::refuse_unsynced(server, place, mark, changed));
+    }
+    let request = argv;
+    let shown = if server.redacted.is_empty() { Vec::new() } else { shown_argv(server, argv) };
+    let argv = if shown.is_empty() { argv } else { &shown };
     let is_shown = mode != Mode::Unblocked && !matches!(called, Called::RunQueued);
     if !server.monitors.is_empty() && is_shown && !command.info.flags.has(UNSHOWN) {
-        deliver::feed_monitors(server, place, db, argv);
+        let writes = command.info.flags.has(Flags::WRITE);
+        let after = if writes { server.persistence.aof.epoch } else { messages::known_to(server, place) };
+        deliver::feed_monitors(server, place, db, argv, after);
     }
     if matches!(called, Called::Block(_)) {
         // Who waits may have left something behind nonetheless: the name of a consumer.
@@ -141,15 +155,17 @@ pub(super) fn call(
         deliver::tell_trackers(server, Some(client_id));
         tracking::note_command(server, place, id, request);
     }
-    count(server, place, id, argv, us, failed, out_before);
+    count(server, place, id, argv, us, failed || refused, out_before);
     if server.keyspace.dirty != dirty_before || server.propagation.enabled {
         wrote |= deliver::propagate(server, db, request, server.keyspace.dirty != dirty_before && !failed);
         if wrote && let Some(client) = server.clients.at(place) {
             client.write_offset = server.propagation.offset();
         }
     }
-    if server.keyspace.unsynced.is_active() && mode != Mode::Script {
-        appending::hold_reply(server, place, position, wrote, &command.info);
+    // Of a transaction each command has a reply of its own, and what nobody reads waits for nothing.
+    let is_told = mode != Mode::Script && !refused && (wrote || !muted) && !matches!(called, Called::RunQueued);
+    if server.keyspace.unsynced.is_active() && is_told {
+        appending::hold_reply(server, place, position, wrote);
     }
     called
 }
@@ -170,7 +186,8 @@ fn run_script(
     };
     // Monitors see it before what it runs.
     if !server.monitors.is_empty() {
-        deliver::feed_monitors(server, place, before.db, argv);
+        let after = messages::known_to(server, place);
+        deliver::feed_monitors(server, place, before.db, argv, after);
     }
     let id = before.id;
     let may_park = mode != Mode::Unblocked;
@@ -190,8 +207,8 @@ fn run_script(
     }
 }
 
-/// Ends the command that ran a script which was parked: what `call` does when a command is done.
-pub(super) fn end_script(server: &mut Server, place: u32, before: &CallBefore, failed: bool) {
+/// Ends the command that ran a script which was parked: what `call` does when a command is done. Its reply begins at `mark`.
+pub(super) fn end_script(server: &mut Server, place: u32, before: &CallBefore, mark: Mark, failed: bool) {
     server.clock_us = server.host.mono_us();
     let us = server.clock_us.saturating_sub(before.start_us);
     let argv: Vec<&[u8]> = before.argv.iter().map(Vec::as_slice).collect();
@@ -199,15 +216,17 @@ pub(super) fn end_script(server: &mut Server, place: u32, before: &CallBefore, f
         client.last_command = Some(before.id);
     }
     finish(server, place, Ok(Outcome::Done), false);
-    count(server, place, before.id, &argv, us, failed, before.out_bytes);
+    let is_refusable = server.keyspace.unsynced.is_active() && server.persistence.aof.refusal().is_some();
+    let changed = server.propagation.offset() != before.offset || server.keyspace.events.has_vanished();
+    let refused = is_refusable && appending::refuse_unsynced(server, place, mark, changed);
+    count(server, place, before.id, &argv, us, failed || refused, before.out_bytes);
     deliver::propagate(server, before.db, &argv, false);
     let wrote = server.propagation.offset() != before.offset;
     if wrote && let Some(client) = server.clients.at(place) {
         client.write_offset = server.propagation.offset();
     }
-    if server.keyspace.unsynced.is_active() {
-        let info = server.commands.entry(before.id).info();
-        appending::hold_reply(server, place, before.position, wrote, info);
+    if server.keyspace.unsynced.is_active() && !refused {
+        appending::hold_reply(server, place, before.position, wrote);
     }
 }
 
@@ -247,21 +266,44 @@ pub(super) fn replay(server: &mut Server, place: u32, id: CommandId, argv: &[&[u
     Ok(())
 }
 
-/// The request without what must not be seen, if there is such.
-fn shown_argv<'a>(server: &mut Server, argv: &[&'a [u8]]) -> Option<Vec<&'a [u8]>> {
-    if server.redacted.is_empty() {
-        return None;
-    }
+/// The request without what must not be seen.
+#[cold]
+fn shown_argv<'a>(server: &mut Server, argv: &[&'a [u8]]) -> Vec<&'a [u8]> {
     let mut shown = argv.to_vec();
     for index in std::mem::take(&mut server.redacted) {
         if let Some(arg) = shown.get_mut(index) {
             *arg = b"(redacted)";
         }
     }
-    Some(shown)
+    shown
 }
 
+#[inline]
 fn finish(server: &mut Server, place: u32, result: Result<Outcome, CommandError>, deny_blocking: bool) -> Called {
+    let called = match result {
+        Ok(Outcome::Done) => Called::Done,
+        other => finish_otherwise(server, place, other, deny_blocking),
+    };
+    // CLIENT REPLY SKIP mutes the reply of the next command, once.
+    const SKIPS: ClientFlags = ClientFlags::REPLY_SKIP.or(ClientFlags::REPLY_SKIP_NEXT);
+    if let Some(client) = server.clients.at(place)
+        && client.flags.has(SKIPS)
+    {
+        let skips_next = client.flags.has(ClientFlags::REPLY_SKIP_NEXT);
+        let flags = client.flags.without(SKIPS);
+        client.flags = if skips_next { flags.or(ClientFlags::REPLY_SKIP) } else { flags };
+    }
+    called
+}
+
+/// What the end of a call that is no plain success comes to.
+#[inline(never)]
+fn finish_otherwise(
+    server: &mut Server,
+    place: u32,
+    result: Result<Outcome, CommandError>,
+    deny_blocking: bool,
+) -> Called {
     let outcome = match result {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -294,18 +336,10 @@ fn finish(server: &mut Server, place: u32, result: Result<Outcome, CommandError>
             }
         }
     }
-    if let Some(client) = server.clients.at(place) {
-        // CLIENT REPLY SKIP mutes the reply of the next command, once.
-        let skip = ClientFlags::REPLY_SKIP;
-        client.flags = if client.flags.has(ClientFlags::REPLY_SKIP_NEXT) {
-            client.flags.or(skip).without(ClientFlags::REPLY_SKIP_NEXT)
-        } else {
-            client.flags.without(skip)
-        };
-    }
     called
 }
 
+#[inline(always)]
 fn count(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]], us: u64, failed: bool, out_before: usize) {
     server.stats.total_commands_processed += 1;
     if let Some(client) = server.clients.at(place) {

@@ -128,15 +128,17 @@ fn swap_watched(server: &mut Server, a: DbIndex, b: DbIndex) {
 fn publish_notification(server: &mut Server, notification: &Notification) {
     let Notification { class: _, event, key, db, subkeys } = notification;
     let flags = server.keyspace.events.notify_flags;
+    // It tells of what this turn does.
+    let epoch = server.persistence.aof.epoch;
     let db = db.0;
     if flags.has(Notify::KEYSPACE) {
         let mut channel = format!("__keyspace@{db}__:").into_bytes();
         channel.extend_from_slice(key);
-        publish(server, Kind::Channel, &channel, event.as_bytes());
+        publish(server, Kind::Channel, &channel, event.as_bytes(), epoch);
     }
     if flags.has(Notify::KEYEVENT) {
         let channel = format!("__keyevent@{db}__:{event}").into_bytes();
-        publish(server, Kind::Channel, &channel, key);
+        publish(server, Kind::Channel, &channel, key, epoch);
     }
     if subkeys.is_empty() {
         return;
@@ -155,7 +157,7 @@ fn publish_notification(server: &mut Server, notification: &Notification) {
         channel.extend_from_slice(key);
         let mut payload = format!("{event}|").into_bytes();
         list(&mut payload);
-        publish(server, Kind::Channel, &channel, &payload);
+        publish(server, Kind::Channel, &channel, &payload, epoch);
     }
     if flags.has(Notify::SUBKEYEVENT) {
         let channel = format!("__subkeyevent@{db}__:{event}").into_bytes();
@@ -163,7 +165,7 @@ fn publish_notification(server: &mut Server, notification: &Notification) {
         payload.extend_from_slice(key);
         payload.push(b'|');
         list(&mut payload);
-        publish(server, Kind::Channel, &channel, &payload);
+        publish(server, Kind::Channel, &channel, &payload, epoch);
     }
     if flags.has(Notify::SUBKEYSPACEITEM) {
         for subkey in subkeys {
@@ -171,7 +173,7 @@ fn publish_notification(server: &mut Server, notification: &Notification) {
             channel.extend_from_slice(key);
             channel.push(b'\n');
             channel.extend_from_slice(subkey);
-            publish(server, Kind::Channel, &channel, event.as_bytes());
+            publish(server, Kind::Channel, &channel, event.as_bytes(), epoch);
         }
     }
     if flags.has(Notify::SUBKEYSPACEEVENT) {
@@ -179,12 +181,12 @@ fn publish_notification(server: &mut Server, notification: &Notification) {
         channel.extend_from_slice(key);
         let mut payload = Vec::new();
         list(&mut payload);
-        publish(server, Kind::Channel, &channel, &payload);
+        publish(server, Kind::Channel, &channel, &payload, epoch);
     }
 }
 
-/// Shows a command to all clients in MONITOR.
-pub(super) fn feed_monitors(server: &mut Server, place: u32, db: DbIndex, argv: &[&[u8]]) {
+/// Shows a command, which tells of nothing after this epoch, to all clients in MONITOR.
+pub(super) fn feed_monitors(server: &mut Server, place: u32, db: DbIndex, argv: &[&[u8]], epoch: u64) {
     let Some(client) = server.clients.at(place) else { return };
     let us = server.now.unix_us;
     let mut line = format!(
@@ -205,7 +207,7 @@ pub(super) fn feed_monitors(server: &mut Server, place: u32, db: DbIndex, argv: 
         line.push_str(&quoted(arg));
     }
     for monitor in server.monitors.clone() {
-        send(server, monitor, |reply| reply.simple(&line));
+        send(server, monitor, epoch, |reply| reply.simple(&line));
     }
 }
 

@@ -27,19 +27,19 @@ const NEVER_QUEUED: [&str; 6] = ["exec", "discard", "multi", "watch", "quit", "r
 
 /// Passes a request through all gates.
 #[inline]
-pub(super) fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> Verdict {
-    if is_usual(server, place, id) { Verdict::Pass } else { check_each(server, place, id, argv) }
+pub(super) fn check(server: &mut Server, place: u32, id: CommandId, info: &CommandInfo, argv: &[&[u8]]) -> Verdict {
+    if is_usual(server, place, info) { Verdict::Pass } else { check_each(server, place, id, argv) }
 }
 
 /// Do all gates stand open, as most of the time? Each of them is looked at here.
 #[inline]
-fn is_usual(server: &mut Server, place: u32, id: CommandId) -> bool {
+fn is_usual(server: &mut Server, place: u32, info: &CommandInfo) -> bool {
     const LOOKED_AT: ClientFlags =
         ClientFlags::AUTHENTICATED.or(ClientFlags::RESTRICTED).or(ClientFlags::MULTI).or(ClientFlags::CLOSING);
     let Some(client) = server.clients.at(place) else { return false };
     client.flags.of(LOOKED_AT) == ClientFlags::AUTHENTICATED
         && client.subscriptions.is_none()
-        && !server.commands.entry(id).info().flags.has(Flags::ADMIN)
+        && !info.flags.has(Flags::ADMIN)
         && server.config.maxmemory == 0
         && server.tracking.clients == 0
         && server.scripting.parked.is_none()
@@ -196,12 +196,8 @@ pub(super) fn disk_refusal(server: &Server) -> Option<CommandError> {
     let persistence = &server.persistence;
     let stops_writes = server.config.stop_writes_on_bgsave_error && !server.config.save.0.is_empty();
     let is_rdb = !persistence.last_bgsave_ok && stops_writes;
-    let aof = persistence.aof.refusal().map(str::to_owned);
-    if !is_rdb && aof.is_none() {
-        return None;
-    }
-    if let (false, Some(why)) = (is_rdb, aof) {
-        return Some(CommandError::coded(format!("MISCONF Errors writing to the AOF file: {why}")));
+    if !is_rdb {
+        return append_only_refusal(server);
     }
     Some(CommandError::coded(
         "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that \
@@ -209,6 +205,13 @@ pub(super) fn disk_refusal(server: &Server) -> Option<CommandError> {
              snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB \
              error.",
     ))
+}
+
+/// The same of the append-only file alone.
+#[cold]
+pub(super) fn append_only_refusal(server: &Server) -> Option<CommandError> {
+    let why = server.persistence.aof.refusal()?;
+    Some(CommandError::coded(format!("MISCONF Errors writing to the AOF file: {why}")))
 }
 
 /// The answer to almost everything while a script takes too long.

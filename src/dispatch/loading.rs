@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::base::disk::{self, reason};
+use crate::base::disk::{self, parent, reason};
 use crate::base::log;
 use crate::base::time::MonoTime;
 use crate::config::RdbVersionCheck;
@@ -25,6 +25,8 @@ use super::{appending, backup, call, rewriting, script_libraries};
 
 /// Microseconds of inserting in one turn.
 const SLICE_US: u64 = 500;
+/// Commands of an append-only file between two looks at the clock.
+const STEP_COMMANDS: usize = 32;
 
 /// How files are read as the configuration is.
 pub fn load_options(server: &Server) -> LoadOptions {
@@ -85,6 +87,7 @@ pub fn begin(
         db: DbIndex(0),
         total_bytes,
         on_existing,
+        commands: None,
         has_more: true,
     });
     // What is due waits until everything is there.
@@ -109,7 +112,7 @@ fn begin_aof(server: &mut Server) -> Result<bool, LoadError> {
     };
     // Keys that are due stay until all commands are repeated: one of them may have let a key live on.
     let options = LoadOptions { drop_before: None, ..load_options(server) };
-    let source = Box::new(AofSource::new(disk, files, options, torn_end));
+    let source = Box::new(AofSource::new(disk, files, options, torn_end, server.config.proto_max_bulk_len));
     begin(server, source, LoadedFrom::Aof, total_bytes, OnExisting::Refuse)?;
     Ok(true)
 }
@@ -155,7 +158,9 @@ fn upgrade_old_file(server: &mut Server) -> std::io::Result<()> {
     if has_manifest && !is_begun {
         return Ok(());
     }
-    disk.create_dir(aof.names.dir())?;
+    if disk.create_dir(aof.names.dir())? {
+        disk.sync_dir(parent(aof.names.dir()))?;
+    }
     if !has_manifest {
         let mut manifest = Manifest::default();
         manifest.adopt_base(aof.names.stem());
@@ -175,7 +180,11 @@ pub fn slice(server: &mut Server, budget_us: u64) -> Option<Result<LoadReport, L
     loop {
         let state = server.persistence.loading.as_mut()?;
         state.has_more = false;
-        let end = match state.loading.poll()? {
+        let next = match state.commands.take() {
+            Some(batch) => Loaded::Commands(batch),
+            None => state.loading.poll()?,
+        };
+        let end = match next {
             Loaded::Room(db, table) => {
                 server.keyspace.adopt_table(db, *table);
                 None
@@ -189,7 +198,7 @@ pub fn slice(server: &mut Server, budget_us: u64) -> Option<Result<LoadReport, L
                 let added = script_libraries::add_library_of_file(server, &code, on_existing);
                 added.err().map(|why| Err(LoadError::Function(format!("Failed loading functions: {why}"))))
             }
-            Loaded::Commands(batch) => repeat_commands(server, &batch).err().map(Err),
+            Loaded::Commands(batch) => repeat_commands(server, batch).err().map(Err),
             Loaded::FileEnd(file) => {
                 note_file(server, &file);
                 None
@@ -211,8 +220,8 @@ pub fn slice(server: &mut Server, budget_us: u64) -> Option<Result<LoadReport, L
     }
 }
 
-/// Repeats commands as a client that nobody sees.
-fn repeat_commands(server: &mut Server, batch: &CommandBatch) -> Result<(), LoadError> {
+/// Repeats some commands as a client that nobody sees, and keeps the others for the next step.
+fn repeat_commands(server: &mut Server, mut batch: CommandBatch) -> Result<(), LoadError> {
     let Some(db) = server.persistence.loading.as_ref().map(|state| state.db) else { return Ok(()) };
     let flags = ClientFlags::AUTHENTICATED.or(ClientFlags::DENY_BLOCKING);
     let (id, place) = server.clients.add(Client { db, flags, ..Client::default() });
@@ -221,14 +230,16 @@ fn repeat_commands(server: &mut Server, batch: &CommandBatch) -> Result<(), Load
     // What is repeated is no change of the data: the command that has it repeated (DEBUG LOADAOF) must not be written.
     let dirty = server.keyspace.dirty;
     let enabled = std::mem::take(&mut server.propagation.enabled);
-    let result = batch.try_for_each(|argv| repeat(server, place, argv, &batch.file));
+    let file = batch.file.clone();
+    let result = batch.visit_some(STEP_COMMANDS, |argv| repeat(server, place, argv, &file));
     server.propagation.enabled = enabled;
     server.keyspace.dirty = dirty;
     let db = server.clients.remove(id).map_or(db, |client| client.db);
     if let Some(state) = &mut server.persistence.loading {
         state.db = db;
+        state.commands = matches!(result, Ok(true)).then_some(batch);
     }
-    result
+    result.map(drop)
 }
 
 fn repeat(server: &mut Server, place: u32, argv: &[&[u8]], file: &str) -> Result<(), LoadError> {

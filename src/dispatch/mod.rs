@@ -38,7 +38,8 @@ pub enum Flow {
 pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[BigArg]) -> Flow {
     let Some(client) = server.clients.at(place) else { return Flow::Stop };
     client.last_interaction = server.now.mono;
-    let id = match lookup_command(server, argv) {
+    let plain = server.commands.lookup(argv[0]).filter(|&id| server.commands.entry(id).subcommands.is_empty());
+    let id = match plain.map_or_else(|| lookup_command(server, argv), Ok) {
         Ok(id) => id,
         Err(_) if is_other_protocol(argv[0]) => return close_intruder(server, place),
         Err(error) => {
@@ -50,7 +51,7 @@ pub fn execute_request(server: &mut Server, place: u32, argv: &[&[u8]], bigs: &[
         reject(server, place, Some(id), &error);
         return Flow::Next;
     }
-    match gates::check(server, place, id, argv) {
+    match gates::check(server, place, id, server.commands.entry(id).info(), argv) {
         gates::Verdict::Pass => {}
         gates::Verdict::Queue => return queue(server, place, id, argv),
         gates::Verdict::Postpone => return Flow::Postpone,
@@ -114,6 +115,7 @@ fn check_arity(server: &Server, id: CommandId, argv: &[&[u8]]) -> Result<(), Com
     Err(CommandError::Arity(entry.full_name.clone().into()))
 }
 
+#[inline(never)]
 fn lookup_command(server: &Server, argv: &[&[u8]]) -> Result<CommandId, CommandError> {
     let table = &server.commands;
     let Some(mut id) = table.lookup(argv[0]) else { return Err(unknown_command(argv)) };

@@ -47,7 +47,7 @@ pub fn request(server: &mut Server) -> Result<(), RewriteRefusal> {
     if server.persistence.aof.is_rewriting() {
         return Err(RewriteRefusal::Busy);
     }
-    let is_free = server.persistence.running.is_none() && !server.keyspace.is_cutting();
+    let is_free = saving::is_free(server);
     // A backup that is being made needs the files that there are.
     let is_needed = server.persistence.backup.state.needs_files();
     if !is_free || is_needed || server.propagation.is_within_unit() {
@@ -98,7 +98,7 @@ fn try_begin(server: &mut Server) -> Result<(), String> {
         Box::new(RdbWriter::new(saving::rdb_options(server, size.clone(), true), Box::new(file)))
     } else {
         let now = server.config.aof_timestamp_enabled.then_some(server.now.unix().seconds());
-        Box::new(CommandSink::new(Box::new(file), now, saving::codes_of_functions(server)))
+        Box::new(CommandSink::new(Box::new(file), now, server.scripting.libraries.codes()))
     };
     let dirty = server.keyspace.dirty;
     let started = server.now.mono;
@@ -266,8 +266,10 @@ fn drop_temp_incremental(server: &mut Server, is_temp: bool) {
     if matches!(aof.trust, Trust::WriteFailed(_)) {
         aof.trust = Trust::Good;
     }
-    // At once, as the next rewrite makes one of the same name. If it stays, that one empties it.
-    let _ = disk.remove(&aof.names.path(&name));
+    // The name goes at once, as the next rewrite makes a file of the same one. If it stays, that one empties it.
+    if let Ok(content) = disk.unlink(&aof.names.path(&name)) {
+        aof.send(Order::Free(content));
+    }
 }
 
 /// Gives up the rewrite that goes on, if one does.
@@ -319,7 +321,7 @@ pub(super) fn turn_on(server: &mut Server) -> Result<(), String> {
 
 /// Begins what was scheduled, once nothing else goes on.
 pub(super) fn begin_scheduled(server: &mut Server) {
-    let is_free = server.persistence.running.is_none() && !server.keyspace.is_cutting();
+    let is_free = saving::is_free(server);
     let aof = &server.persistence.aof;
     let waits = aof.limit.consecutive_failures > 0 || matches!(aof.trust, Trust::Lost(_));
     let may_try = !waits || server.now.mono.since(aof.last_retry) >= RETRY_US;
@@ -335,7 +337,7 @@ pub(super) fn cron(server: &mut Server) {
     let percentage = i64::from(server.config.auto_aof_rewrite_percentage);
     let min_bytes = server.config.auto_aof_rewrite_min_size.max(0) as u64;
     let is_needed = server.persistence.backup.state.needs_files();
-    let is_free = server.persistence.running.is_none() && !server.keyspace.is_cutting() && !is_needed;
+    let is_free = saving::is_free(server) && !is_needed;
     let aof = &mut server.persistence.aof;
     let bytes = aof.current_bytes();
     if aof.state != AofState::On || percentage == 0 || !is_free || aof.is_rewriting() || bytes <= min_bytes {

@@ -24,6 +24,8 @@ const IN_FLIGHT_MAX: usize = 8 << 20;
 /// many bytes for the long one.
 const FALLING_BEHIND: usize = 16 << 20;
 const PAUSES_US: [u64; 2] = [100, 500];
+/// A snapshot may cost this part of the memory in use, or `Persistence::copies_max`.
+const COPIES_PART: usize = 50;
 /// So long after its last sign the writer waits for the disk rather than for a processor, and commands do not wait for it.
 const SIGN_OF_LIFE_US: u64 = 20_000;
 
@@ -52,13 +54,12 @@ enum Waiting {
 }
 
 fn begin(server: &mut Server, how: Waiting) -> Result<(), SaveRefusal> {
-    if server.persistence.running.is_some() {
+    if server.persistence.running.is_some() || server.persistence.rdb_waits {
         return Err(SaveRefusal::Busy);
     }
     server.persistence.last_try_at = Some(server.now.mono);
-    if server.keyspace.is_cutting() {
-        // The rest of an abandoned cut is marked first; that takes a few slices.
-        server.persistence.rdb_scheduled = true;
+    if !is_free(server) {
+        server.persistence.rdb_waits = true;
         return Ok(());
     }
     let dirty = server.keyspace.dirty;
@@ -69,6 +70,13 @@ fn begin(server: &mut Server, how: Waiting) -> Result<(), SaveRefusal> {
         note_failure(server);
         SaveRefusal::Failed(why)
     })
+}
+
+/// May a snapshot begin? Not while another goes on, nor before the rest of one that was given up is marked, which takes a few
+/// slices, and what it copied is written or dropped, for which a disk that hangs lets it wait.
+pub(super) fn is_free(server: &Server) -> bool {
+    let has_room = server.keyspace.cut_bytes_held() < IN_FLIGHT_MAX / 2;
+    server.persistence.running.is_none() && !server.keyspace.is_cutting() && has_room
 }
 
 /// Begins to write the pieces of the cut that has begun.
@@ -149,7 +157,7 @@ pub fn rdb_options(server: &Server, size: CutSize, is_aof_base: bool) -> RdbOpti
         },
         compression: if config.rdbcompression { Compression::Lzf } else { Compression::None },
         checksum: config.rdbchecksum,
-        functions: codes_of_functions(server),
+        functions: server.scripting.libraries.codes(),
         aux: vec![
             version,
             ("redis-bits", number(usize::BITS as usize)),
@@ -164,11 +172,6 @@ pub fn rdb_options(server: &Server, size: CutSize, is_aof_base: bool) -> RdbOpti
     }
 }
 
-/// The code of each library of functions.
-pub fn codes_of_functions(server: &Server) -> Vec<Vec<u8>> {
-    server.scripting.libraries.iter().map(|library| library.code.clone()).collect()
-}
-
 /// Saves, and returns when it is done (SAVE, DEBUG RELOAD, SHUTDOWN).
 ///
 /// # Errors
@@ -180,9 +183,13 @@ pub fn save_now(server: &mut Server) -> Result<(), SaveRefusal> {
         end_if_written(server);
         server.host.wait_for_jobs();
     }
-    while server.keyspace.is_cutting() && server.persistence.running.is_none() {
-        server.keyspace.cut_step();
+    while server.persistence.running.is_none() && !is_free(server) {
+        if server.keyspace.cut_step() == CutStep::Done {
+            server.host.wait_for_jobs();
+        }
     }
+    // It saves what the one that waits would.
+    server.persistence.rdb_waits = false;
     begin(server, Waiting::Yes)?;
     loop {
         take_all(server);
@@ -210,7 +217,7 @@ pub fn save_now(server: &mut Server) -> Result<(), SaveRefusal> {
 fn take_all(server: &mut Server) {
     while !all_is_taken(server) {
         take_step(server);
-        if server.keyspace.cut_bytes_in_flight() >= IN_FLIGHT_MAX {
+        if server.keyspace.cut_bytes_held() >= IN_FLIGHT_MAX {
             server.host.wait_for_jobs();
         }
     }
@@ -245,7 +252,7 @@ fn send_pieces(server: &mut Server) {
 pub fn wants_slice(server: &Server) -> bool {
     let has_cut =
         server.keyspace.is_discarding_cut() || (server.persistence.running.is_some() && server.keyspace.is_cutting());
-    has_cut && server.keyspace.cut_bytes_in_flight() < IN_FLIGHT_MAX
+    has_cut && server.keyspace.cut_bytes_held() < IN_FLIGHT_MAX
 }
 
 /// Must the next slice wait for a part of the load to pass?
@@ -256,6 +263,7 @@ pub fn is_held_back(server: &Server) -> bool {
 /// After a turn of so many microseconds: goes on with the cut for as long as its pace allows.
 pub fn slice(server: &mut Server, turn_us: u64) {
     keep_pace(server);
+    give_up_beyond_bound(server);
     if !server.keyspace.is_cutting() {
         server.persistence.pace = Pace::new();
         return;
@@ -291,12 +299,29 @@ fn keep_pace(server: &mut Server) {
     }
 }
 
+/// Gives a snapshot up that would cost more memory than was promised: what is changed meanwhile is copied, and commands do not wait
+/// for the disk that does not take it.
+fn give_up_beyond_bound(server: &mut Server) {
+    if server.persistence.running.is_none() || !server.keyspace.is_cutting() {
+        return;
+    }
+    let bytes = server.keyspace.cut_bytes_held();
+    if bytes >= server.persistence.copies_max.max(server.used_memory() / COPIES_PART) {
+        let why = format!("the disk does not keep up with the changes made meanwhile ({bytes} bytes wait for it)");
+        finish(server, SnapshotEnd::Failed(why));
+    }
+}
+
 /// Looks whether what goes on has ended, and begins what is due.
 pub fn settle(server: &mut Server) {
     end_if_written(server);
+    if server.persistence.rdb_waits && is_free(server) && std::mem::take(&mut server.persistence.rdb_waits) {
+        // The log tells if it does not begin after all.
+        let _ = begin_rdb(server);
+    }
     backup::begin_pending(server);
     rewriting::begin_scheduled(server);
-    if server.persistence.rdb_scheduled && server.persistence.running.is_none() && !server.keyspace.is_cutting() {
+    if server.persistence.rdb_scheduled && is_free(server) {
         server.persistence.rdb_scheduled = false;
         if begin_rdb(server).is_ok() {
             log::notice("Background saving started");
@@ -338,8 +363,9 @@ fn finish(server: &mut Server, end: SnapshotEnd) {
 /// Ends a save that goes on, as if it had never begun. Returns whether there was one.
 pub fn cancel(server: &mut Server) -> bool {
     server.persistence.rdb_scheduled = false;
+    let waited = std::mem::take(&mut server.persistence.rdb_waits);
     if !server.persistence.is_running(Purpose::Rdb) {
-        return false;
+        return waited;
     }
     server.persistence.running = None;
     server.keyspace.discard_cut();

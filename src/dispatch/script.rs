@@ -237,9 +237,10 @@ pub fn go_on(server: &mut Server) -> Option<(crate::server::ClientId, bool)> {
         Driven::Ended(running, end) => (running, end),
     };
     let (before, remaining) = (running.call.take(), running.remaining.take());
+    let mark = running.before.out.mark();
     let (failed, is_orphan) = finish(server, place, *running, end);
     if let Some(before) = before {
-        call::end_script(server, place, &before, failed);
+        call::end_script(server, place, &before, mark, failed);
     }
     if let Some(remaining) = remaining
         && !transaction::go_on(server, place, remaining)
@@ -324,12 +325,11 @@ fn may_execute(server: &mut Server, place: u32, running: &Running, argv: &[&[u8]
     if running.is_read_only && gates::leaves_something(server, info, argv) {
         return refuse("Write commands are not allowed from read-only scripts.");
     }
-    if info.flags.has(Flags::WRITE) {
-        if server.persistence.is_failing()
-            && let Some(error) = gates::disk_refusal(server)
-        {
-            return Err((Some(id), error));
-        }
+    if info.flags.has(Flags::WRITE)
+        && server.persistence.is_failing()
+        && let Some(error) = gates::disk_refusal(server)
+    {
+        return Err((Some(id), error));
     }
     let may_grow = running.request.flags.is_some_and(|flags| flags.has(ScriptFlags::ALLOW_OOM)) || running.has_written;
     if info.flags.has(Flags::DENYOOM) && running.is_out_of_memory && !may_grow {

@@ -50,6 +50,7 @@ pub fn add_library_of_file(server: &mut Server, code: &[u8], on_existing: OnExis
 
 fn add(server: &mut Server, code: &[u8], replace: bool, time: Time) -> Result<Vec<u8>, String> {
     let (name, lua) = parse_metadata(code)?;
+    server.keyspace.unsynced.change_libraries();
     if !replace && server.scripting.libraries.get(&name).is_some() {
         return Err(format!("Library '{}' already exists", shown(&name)));
     }
@@ -91,6 +92,7 @@ pub fn flush_libraries(server: &mut Server, freeing: Freeing) {
 
 /// Puts these libraries, and the Lua state that has their functions, in the place of all that there are.
 fn replace_all(server: &mut Server, libraries: Libraries, engine: Option<Engine>, freeing: Freeing) {
+    server.keyspace.unsynced.change_libraries();
     let scripting = &mut server.scripting;
     let old = std::mem::replace(&mut scripting.libraries, libraries);
     let count = freeing.count(old.function_count());
@@ -102,6 +104,7 @@ fn replace_all(server: &mut Server, libraries: Libraries, engine: Option<Engine>
 /// # Errors
 /// What FUNCTION RESTORE answers.
 pub fn restore_libraries(server: &mut Server, codes: &[Vec<u8>], on_library: OnLibrary) -> Result<(), String> {
+    server.keyspace.unsynced.change_libraries();
     let parsed: Vec<(Vec<u8>, &[u8], &[u8])> = codes
         .iter()
         .map(|code| parse_metadata(code).map(|(name, lua)| (name, code.as_slice(), lua)))

@@ -5,7 +5,7 @@ use crate::resp::Reply;
 use crate::server::client::QueuedCommand;
 use crate::server::scripting::Remaining;
 pub use crate::server::transaction::discard;
-use crate::server::{ClientFlags, CommandId, Server, permission};
+use crate::server::{ClientFlags, CommandId, Server, messages, permission};
 
 use super::call::{self, Called};
 use super::{deliver, script, write_error};
@@ -17,16 +17,17 @@ pub(super) fn run_queued(server: &mut Server, place: u32, argv: &[&[u8]]) -> boo
     let queue = client.multi.take().map(|multi| multi.queue).unwrap_or_default();
     client.flags = client.flags.without(ClientFlags::MULTI.or(ClientFlags::DIRTY_EXEC).or(ClientFlags::DIRTY_CAS));
     client.flags = client.flags.or(ClientFlags::DENY_BLOCKING);
+    let position = client.out.position();
     if !client.flags.has(ClientFlags::REPLY_OFF) {
         Reply::new(&mut client.out, client.proto).array(queue.len());
     }
     let mut queue = std::collections::VecDeque::from(queue);
     if !run_commands(server, place, &mut queue) {
         let argv = argv.iter().map(|arg| arg.to_vec()).collect();
-        script::leave_remaining(server, Remaining { queue, argv, exec });
+        script::leave_remaining(server, Remaining { queue, argv, exec, position });
         return false;
     }
-    end(server, place, exec, argv);
+    end(server, place, exec, argv, position);
     true
 }
 
@@ -37,7 +38,7 @@ pub(super) fn go_on(server: &mut Server, place: u32, mut remaining: Remaining) -
         return false;
     }
     let argv: Vec<&[u8]> = remaining.argv.iter().map(Vec::as_slice).collect();
-    end(server, place, remaining.exec, &argv);
+    end(server, place, remaining.exec, &argv, remaining.position);
     true
 }
 
@@ -58,7 +59,8 @@ fn run_commands(server: &mut Server, place: u32, queue: &mut std::collections::V
     true
 }
 
-fn end(server: &mut Server, place: u32, exec: Option<CommandId>, argv: &[&[u8]]) {
+/// Ends the transaction, whose reply began at `position`.
+fn end(server: &mut Server, place: u32, exec: Option<CommandId>, argv: &[&[u8]], position: u64) {
     let Some(client) = server.clients.at(place) else { return };
     client.flags = client.flags.without(ClientFlags::DENY_BLOCKING);
     client.last_command = exec;
@@ -71,8 +73,11 @@ fn end(server: &mut Server, place: u32, exec: Option<CommandId>, argv: &[&[u8]])
     let db = client.db;
     // Monitors see EXEC after what it ran.
     if !server.monitors.is_empty() {
-        deliver::feed_monitors(server, place, db, argv);
+        let epoch = messages::known_to(server, place);
+        deliver::feed_monitors(server, place, db, argv, epoch);
     }
+    // Its reply goes out in one.
+    server.hold_whole(place, position);
 }
 
 /// The answer to a command that the user's rules allowed when it was queued, and do not now.

@@ -12,12 +12,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::storage::{EntryCopies, EntryRef, Table};
+use crate::storage::{EntryCopies, EntryCopy, EntryRef, Table};
 
 use super::{DbIndex, DbState, Keyspace};
 
 /// A piece is handed over when it holds so many bytes.
 const PIECE_BYTES: usize = 128 * 1024;
+
+/// Of one string that the cut shares so many bytes count at most, so that a single one is never too much.
+const HELD_MAX: usize = 256 * 1024;
 
 /// Some entries of a cut, in runs of one database each.
 pub struct CutPiece {
@@ -26,15 +29,27 @@ pub struct CutPiece {
     entries: EntryCopies,
     /// Bytes that were counted as being on their way.
     counted: usize,
-    in_flight: Arc<AtomicUsize>,
+    /// Bytes of long strings that are shared with their keys, or only here: whoever changes one makes another.
+    held: usize,
+    in_flight: Arc<InFlight>,
+}
+
+/// What pieces on their way cost.
+#[derive(Debug, Default)]
+pub(super) struct InFlight {
+    /// Bytes of copies.
+    copies: AtomicUsize,
+    /// Bytes of what is not copied, but held.
+    held: AtomicUsize,
 }
 
 impl CutPiece {
-    fn new(in_flight: &Arc<AtomicUsize>) -> CutPiece {
+    fn new(in_flight: &Arc<InFlight>) -> CutPiece {
         CutPiece {
             runs: Vec::new(),
             entries: EntryCopies::with_capacity(PIECE_BYTES + PIECE_BYTES / 8),
             counted: 0,
+            held: 0,
             in_flight: in_flight.clone(),
         }
     }
@@ -45,12 +60,17 @@ impl CutPiece {
             _ => self.runs.push((db, 1)),
         }
         self.entries.push(entry);
+        self.held += entry.shared_bytes().min(HELD_MAX);
     }
 
     /// The entries with the numbers that their databases had when the cut began.
     pub fn iter(&self) -> impl Iterator<Item = (DbIndex, EntryRef<'_>)> {
-        let dbs = self.runs.iter().flat_map(|&(db, count)| std::iter::repeat_n(db, count));
-        dbs.zip(self.entries.iter())
+        dbs_of(&self.runs).zip(self.entries.iter())
+    }
+
+    /// As `iter`; whoever takes large values out can free them part by part.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (DbIndex, EntryCopy<'_>)> {
+        dbs_of(&self.runs).zip(self.entries.iter_mut())
     }
 
     /// Number of entries.
@@ -64,9 +84,16 @@ impl CutPiece {
     }
 }
 
+fn dbs_of(runs: &[(DbIndex, usize)]) -> impl Iterator<Item = DbIndex> + '_ {
+    runs.iter().flat_map(|&(db, count)| std::iter::repeat_n(db, count))
+}
+
 impl Drop for CutPiece {
     fn drop(&mut self) {
-        self.in_flight.fetch_sub(self.counted, Ordering::Relaxed);
+        if self.counted > 0 {
+            self.in_flight.copies.fetch_sub(self.counted, Ordering::Relaxed);
+            self.in_flight.held.fetch_sub(self.held, Ordering::Relaxed);
+        }
     }
 }
 
@@ -117,7 +144,7 @@ pub(crate) struct Cut {
     parts: Vec<Part>,
     filling: CutPiece,
     full: Vec<CutPiece>,
-    in_flight: Arc<AtomicUsize>,
+    in_flight: Arc<InFlight>,
     /// Nobody wants the rest: the walk goes on, nothing is copied.
     discarding: bool,
 }
@@ -142,7 +169,7 @@ impl Cut {
     }
 
     fn close_full_piece(&mut self) {
-        if self.filling.entries.bytes() >= PIECE_BYTES {
+        if self.filling.entries.bytes() + self.filling.held >= PIECE_BYTES {
             self.close_piece();
         }
     }
@@ -153,7 +180,8 @@ impl Cut {
         }
         let mut piece = std::mem::replace(&mut self.filling, CutPiece::new(&self.in_flight));
         piece.counted = piece.entries.bytes();
-        self.in_flight.fetch_add(piece.counted, Ordering::Relaxed);
+        self.in_flight.copies.fetch_add(piece.counted, Ordering::Relaxed);
+        self.in_flight.held.fetch_add(piece.held, Ordering::Relaxed);
         self.full.push(piece);
     }
 }
@@ -253,7 +281,14 @@ impl Keyspace {
     /// Bytes of copied entries that were handed over and not dropped yet, and of those that wait to be.
     pub fn cut_bytes_in_flight(&self) -> usize {
         let filling = self.cut.as_ref().map_or(0, |cut| cut.filling.entries.bytes());
-        self.cut_in_flight.load(Ordering::Relaxed) + filling
+        self.cut_in_flight.copies.load(Ordering::Relaxed) + filling
+    }
+
+    /// The same with long strings, which are not copied but kept from being freed. Not counted are nodes of large collections, which
+    /// writers copy one by one while a cut shares them.
+    pub fn cut_bytes_held(&self) -> usize {
+        let filling = self.cut.as_ref().map_or(0, |cut| cut.filling.held);
+        self.cut_bytes_in_flight() + self.cut_in_flight.held.load(Ordering::Relaxed) + filling
     }
 
     /// Keeps the content of a database that is emptied if the cut still needs it; gives it back otherwise.

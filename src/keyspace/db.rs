@@ -580,64 +580,96 @@ mod tests {
         assert_eq!((events, keyspace.stats.expired_keys), (vec!["new", "expired", "new"], 1));
     }
 
+    /// All keys with their values and expiries, as a cut would hold them.
+    type Content = Vec<(DbIndex, Vec<u8>, i64, Option<i64>)>;
+
+    fn note(content: &mut Content, db: DbIndex, entry: EntryRef<'_>) {
+        let Value::Int(number) = entry.value() else { panic!("the test stores integers") };
+        content.push((db, entry.key().to_vec(), number, entry.expire_at()));
+        content.sort();
+    }
+
+    fn content(keyspace: &mut Keyspace) -> Content {
+        let mut content = Content::new();
+        for db in [DbIndex(0), DbIndex(1)] {
+            keyspace.db(db).for_each(|entry| note(&mut content, db, entry));
+        }
+        content
+    }
+
     #[test]
     fn every_change_is_announced_before_it_happens() {
-        let mut keyspace = keyspace();
-        type Step = (&'static str, Box<dyn FnMut(&mut Keyspace)>);
-        /// Meets a key after its time in a way of its own.
-        fn due(meet: impl Fn(&mut Db<'_>) + 'static) -> Box<dyn FnMut(&mut Keyspace)> {
-            Box::new(move |k| {
-                let at = k.now.0 - 1;
-                let mut db = k.db(DbIndex(0));
-                db.set_value(b"due", Type::String, NewValue::Int(1), KeepTtl::At(at));
-                let announced = db.keyspace.changes_announced();
-                meet(&mut db);
-                assert!(db.keyspace.changes_announced() > announced, "a due key goes behind the cut's back");
-                assert!(db.inspect(b"due").is_none_or(|entry| entry.expire_at().is_none()), "a due key stays");
-                db.delete(b"due");
-            })
-        }
-        let mut steps: Vec<Step> = vec![
-            ("expiry in lookup_read", due(|db| assert!(db.lookup_read(b"due").is_none()))),
-            ("expiry in lookup_write", due(|db| assert!(db.lookup_write(b"due").is_none()))),
-            ("expiry in peek", due(|db| assert!(db.peek(b"due").is_none()))),
-            ("expiry in set_value", due(|db| db.set_value(b"due", Type::String, NewValue::Int(2), KeepTtl::Keep))),
-            ("expiry in random_key", due(|db| assert!(db.random_key().is_none()))),
-            ("active expiry", due(|db| assert_eq!(db.keyspace.active_expire_slice(10), 1))),
-            ("eviction", due(|db| assert!(db.evict(b"due")))),
-            (
-                "add",
-                Box::new(|k| {
-                    k.db(DbIndex(0)).add(b"a", Type::String, NewValue::Int(1), None);
-                }),
-            ),
-            (
-                "set_value",
-                Box::new(|k| k.db(DbIndex(0)).set_value(b"a", Type::String, NewValue::Int(2), KeepTtl::Clear)),
-            ),
-            ("lookup_write", Box::new(|k| assert!(k.db(DbIndex(0)).lookup_write(b"a").is_some()))),
-            ("set_expire", Box::new(|k| assert!(k.db(DbIndex(0)).set_expire(b"a", Some(9999))))),
-            (
-                "take and put_back",
-                Box::new(|k| {
-                    let entry = k.db(DbIndex(0)).take(b"a").unwrap();
-                    k.db(DbIndex(0)).put_back(b"b", entry);
-                }),
-            ),
-            ("swap", Box::new(|k| k.swap(DbIndex(0), DbIndex(1)))),
-            ("delete", Box::new(|k| assert!(k.db(DbIndex(1)).delete(b"b")))),
-            (
-                "flush",
-                Box::new(|k| {
-                    k.db(DbIndex(0)).add(b"a", Type::String, NewValue::Int(1), None);
-                    k.flush(None, false);
-                }),
-            ),
+        type Step = (&'static str, fn(&mut Keyspace));
+        const DB: DbIndex = DbIndex(0);
+        const NEW: NewValue<'_> = NewValue::Int(7);
+        // A key that stays, one with a time to come, one that is due.
+        let prepare = |keyspace: &mut Keyspace| {
+            let mut db = keyspace.db(DB);
+            db.set_value(b"a", Type::String, NewValue::Int(1), KeepTtl::Clear);
+            db.set_value(b"later", Type::String, NewValue::Int(2), KeepTtl::At(5000));
+            db.set_value(b"due", Type::String, NewValue::Int(3), KeepTtl::At(999));
+        };
+        let steps: [Step; 21] = [
+            ("expiry in lookup_read", |k| assert!(k.db(DB).lookup_read(b"due").is_none())),
+            ("expiry in lookup_write", |k| assert!(k.db(DB).lookup_write(b"due").is_none())),
+            ("expiry in peek", |k| assert!(k.db(DB).peek(b"due").is_none())),
+            ("expiry in set_value", |k| k.db(DB).set_value(b"due", Type::String, NEW, KeepTtl::Keep)),
+            ("expiry in random_key", |k| {
+                while k.db(DB).inspect(b"due").is_some() {
+                    assert!(k.db(DB).random_key().is_some());
+                }
+            }),
+            ("active expiry", |k| assert_eq!(k.active_expire_slice(10), 1)),
+            ("eviction", |k| assert!(k.db(DB).evict(b"a"))),
+            ("add", |k| {
+                k.db(DB).add(b"new", Type::String, NEW, None);
+            }),
+            ("add of a hidden key", |k| {
+                k.policy.on_due = OnDue::Hide;
+                k.db(DB).add(b"due", Type::String, NEW, None);
+            }),
+            ("set_value of a new key", |k| k.db(DB).set_value(b"new", Type::String, NEW, KeepTtl::Clear)),
+            ("set_value", |k| k.db(DB).set_value(b"a", Type::String, NEW, KeepTtl::Clear)),
+            ("set_value with a time", |k| k.db(DB).set_value(b"later", Type::String, NEW, KeepTtl::At(9999))),
+            ("lookup_write", |k| k.db(DB).lookup_write(b"a").unwrap().set_int(7)),
+            ("set_expire", |k| assert!(k.db(DB).set_expire(b"a", Some(9999)))),
+            ("set_expire to nothing", |k| assert!(k.db(DB).set_expire(b"later", None))),
+            ("delete", |k| assert!(k.db(DB).delete(b"a"))),
+            ("take", |k| drop(k.db(DB).take(b"later"))),
+            ("put_back", |k| {
+                let entry = k.db(DB).take(b"a").unwrap();
+                k.db(DB).put_back(b"b", entry);
+            }),
+            ("swap", |k| k.swap(DB, DbIndex(1))),
+            ("flush of one", |k| assert_eq!(k.flush(Some(DB), false), 3)),
+            ("flush", |k| assert_eq!(k.flush(None, false), 3)),
         ];
-        for (name, step) in &mut steps {
-            let before = keyspace.changes_announced();
+        for (name, step) in steps {
+            let mut keyspace = keyspace();
+            prepare(&mut keyspace);
+            let before = content(&mut keyspace);
+            keyspace.begin_cut();
+            let announced = keyspace.changes_announced();
             step(&mut keyspace);
-            assert!(keyspace.changes_announced() > before, "{name} changes keys behind the cut's back");
+            assert!(keyspace.changes_announced() > announced, "{name} changes keys behind the cut's back");
+            assert!(content(&mut keyspace) != before, "{name} changes nothing");
+            while keyspace.cut_step() == crate::keyspace::CutStep::More {}
+            let mut cut = Content::new();
+            for piece in keyspace.take_cut_pieces() {
+                piece.iter().for_each(|(db, entry)| note(&mut cut, db, entry));
+            }
+            assert_eq!(cut, before, "{name} is announced after it has happened");
         }
+    }
+
+    #[test]
+    fn tables_that_do_not_shrink_go_on_so_after_a_flush() {
+        let mut keyspace = keyspace();
+        keyspace.set_resizing(false);
+        keyspace.flush(None, false);
+        assert!(keyspace.dbs.iter().all(|db| !db.table.resizing));
+        keyspace.set_resizing(true);
+        keyspace.flush(Some(DbIndex(1)), true);
+        assert!(keyspace.dbs.iter().all(|db| db.table.resizing));
     }
 }

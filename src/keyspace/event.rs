@@ -172,6 +172,11 @@ impl Events {
         }
     }
 
+    /// Did anything vanish that is not repeated yet?
+    pub fn has_vanished(&self) -> bool {
+        !self.vanished.is_empty()
+    }
+
     pub(super) fn vanished(&mut self, db: DbIndex, key: &[u8], why: Vanished) {
         if self.propagate_vanished {
             self.vanished.push((db, key.to_vec(), why));

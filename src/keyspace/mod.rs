@@ -25,7 +25,6 @@ pub use lazyfree::Garbage;
 pub use lru::AccessPolicy;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use crate::base::hash::HashSeed;
 use crate::base::rng::Rng;
@@ -126,7 +125,7 @@ pub struct Keyspace {
     /// The cut that is going on. Boxed: one word to test on every change.
     cut: Option<Box<cut::Cut>>,
     /// Bytes of copied entries that were handed over and not dropped yet.
-    cut_in_flight: Arc<AtomicUsize>,
+    cut_in_flight: Arc<cut::InFlight>,
     /// The last pieces of a cut that is complete.
     cut_pieces: Vec<CutPiece>,
     seed: HashSeed,
@@ -234,6 +233,7 @@ impl Keyspace {
             let db = DbIndex(index as u16);
             // A database without keys may still have room for those that it had.
             let old = std::mem::replace(&mut self.dbs[index], DbState::new(self.seed));
+            self.dbs[index].table.resizing = old.table.resizing;
             let keys = old.table.len();
             // Who caches keys is told even if there were none.
             self.events.flushed(db);

@@ -1,8 +1,12 @@
 //! Keys whose last change is not yet where the configuration promised it to be (appendfsync `always`): a reader of one of
 //! them must wait, as the value could still be lost. Keys are known by their hashes, in whatever database; two that share one
-//! wait for each other.
+//! wait for each other. Who looks at all keys at once (KEYS, DEBUG DIGEST) says so by `see_all`; the libraries of functions,
+//! which are in the file too, count as one more key.
 
 use std::collections::BTreeMap;
+
+/// Stands for the libraries of functions.
+const LIBRARIES: u64 = u64::MAX;
 
 /// Keys changed in epochs that are not released.
 #[derive(Debug, Default)]
@@ -63,7 +67,33 @@ impl Unsynced {
         self.all = self.epoch;
     }
 
-    /// The latest epoch that was seen something of since this was last asked; 0 for none.
+    /// All keys are looked at, or something that depends on any of them.
+    pub fn see_all(&mut self) {
+        if self.active {
+            self.seen = self.epoch;
+        }
+    }
+
+    /// The libraries of functions are looked at.
+    pub fn see_libraries(&mut self) {
+        if self.active {
+            self.note_read(LIBRARIES);
+        }
+    }
+
+    /// The libraries of functions may be changed.
+    pub fn change_libraries(&mut self) {
+        if self.active {
+            self.note_change(LIBRARIES);
+        }
+    }
+
+    /// The latest epoch that was seen something of since `take_seen`; 0 for none.
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// As `seen`, which begins anew.
     pub fn take_seen(&mut self) -> u64 {
         std::mem::take(&mut self.seen)
     }

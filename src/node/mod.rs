@@ -3,7 +3,7 @@
 //!
 //! One turn: `begin_turn`, then `receive` for each connection that has bytes, `go_on`, `end_turn`, `cron`,
 //! `write_append_only_file`; then the owner writes the outputs of `pending_writes` (of each client no more than is
-//! `sendable`) and carries out `actions`.
+//! `sendable`) and carries out `actions`, calls `wait_for_quick_sync` and writes once more.
 
 mod cron;
 mod input;
@@ -90,6 +90,7 @@ impl Node {
             eviction: Eviction::default(),
             debug: DebugSwitches::default(),
             identity,
+            certificates: Default::default(),
             host,
             rng: Rng::new(seed ^ 0x00dd),
             now,
@@ -255,6 +256,13 @@ impl Node {
     pub fn write_append_only_file(&mut self) {
         if !self.is_script_parked() {
             appending::write_turn(&mut self.server);
+        }
+    }
+
+    /// After the replies that wait for nothing went out: waits a little for the sync that this turn asked for, if it may be quick.
+    pub fn wait_for_quick_sync(&mut self) {
+        if !self.server.held.is_empty() {
+            appending::wait_for_quick_sync(&mut self.server);
         }
     }
 

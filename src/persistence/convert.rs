@@ -74,10 +74,11 @@ pub fn load_options(seed: HashSeed, databases: usize, now: UnixMillis) -> LoadOp
     }
 }
 
-/// How the keys of a file with this report are written. The AUX fields are the caller's.
+/// How the keys of a file with this report are written. The AUX fields, and the code of libraries of functions, are the caller's.
 pub fn rdb_options(
     form: Form,
     aux: Vec<(&'static str, Vec<u8>)>,
+    functions: Vec<Vec<u8>>,
     size: CutSize,
     report: &LoadReport,
     now: UnixMillis,
@@ -91,7 +92,6 @@ pub fn rdb_options(
         (_, true) => AccessNote::Idle,
         _ => AccessNote::None,
     };
-    let functions = report.functions.clone();
     RdbOptions { form, compression: Compression::Lzf, checksum: true, aux, functions, size, access, policy, now }
 }
 
@@ -103,8 +103,8 @@ pub fn write(keyspace: &mut Keyspace, sink: &mut dyn PieceSink, progress: &mut d
     let mut keys = 0;
     loop {
         let step = keyspace.cut_step();
-        for piece in keyspace.take_cut_pieces() {
-            let written = sink.piece(&piece, &mut || keys += 1);
+        for mut piece in keyspace.take_cut_pieces() {
+            let written = sink.piece(&mut piece, &mut || keys += 1);
             if let Err(error) = written {
                 sink.abandon();
                 return Err(error);

@@ -13,11 +13,11 @@ use crate::storage::alloc;
 
 /// What becomes of the pieces of a cut: a file, commands, a stream to replicas.
 pub trait PieceSink: Send {
-    /// Takes the next piece; calls `after_key` after each key.
+    /// Takes the next piece, of whose large values it may free parts as it goes; calls `after_key` after each key.
     ///
     /// # Errors
     /// As the disk's or the link's.
-    fn piece(&mut self, piece: &CutPiece, after_key: &mut dyn FnMut()) -> io::Result<()>;
+    fn piece(&mut self, piece: &mut CutPiece, after_key: &mut dyn FnMut()) -> io::Result<()>;
 
     /// That was all. Returns the bytes written.
     ///
@@ -164,7 +164,11 @@ impl SnapshotJob {
         }
     }
 
-    fn take(&mut self, piece: &CutPiece) {
+    fn has_ended(&self) -> bool {
+        self.shared.end.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn take(&mut self, piece: &mut CutPiece) {
         self.drop_unwanted();
         let Some(sink) = &mut self.sink else { return };
         let (shared, sleep) = (&self.shared, &self.sleep);
@@ -178,6 +182,19 @@ impl SnapshotJob {
     }
 }
 
+/// A job that goes before its work is done, as one that panics does, leaves an end too.
+impl Drop for SnapshotJob {
+    fn drop(&mut self) {
+        if self.has_ended() {
+            return;
+        }
+        if let Some(mut sink) = self.sink.take() {
+            sink.abandon();
+        }
+        self.end(SnapshotEnd::Failed("the thread that wrote it is gone".to_owned()));
+    }
+}
+
 impl Job for SnapshotJob {
     fn is_urgent(&self) -> bool {
         false
@@ -186,8 +203,8 @@ impl Job for SnapshotJob {
     fn run(&mut self, wait: Wait) -> Progress {
         loop {
             match receive(&self.orders, wait) {
-                Received::Item(Order::Piece(piece)) => {
-                    self.take(&piece);
+                Received::Item(Order::Piece(mut piece)) => {
+                    self.take(&mut piece);
                     drop(piece);
                     alloc::publish_thread();
                     // Whoever slowed down for want of room may go on.

@@ -7,6 +7,7 @@ use crate::config::SavePoints;
 use crate::keyspace::DbIndex;
 use crate::keyspace::load::OnExisting;
 
+use super::aof::reader::CommandBatch;
 use super::aof::{Aof, Trust};
 use super::backup::Backup;
 use super::load::Loading;
@@ -15,6 +16,9 @@ use super::snapshot::Snapshot;
 
 /// Seconds after a failed save before a save point tries again.
 const RETRY_SECONDS: i64 = 5;
+
+/// See `Persistence::copies_max`.
+const COPIES_MAX: usize = 64 << 20;
 
 /// What a snapshot is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +74,8 @@ pub struct LoadingState {
     pub total_bytes: u64,
     /// What becomes of keys that exist.
     pub on_existing: OnExisting,
+    /// Commands that came and are not repeated yet.
+    pub commands: Option<CommandBatch>,
     /// Did the last slice end for want of time, so that more may be there?
     pub has_more: bool,
 }
@@ -90,6 +96,10 @@ pub struct Persistence {
     pub running: Option<Running>,
     /// Is a BGSAVE to begin when what goes on has ended? (BGSAVE SCHEDULE)
     pub rdb_scheduled: bool,
+    /// Has a save begun that waits for an abandoned cut to be walked to its end?
+    pub rdb_waits: bool,
+    /// Bytes that a snapshot may cost at most, where a part of the memory in use is not more: beyond that it is given up.
+    pub copies_max: usize,
     /// Changes of the keyspace that the last save holds.
     pub dirty_saved: u64,
     /// When the last successful save ended (or the server began), seconds since the epoch: what clients are told.
@@ -125,6 +135,8 @@ impl Persistence {
             backup: Backup::default(),
             running: None,
             rdb_scheduled: false,
+            rdb_waits: false,
+            copies_max: COPIES_MAX,
             dirty_saved: 0,
             last_save: now.unix().seconds(),
             last_save_at: now.mono,
@@ -148,6 +160,11 @@ impl Persistence {
     /// Is a snapshot for this purpose going on?
     pub fn is_running(&self, purpose: Purpose) -> bool {
         self.running.as_ref().is_some_and(|running| running.purpose == purpose)
+    }
+
+    /// Is a save going on in the background, or about to as soon as the last cut is out of the way?
+    pub fn is_saving(&self) -> bool {
+        self.rdb_waits || self.is_running(Purpose::Rdb)
     }
 
     /// The save point that is reached after `dirty` changes in all: its changes and seconds.

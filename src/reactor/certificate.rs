@@ -4,6 +4,9 @@
 const INTEGER: u8 = 0x02;
 const OCTET_STRING: u8 = 0x04;
 const OBJECT_ID: u8 = 0x06;
+/// A time with two digits for its year, and one with four.
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 /// `[0]`, the version, which a certificate of version 1 lacks.
@@ -52,12 +55,57 @@ pub(super) fn public_key(certificate: &[u8]) -> Option<&[u8]> {
     parse(certificate).map(|parts| parts.public_key)
 }
 
+/// The serial number, in hexadecimal digits.
+pub(super) fn serial(certificate: &[u8]) -> Option<String> {
+    let serial = parse(certificate)?.serial;
+    // A number whose first bit is set has a byte of zero before it.
+    let digits = serial.strip_prefix(&[0]).filter(|rest| !rest.is_empty()).unwrap_or(serial);
+    Some(digits.iter().map(|byte| format!("{byte:02X}")).collect())
+}
+
+/// The last second in which it is valid, since 1970.
+pub(super) fn not_after(certificate: &[u8]) -> Option<i64> {
+    let (tag, text) = Fields(parse(certificate)?.validity).nth(1)?;
+    let text = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
+    let digits_of_year = match tag {
+        UTC_TIME => 2,
+        GENERALIZED_TIME => 4,
+        _ => return None,
+    };
+    let (year, rest) = text.split_at_checked(digits_of_year)?;
+    let number =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<i64>().ok()).flatten();
+    let year = match (tag, number(year)?) {
+        (UTC_TIME, year @ ..50) => 2000 + year,
+        (UTC_TIME, year) => 1900 + year,
+        (_, year) => year,
+    };
+    let mut parts = [0; 5];
+    for (at, part) in parts.iter_mut().enumerate() {
+        *part = number(rest.get(2 * at..2 * at + 2)?)?;
+    }
+    let [month, day, hour, minute, second] = parts;
+    if rest.len() != 10 || !(1..=12).contains(&month) {
+        return None;
+    }
+    Some((days(year, month, day) * 24 + hour) * 3600 + minute * 60 + second)
+}
+
+/// Days from 1970 to a date. Years are counted from March on, so that the day of a leap year is their last.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let of_year = (153 * month + 2) / 5 + day - 1;
+    365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + of_year - 719_468
+}
+
 /// The content of the outermost element of some DER.
 pub(super) fn content(der: &[u8]) -> Option<&[u8]> {
     Fields(der).next().map(|(_, content)| content)
 }
 
 struct Parts<'a> {
+    serial: &'a [u8],
+    validity: &'a [u8],
     subject: &'a [u8],
     public_key: &'a [u8],
     extensions: Option<&'a [u8]>,
@@ -73,11 +121,12 @@ fn parse(certificate: &[u8]) -> Option<Parts<'_>> {
     if serial.0 != INTEGER {
         return None;
     }
-    // Signature algorithm, issuer, validity.
-    let (_, subject) = fields.nth(3)?;
+    // Signature algorithm and issuer come first.
+    let (_, validity) = fields.nth(2)?;
+    let (_, subject) = fields.next()?;
     let (_, public_key) = fields.next()?;
     let extensions = fields.find(|&(tag, _)| tag == EXTENSIONS).map(|(_, extensions)| extensions);
-    Some(Parts { subject, public_key, extensions })
+    Some(Parts { serial: serial.1, validity, subject, public_key, extensions })
 }
 
 /// The elements of some DER in a row, as tag and content, up to the first that is malformed.
@@ -127,11 +176,31 @@ mod tests {
     }
 
     #[test]
+    fn serial_number_and_end_are_found() {
+        let mut params = rcgen::CertificateParams::default();
+        params.serial_number = Some(vec![0x82, 0x6f, 0x01, 0x14].into());
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let seconds = [
+            ((1970, 1, 1), 0),
+            ((2000, 2, 29), 951_782_400),
+            ((2049, 12, 31), 2_524_521_600),
+            ((2100, 3, 1), 4_107_542_400),
+        ];
+        for ((year, month, day), wanted) in seconds {
+            params.not_after = rcgen::date_time_ymd(year, month, day);
+            let certificate = params.self_signed(&key).expect("a certificate");
+            assert_eq!(not_after(certificate.der()), Some(wanted), "{year}-{month}-{day}");
+            assert_eq!(serial(certificate.der()).as_deref(), Some("826F0114"));
+        }
+    }
+
+    #[test]
     fn a_torn_or_changed_certificate_is_no_danger() {
         let (certificate, _) = made();
         for end in 0..certificate.len() {
             let torn = &certificate[..end];
             assert_eq!((common_name(torn), uris(torn)), (None, Vec::new()));
+            assert_eq!((serial(torn), not_after(torn)), (None, None));
         }
         for at in 0..certificate.len() {
             for byte in [0, 0x30, 0x7f, 0x80, 0x84, 0xff] {
@@ -139,6 +208,7 @@ mod tests {
                 changed[at] = byte;
                 // Whatever it says, saying it must not fail.
                 let _ = (common_name(&changed), uris(&changed), public_key(&changed));
+                let _ = (serial(&changed), not_after(&changed));
             }
         }
     }

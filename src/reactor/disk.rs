@@ -1,11 +1,12 @@
 //! The real disk.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::disk::{Disk, DiskFile};
+use crate::base::disk::{Disk, DiskFile, Unlinked};
 
 use super::sys;
 
@@ -52,6 +53,16 @@ impl Disk for RealDisk {
         Ok(Box::new(File::open(path)?))
     }
 
+    fn open_at(&self, path: &Path, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        Ok(Box::new(file))
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_data()
+    }
+
     fn size(&self, path: &Path) -> io::Result<u64> {
         Ok(fs::metadata(path)?.len())
     }
@@ -74,16 +85,24 @@ impl Disk for RealDisk {
         fs::remove_file(path)
     }
 
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
+    fn unlink(&self, path: &Path) -> io::Result<Unlinked> {
+        // Whatever is there of that name: nothing waits for a pipe's other end, or looks where a link leads. What cannot be opened
+        // is removed all the same.
+        let held = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path);
+        fs::remove_file(path)?;
+        Ok(Box::new(held.ok()))
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<bool> {
         match fs::create_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 if path.is_dir() {
-                    Ok(())
+                    Ok(false)
                 } else {
                     Err(io::Error::from_raw_os_error(libc::ENOTDIR))
                 }
             }
-            result => result,
+            result => result.map(|()| true),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::base::time::{MonoTime, Now};
 use crate::config::{Config, OomScoreAdj};
 
 use super::disk::RealDisk;
-use super::jobs::Jobs;
+use super::jobs::{Jobs, LOOK_AGAIN};
 use super::listener::{self, Listener};
 use super::start::RESERVED_FILES;
 use super::title::Title;
@@ -237,7 +237,11 @@ impl Host for RealHost {
     }
 
     fn wait_for_jobs(&mut self) {
-        self.jobs.wait();
+        self.jobs.wait(LOOK_AGAIN);
+    }
+
+    fn wait_for_jobs_at_most(&mut self, us: u64) {
+        self.jobs.wait(Duration::from_micros(us));
     }
 
     #[inline]

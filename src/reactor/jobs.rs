@@ -11,7 +11,7 @@ use crate::storage::alloc;
 use super::sys;
 
 /// How long a command that waits for a job sleeps at most before it looks again.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// How much a job that is not urgent yields to others, as `nice` counts: a third of a processor that one other thread wants.
 const NICENESS: i32 = 5;
@@ -20,9 +20,17 @@ const NICENESS: i32 = 5;
 pub(super) struct Jobs {
     /// Wakes the loop's poll.
     waker: Arc<mio::Waker>,
-    /// Raised by whoever wakes, lowered by who waits.
-    woken: Arc<(Mutex<bool>, Condvar)>,
+    woken: Arc<(Mutex<Woken>, Condvar)>,
     places: Arc<Places>,
+}
+
+/// Whether the loop's thread is woken.
+#[derive(Default)]
+struct Woken {
+    /// Raised by whoever wakes, lowered by who waits.
+    woken: bool,
+    /// Is the thread waiting here, rather than in its poll?
+    waiting: bool,
 }
 
 /// The processors on which the loop and the last job that breathed were seen, plus one; zero is none.
@@ -51,10 +59,16 @@ impl Jobs {
     pub(super) fn wake(&self) -> Wake {
         let (waker, woken) = (self.waker.clone(), self.woken.clone());
         Arc::new(move || {
-            *woken.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
-            woken.1.notify_one();
-            // Should the poll not be reached, the loop still looks at its jobs when its timer ends.
-            let _ = waker.wake();
+            let mut state = woken.0.lock().unwrap_or_else(PoisonError::into_inner);
+            state.woken = true;
+            if state.waiting {
+                drop(state);
+                woken.1.notify_one();
+            } else {
+                drop(state);
+                // Should the poll not be reached, the loop still looks at its jobs when its timer ends.
+                let _ = waker.wake();
+            }
         })
     }
 
@@ -83,11 +97,13 @@ impl Jobs {
         Ok(())
     }
 
-    /// Sleeps until a job wakes the loop, or a little.
-    pub(super) fn wait(&self) {
+    /// Sleeps until a job wakes the loop, or so long. Whoever calls this looks at what jobs did before the next poll, which
+    /// they do not wake then.
+    pub(super) fn wait(&self, at_most: Duration) {
         let (mutex, condvar) = &*self.woken;
-        let woken = mutex.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = condvar.wait_timeout_while(woken, LOOK_AGAIN, |woken| !*woken);
-        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+        let mut state = mutex.lock().unwrap_or_else(PoisonError::into_inner);
+        state.waiting = true;
+        let waited = condvar.wait_timeout_while(state, at_most, |state| !state.woken);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = Woken::default();
     }
 }

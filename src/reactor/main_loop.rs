@@ -181,6 +181,12 @@ impl MainLoop {
         self.write_pending();
         self.carry_out_actions();
         phases.end("write");
+        if !self.node.server.held.is_empty() {
+            self.node.wait_for_quick_sync();
+            phases.end("aof-fsync-always");
+            self.write_pending();
+            phases.end("write");
+        }
         self.node.work_on_files();
         phases.end("snapshot");
         // Established clients come before new ones.
@@ -546,7 +552,7 @@ impl MainLoop {
                 let socket = match (is_tls, &self.tls) {
                     (false, _) => Socket::Tcp(stream),
                     (true, None) => return,
-                    (true, Some(tls)) => match TlsStream::new(stream, tls.clone()) {
+                    (true, Some(tls)) => match TlsStream::accept(stream, tls.clone()) {
                         Ok(stream) => Socket::Tls(Box::new(stream)),
                         Err(error) => {
                             return log::warning(&format!("Accepting client connection: {error}"));
@@ -596,6 +602,7 @@ impl MainLoop {
         let Changes { tcp_listeners, tls_listeners, tls } = std::mem::take(&mut *self.changes.borrow_mut());
         if let Some(made) = tls {
             self.tls = Some(made.server);
+            self.node.server.certificates = made.certificates;
             self.reload.times = made.times;
         }
         if tcp_listeners.is_none() && tls_listeners.is_none() {
@@ -638,6 +645,7 @@ impl MainLoop {
         match tls::configure(config) {
             Ok(Some(made)) => {
                 self.tls = Some(made.server);
+                self.node.server.certificates = made.certificates;
                 log::notice("The files of TLS have changed and are read anew.");
             }
             Ok(None) => {}

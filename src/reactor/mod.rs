@@ -12,6 +12,7 @@ mod jobs;
 mod listener;
 mod logging;
 mod main_loop;
+mod private_key;
 mod start;
 mod supervisor;
 mod sys;
@@ -21,3 +22,5 @@ mod tls_stream;
 mod tools;
 
 pub use start::main;
+pub use tls::TlsSettings;
+pub use tls_stream::TlsStream;

@@ -1,5 +1,5 @@
-//! TLS: from the directives to what rustls needs. Deliberately absent: sockets (`tls_stream`), and names of users
-//! (`server/permission.rs`).
+//! TLS: from the directives to what rustls needs, for those who connect to us and for those whom we connect to. Deliberately
+//! absent: sockets (`tls_stream`), what keys look like (`private_key`), and names of users (`server/permission.rs`).
 //!
 //! Everything is read anew whenever a `tls-*` directive is set, also to the value that it has: that is how a
 //! certificate is renewed. Connections keep the configuration they began with.
@@ -10,18 +10,24 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{NoServerSessionStorage, StoresServerSessions, WebPkiClientVerifier};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::{NoServerSessionStorage, ParsedCertificate, StoresServerSessions, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{RootCertStore, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion, version};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme, SupportedCipherSuite,
+    SupportedProtocolVersion, version,
+};
 
 use crate::base::disk::reason;
 use crate::base::log;
 use crate::config::{Config, Text, TlsAuthClients, TlsAuthClientsUser};
+use crate::server::certificates::{Certificate, Certificates};
 
-use super::certificate;
+use super::{certificate, private_key};
 
 /// Sessions remembered where the directive sets no bound.
 const SESSIONS_MAX: usize = 1 << 20;
@@ -44,10 +50,11 @@ const TLS13_SUITES: [(&str, SupportedCipherSuite); 3] = [
 ];
 
 /// What both directions of TLS are made of, read from the files that the directives name.
-pub(super) struct TlsSettings<'a> {
+pub struct TlsSettings<'a> {
     config: &'a Config,
     provider: Arc<CryptoProvider>,
     versions: Vec<&'static SupportedProtocolVersion>,
+    trusted: Vec<CertificateDer<'static>>,
     roots: Arc<RootCertStore>,
 }
 
@@ -56,20 +63,46 @@ impl<'a> TlsSettings<'a> {
     ///
     /// # Errors
     /// What is wrong, for the log.
-    pub(super) fn read(config: &'a Config) -> Result<TlsSettings<'a>, String> {
+    pub fn read(config: &'a Config) -> Result<TlsSettings<'a>, String> {
         let versions = parse_protocols(&config.tls_protocols.display())?;
         let mut provider = ring::default_provider();
         provider.cipher_suites = tls13_suites(&config.tls_ciphersuites.display())?;
         provider.cipher_suites.extend(tls12_suites(&config.tls_ciphers.display())?);
-        let roots = Arc::new(read_roots(config)?);
-        Ok(TlsSettings { config, provider: Arc::new(provider), versions, roots })
+        let (trusted, roots) = read_roots(config)?;
+        Ok(TlsSettings { config, provider: Arc::new(provider), versions, trusted, roots: Arc::new(roots) })
     }
 
     /// The configuration for those who connect to us.
     ///
     /// # Errors
     /// What is wrong, for the log.
-    pub(super) fn server(&self) -> Result<Arc<ServerConfig>, String> {
+    pub fn server(&self) -> Result<Arc<ServerConfig>, String> {
+        self.server_with(self.server_identity()?)
+    }
+
+    /// The configuration for those whom we connect to: masters, other nodes, what sentinels watch. Whoever they are, an
+    /// authority of ours must have signed their certificate.
+    ///
+    /// # Errors
+    /// What is wrong, for the log.
+    pub fn client(&self) -> Result<Arc<ClientConfig>, String> {
+        self.client_with(self.client_identity()?)
+    }
+
+    /// Both sides, and what INFO tells of their certificates.
+    fn sides(&self) -> Result<(Arc<ServerConfig>, Arc<ClientConfig>, Certificates), String> {
+        let (server, client) = (self.server_identity()?, self.client_identity()?);
+        let shown = |identity: &CertifiedKey| identity.cert.first().and_then(|first| facts(first));
+        let of_server = shown(&server);
+        let certificates = Certificates {
+            client: client.as_ref().map_or_else(|| of_server.clone(), shown),
+            server: of_server,
+            ca: self.trusted.iter().filter_map(|trusted| facts(trusted)).min_by_key(|facts| facts.not_after),
+        };
+        Ok((self.server_with(server)?, self.client_with(client)?, certificates))
+    }
+
+    fn server_identity(&self) -> Result<CertifiedKey, String> {
         let config = self.config;
         if config.tls_cert_file.is_empty() {
             return Err("No tls-cert-file configured!".to_owned());
@@ -85,10 +118,49 @@ impl<'a> TlsSettings<'a> {
                     .to_owned(),
             );
         }
+        read_identity(&config.tls_cert_file, &config.tls_key_file, &config.tls_key_file_pass, &self.provider)
+    }
+
+    /// What we show to those whom we connect to: a certificate for that, or else the server's. A certificate without a key
+    /// shows nothing.
+    fn client_identity(&self) -> Result<Option<CertifiedKey>, String> {
+        let config = self.config;
+        let files = match config.tls_client_cert_file.is_empty() {
+            true => [&config.tls_cert_file, &config.tls_key_file, &config.tls_key_file_pass],
+            false => [&config.tls_client_cert_file, &config.tls_client_key_file, &config.tls_client_key_file_pass],
+        };
+        let [certificate, key, pass] = files;
+        if certificate.is_empty() || key.is_empty() {
+            return Ok(None);
+        }
+        read_identity(certificate, key, pass, &self.provider).map(Some)
+    }
+
+    fn client_with(&self, identity: Option<CertifiedKey>) -> Result<Arc<ClientConfig>, String> {
+        let verifier = PeerVerifier {
+            roots: self.roots.clone(),
+            names: expected_names(&self.config.tls_expected_peer_name.display())?,
+            algorithms: self.provider.signature_verification_algorithms,
+        };
+        let builder = ClientConfig::builder_with_provider(self.provider.clone())
+            .with_protocol_versions(&self.versions)
+            .map_err(|error| format!("Failed to configure ciphers: {error}"))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut client = match identity {
+            Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity))),
+            None => builder.with_no_client_auth(),
+        };
+        // Nodes know each other by address.
+        client.enable_sni = false;
+        Ok(Arc::new(client))
+    }
+
+    fn server_with(&self, identity: CertifiedKey) -> Result<Arc<ServerConfig>, String> {
+        let config = self.config;
         if !config.tls_dh_params_file.is_empty() {
             log::warning("tls-dh-params-file has no effect: key exchange is by elliptic curves only.");
         }
-        let identity = read_identity(&config.tls_cert_file, &config.tls_key_file, &self.provider)?;
         let builder = ServerConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&self.versions)
             .map_err(|error| format!("Failed to configure ciphers: {error}"))?;
@@ -127,21 +199,92 @@ pub(super) fn is_wanted(config: &Config) -> bool {
     config.tls_port != 0 || config.tls_replication || config.tls_cluster
 }
 
-/// What connections that come speak, and when the files that say so were written.
+/// What connections that come speak, what is known of the certificates, and when the files that say so were written.
 pub(super) struct Configured {
     pub(super) server: Arc<ServerConfig>,
+    pub(super) certificates: Certificates,
     pub(super) times: Vec<Option<SystemTime>>,
 }
 
-/// The configuration of the server's side, where TLS is wanted. What is wrong is in the log.
+/// The configuration of the server's side, where TLS is wanted; that of the other side must be right as well. What is wrong is
+/// in the log.
 pub(super) fn configure(config: &Config) -> Result<Option<Configured>, ()> {
     if !is_wanted(config) {
         return Ok(None);
     }
     // Taken first: what changes while it is read shows as changed.
     let times = file_times(config);
-    let made = TlsSettings::read(config).and_then(|settings| settings.server());
-    made.map(|server| Some(Configured { server, times })).map_err(|why| log::warning(&why))
+    let made = TlsSettings::read(config).and_then(|settings| settings.sides());
+    made.map(|(server, _, certificates)| Some(Configured { server, certificates, times }))
+        .map_err(|why| log::warning(&why))
+}
+
+/// Whoever we connect to must be signed by one whom we trust. Names are only looked at where `tls-expected-peer-name` gives
+/// some, as nodes know each other by addresses, which certificates seldom tell: it is enough if one of them is right.
+#[derive(Debug)]
+struct PeerVerifier {
+    roots: Arc<RootCertStore>,
+    names: Vec<ServerName<'static>>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for PeerVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let shown = ParsedCertificate::try_from(end_entity)?;
+        verify_server_cert_signed_by_trust_anchor(&shown, &self.roots, intermediates, now, self.algorithms.all)?;
+        let mut result = Ok(());
+        for name in &self.names {
+            result = verify_server_name(&shown, name);
+            if result.is_ok() {
+                break;
+            }
+        }
+        result.map(|()| ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+/// Names and addresses, separated by spaces.
+fn expected_names(list: &str) -> Result<Vec<ServerName<'static>>, String> {
+    let names = list.split(' ').filter(|name| !name.is_empty());
+    let parse = |name: &str| {
+        let parsed = ServerName::try_from(name.to_owned());
+        parsed.map_err(|_| format!("tls-expected-peer-name: '{name}' is neither a host name nor an address"))
+    };
+    names.map(parse).collect()
+}
+
+/// What INFO tells of a certificate.
+fn facts(of: &CertificateDer<'_>) -> Option<Certificate> {
+    Some(Certificate { serial: certificate::serial(of)?, not_after: certificate::not_after(of)? })
 }
 
 /// The names of users that a client's certificate may stand for, by the directive; None if it stands for nobody.
@@ -155,7 +298,14 @@ pub(super) fn user_names(field: TlsAuthClientsUser, certificate: &[u8]) -> Optio
 
 /// When the files were written: a renewed one shows by it.
 pub(super) fn file_times(config: &Config) -> Vec<Option<SystemTime>> {
-    let files = [&config.tls_cert_file, &config.tls_key_file, &config.tls_ca_cert_file, &config.tls_ca_cert_dir];
+    let files = [
+        &config.tls_cert_file,
+        &config.tls_key_file,
+        &config.tls_client_cert_file,
+        &config.tls_client_key_file,
+        &config.tls_ca_cert_file,
+        &config.tls_ca_cert_dir,
+    ];
     let time = |file: &&Text| fs::metadata(file.display().as_ref()).and_then(|facts| facts.modified()).ok();
     files.iter().map(time).collect()
 }
@@ -252,22 +402,18 @@ fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-fn read_identity(certificate_file: &Text, key_file: &Text, provider: &CryptoProvider) -> Result<CertifiedKey, String> {
+fn read_identity(
+    certificate_file: &Text,
+    key_file: &Text,
+    pass: &Text,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, String> {
     let path = certificate_file.display();
     let chain = certificates(&path).map_err(|why| format!("Failed to load certificate: {path}: {why}"))?;
     let path = key_file.display();
     let failed = |why: &str| format!("Failed to load private key: {path}: {why}");
     let content = fs::read(path.as_ref()).map_err(|error| failed(&reason(&error)))?;
-    let is_encrypted = [b"ENCRYPTED PRIVATE KEY".as_slice(), b"Proc-Type: 4,ENCRYPTED"];
-    if is_encrypted.iter().any(|mark| memchr::memmem::find(&content, mark).is_some()) {
-        return Err(failed(
-            "it is encrypted, which is not supported; decrypt it with: openssl pkey -in FILE -out FILE",
-        ));
-    }
-    let key = PrivateKeyDer::from_pem_slice(&content).map_err(|error| match error {
-        pem::Error::NoItemsFound => failed("no private key in it"),
-        error => failed(&error.to_string()),
-    })?;
+    let key = private_key::parse(&content, pass).map_err(|why| failed(&why))?;
     let key = provider.key_provider.load_private_key(key).map_err(|error| failed(&error.to_string()))?;
     let of_certificate = chain.first().and_then(|first| certificate::public_key(first));
     let of_key = key.public_key();
@@ -278,14 +424,15 @@ fn read_identity(certificate_file: &Text, key_file: &Text, provider: &CryptoProv
 }
 
 /// Whom certificates are to be signed by: those in the file, and in every file of the folder.
-fn read_roots(config: &Config) -> Result<RootCertStore, String> {
+fn read_roots(config: &Config) -> Result<(Vec<CertificateDer<'static>>, RootCertStore), String> {
     let failed = |why: String| format!("Failed to configure CA certificate(s) file/directory: {why}");
-    let mut roots = RootCertStore::empty();
+    let (mut trusted, mut roots) = (Vec::new(), RootCertStore::empty());
     if !config.tls_ca_cert_file.is_empty() {
         let path = config.tls_ca_cert_file.display();
         let found = certificates(&path).map_err(|why| failed(format!("{path}: {why}")))?;
         for certificate in found {
-            roots.add(certificate).map_err(|error| failed(format!("{path}: {error}")))?;
+            roots.add(certificate.clone()).map_err(|error| failed(format!("{path}: {error}")))?;
+            trusted.push(certificate);
         }
     }
     if !config.tls_ca_cert_dir.is_empty() {
@@ -296,10 +443,11 @@ fn read_roots(config: &Config) -> Result<RootCertStore, String> {
         for file in files.iter().filter(|file| file.is_file()) {
             // Keys and lists of revoked certificates stand in such folders too.
             let found = certificates(&file.display().to_string()).unwrap_or_default();
-            roots.add_parsable_certificates(found);
+            roots.add_parsable_certificates(found.iter().cloned());
+            trusted.extend(found);
         }
     }
-    Ok(roots)
+    Ok((trusted, roots))
 }
 
 /// Sessions that clients may resume: a bounded number, for a bounded time.

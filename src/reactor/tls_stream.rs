@@ -5,32 +5,53 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::sync::Arc;
 
 use mio::net::TcpStream;
-use rustls::{ServerConfig, ServerConnection};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, Connection, Error, InvalidMessage, ServerConfig, ServerConnection};
 
 /// Bytes encrypted and not sent, at most: the rest of the output stays with the client, where its limits count it.
 const UNSENT_MAX: usize = 64 * 1024;
 
 /// A socket and the TLS session on it.
-pub(super) struct TlsStream {
+pub struct TlsStream {
     stream: TcpStream,
-    session: ServerConnection,
+    session: Connection,
     /// Did the last read, or the last write, go as far as the socket let it?
     is_drained: bool,
     is_blocked: bool,
+    /// The other side does not speak TLS, and would take what we say for a reply.
+    is_foreign: bool,
 }
 
 impl TlsStream {
-    pub(super) fn new(stream: TcpStream, config: Arc<ServerConfig>) -> Result<TlsStream, rustls::Error> {
-        let mut session = ServerConnection::new(config)?;
-        session.set_buffer_limit(Some(UNSENT_MAX));
-        Ok(TlsStream { stream, session, is_drained: false, is_blocked: false })
+    /// The side of one who was connected to.
+    ///
+    /// # Errors
+    /// There is no session with this configuration.
+    pub(super) fn accept(stream: TcpStream, config: Arc<ServerConfig>) -> Result<TlsStream, rustls::Error> {
+        Ok(TlsStream::over(stream, ServerConnection::new(config)?.into()))
     }
 
-    pub(super) fn stream(&mut self) -> &mut TcpStream {
+    /// The side of one who connects to this host or address.
+    ///
+    /// # Errors
+    /// There is no session with this configuration, or the host's name is none.
+    pub fn connect(stream: TcpStream, config: Arc<ClientConfig>, host: &str) -> Result<TlsStream, rustls::Error> {
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| rustls::Error::General(error.to_string()))?;
+        Ok(TlsStream::over(stream, ClientConnection::new(config, name)?.into()))
+    }
+
+    fn over(stream: TcpStream, mut session: Connection) -> TlsStream {
+        session.set_buffer_limit(Some(UNSENT_MAX));
+        TlsStream { stream, session, is_drained: false, is_blocked: false, is_foreign: false }
+    }
+
+    /// The socket, for the poll.
+    pub fn stream(&mut self) -> &mut TcpStream {
         &mut self.stream
     }
 
-    pub(super) fn is_handshaking(&self) -> bool {
+    /// Is the handshake still to be ended?
+    pub fn is_handshaking(&self) -> bool {
         self.session.is_handshaking()
     }
 
@@ -54,8 +75,13 @@ impl TlsStream {
         self.session.wants_write()
     }
 
-    /// Goes on with the handshake as far as the socket lets it. At the end it is done; `WouldBlock` means that the client is to speak.
-    pub(super) fn handshake(&mut self) -> io::Result<()> {
+    /// Goes on with the handshake as far as the socket lets it. At the end it is done; `WouldBlock` means that the other side is
+    /// to speak.
+    ///
+    /// # Errors
+    /// The handshake fails, or does not go on for now.
+    pub fn handshake(&mut self) -> io::Result<()> {
+        self.flush()?;
         while self.session.is_handshaking() {
             if self.take_in()? == 0 {
                 return Err(ErrorKind::UnexpectedEof.into());
@@ -65,7 +91,10 @@ impl TlsStream {
     }
 
     /// Reads what the client said, until the buffer is full or the socket is empty.
-    pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+    ///
+    /// # Errors
+    /// The connection is broken, or nothing has come (`WouldBlock`).
+    pub fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.is_drained = false;
         let mut filled = 0;
         while filled < buf.len() {
@@ -100,7 +129,13 @@ impl TlsStream {
             }
         };
         let result = self.session.process_new_packets();
-        // The reason of a failure goes to the client as well.
+        if let Err(Error::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion)) =
+            result
+        {
+            self.is_foreign = true;
+            return Err(io::Error::new(ErrorKind::InvalidData, "the other side does not speak TLS"));
+        }
+        // The reason of another failure goes to the other side as well.
         let flushed = self.flush();
         if let Err(error) = result {
             return Err(io::Error::new(ErrorKind::InvalidData, error));
@@ -112,7 +147,10 @@ impl TlsStream {
     }
 
     /// Encrypts some and sends what the socket takes of it. Tells how much is the session's to send from then on.
-    pub(super) fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    ///
+    /// # Errors
+    /// The connection is broken, or the socket takes nothing more for now (`WouldBlock`).
+    pub fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.flush()?;
         let count = self.session.writer().write_vectored(slices)?;
         match self.flush() {
@@ -140,6 +178,9 @@ impl TlsStream {
 
     /// Tells the client that nothing follows. Whether it hears it does not matter any more.
     pub(super) fn say_goodbye(&mut self) {
+        if self.is_foreign {
+            return;
+        }
         self.session.send_close_notify();
         let _ = self.flush();
     }

@@ -128,7 +128,7 @@ fn load(node: &mut Node, files: Vec<FileToLoad>, bytes: u64) -> Result<LoadRepor
     let server = &mut node.server;
     let options = convert::load_options(server.keyspace.hash_seed(), server.keyspace.databases(), server.now.unix());
     let torn_end = TornEnd { truncate: false, corrupt_max: 0 };
-    let source = AofSource::new(Arc::new(RealDisk), files, options, torn_end);
+    let source = AofSource::new(Arc::new(RealDisk), files, options, torn_end, server.config.proto_max_bulk_len);
     loading::begin(server, Box::new(source), LoadedFrom::Aof, bytes, OnExisting::Refuse)?;
     let bar = bar("reading", bytes, "{bytes} of {total_bytes}");
     let end = loop {
@@ -155,6 +155,7 @@ fn convert_files(input: &Path, output: &Path, form: Option<Form>, seed: u64) -> 
     let (files, bytes) = convert::files_of(&RealDisk, input).map_err(failed)?;
     let mut node = node(seed).map_err(|error| reason(&error))?;
     let report = load(&mut node, files, bytes).map_err(failed)?;
+    let functions = node.server.scripting.libraries.codes();
     let (keyspace, now) = (&mut node.server.keyspace, node.server.now.unix());
     let size = keyspace.begin_cut();
     if form == Some(Form::Redis70) && size.has_field_expiry {
@@ -183,8 +184,10 @@ fn convert_files(input: &Path, output: &Path, form: Option<Form>, seed: u64) -> 
     temp.push(".temp");
     let sink = FileSink::new(Arc::new(RealDisk), Path::new(&temp), output, true, Arc::new(|| {}));
     let mut writer: Box<dyn PieceSink> = match form {
-        Some(form) => Box::new(RdbWriter::new(convert::rdb_options(form, aux, size, &report, now), Box::new(sink))),
-        None => Box::new(CommandSink::new(Box::new(sink), None, report.functions.clone())),
+        Some(form) => {
+            Box::new(RdbWriter::new(convert::rdb_options(form, aux, functions, size, &report, now), Box::new(sink)))
+        }
+        None => Box::new(CommandSink::new(Box::new(sink), None, functions)),
     };
     let written = convert::write(keyspace, &mut *writer, &mut |keys| bar.set_position(keys));
     bar.finish_and_clear();

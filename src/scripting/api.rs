@@ -10,7 +10,7 @@ use crate::resp::Proto;
 use super::engine::{Call, Mode, Registration, Versions};
 use super::raise::{self, Raised, error_table, fail_table, integer_arg, number_arg, string_arg};
 use super::random::Random;
-use super::{bit, cjson, cmsgpack, convert, functions, patterns, structs};
+use super::{bit, bounds, cjson, cmsgpack, convert, functions, patterns, structs};
 
 const REPL_AOF: i64 = 1;
 const REPL_REPLICA: i64 = 2;
@@ -20,6 +20,8 @@ pub(super) fn natives(lua: &Lua, versions: Versions, random: Random) -> Result<T
     let native = lua.create_table()?;
     native.raw_set("value_of", lua.create_function(raise::value_of)?)?;
     native.raw_set("bad_argument", lua.create_function(bad_argument)?)?;
+    let is_killed = |lua: &Lua, (): ()| Ok(lua.app_data_ref::<Mode>().is_some_and(|mode| mode.killed().is_some()));
+    native.raw_set("is_killed", lua.create_function(is_killed)?)?;
     native.raw_set("where", lua.create_function(|lua, (): ()| Ok(raise::place_of_script(lua, 1).unzip()))?)?;
     let state = random.clone();
     native.raw_set("random", lua.create_function(move |lua, args: MultiValue| random_number(lua, &args, &state))?)?;
@@ -217,14 +219,20 @@ pub(super) fn call_of(lua: &Lua, args: &MultiValue) -> Result<Call> {
     if args.is_empty() {
         return fail_table("ERR Please specify at least one argument for this redis lib call");
     }
-    let mut argv = Vec::with_capacity(args.len());
+    let mut argv: Vec<Vec<u8>> = Vec::with_capacity(args.len());
+    let (mut bytes, built_max) = (0, bounds::built_max(lua));
     for arg in args {
-        argv.push(match arg {
+        let arg = match arg {
             Value::String(text) => text.as_bytes().to_vec(),
             Value::Integer(number) => convert::number_text(*number as f64),
             Value::Number(number) => convert::number_text(*number),
             _ => return fail_table("ERR Lua redis lib command arguments must be strings or integers"),
-        });
+        };
+        bytes += arg.len();
+        if bytes > built_max {
+            return fail_table("ERR The arguments of the command are too long");
+        }
+        argv.push(arg);
     }
     let (proto, is_repeated) =
         lua.app_data_ref::<Mode>().map_or((Proto::Resp2, true), |mode| (mode.proto, mode.is_repeated));

@@ -7,6 +7,7 @@ use mlua::{Lua, LuaString, MultiValue, Result, Table, Value};
 
 use crate::base::number::{format_g, parse_f64};
 
+use super::bounds::Bounds;
 use super::convert::{up_to_nul, whole};
 use super::raise::{bad_argument, fail, number_arg, string_arg, type_name};
 
@@ -181,7 +182,7 @@ fn encode(lua: &Lua, args: &MultiValue, options: Options) -> Result<LuaString> {
     let (Some(value), 1) = (args.front(), args.len()) else {
         return bad_argument(lua, 1, "expected 1 argument");
     };
-    let mut encoder = Encoder { lua, options, out: Vec::new() };
+    let mut encoder = Encoder { lua, options, out: Vec::new(), bounds: Bounds::new(lua) };
     encoder.value(value, 0)?;
     lua.create_string(encoder.out)
 }
@@ -190,6 +191,7 @@ struct Encoder<'a> {
     lua: &'a Lua,
     options: Options,
     out: Vec<u8>,
+    bounds: Bounds<'a>,
 }
 
 impl Encoder<'_> {
@@ -198,6 +200,7 @@ impl Encoder<'_> {
     }
 
     fn value(&mut self, value: &Value, depth: usize) -> Result<()> {
+        self.bounds.step_of(self.out.len())?;
         match value {
             Value::String(text) => self.string(&text.as_bytes()),
             Value::Integer(number) => self.number(value, *number as f64)?,
@@ -314,7 +317,7 @@ fn decode(lua: &Lua, args: &MultiValue, options: Options) -> Result<Value> {
     if text.len() >= 2 && (text[0] == 0 || text[1] == 0) {
         return fail(lua, "JSON parser does not support UTF-16 or UTF-32");
     }
-    let mut decoder = Decoder { lua, text: &text, at: 0, options };
+    let mut decoder = Decoder { lua, text: &text, at: 0, options, bounds: Bounds::new(lua) };
     let token = decoder.token();
     let value = decoder.value(token, 0)?;
     match decoder.token() {
@@ -349,6 +352,7 @@ struct Decoder<'a> {
     text: &'a [u8],
     at: usize,
     options: Options,
+    bounds: Bounds<'a>,
 }
 
 impl Decoder<'_> {
@@ -371,6 +375,7 @@ impl Decoder<'_> {
     }
 
     fn value(&mut self, token: Token, depth: usize) -> Result<Value> {
+        self.bounds.step()?;
         Ok(match token.kind {
             Kind::String(text) => Value::String(self.lua.create_string(text)?),
             Kind::Number(number) => Value::Number(number),

@@ -2,6 +2,7 @@
 
 use mlua::{Error, Lua, LuaString, MultiValue, Result, Table, Value};
 
+use super::bounds::Bounds;
 use super::raise::{Raised, bad_argument, fail, integer_arg, optional_integer, string_arg};
 
 /// Tables within tables that are packed; what lies deeper is nil.
@@ -46,19 +47,21 @@ fn pack(lua: &Lua, args: MultiValue) -> Result<LuaString> {
         return bad_argument(lua, 0, "MessagePack pack needs input.");
     }
     let mut out = Vec::new();
+    let mut bounds = Bounds::new(lua);
     for arg in &args {
-        write(&mut out, arg, 0)?;
+        write(&mut out, arg, 0, &mut bounds)?;
     }
     lua.create_string(out)
 }
 
-fn write(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<()> {
+fn write(out: &mut Vec<u8>, value: &Value, depth: usize, bounds: &mut Bounds<'_>) -> Result<()> {
+    bounds.step_of(out.len())?;
     match value {
         Value::String(text) => write_string(out, &text.as_bytes()),
         Value::Boolean(flag) => out.push(if *flag { 0xc3 } else { 0xc2 }),
         Value::Integer(number) => write_integer(out, *number),
         Value::Number(number) => write_number(out, *number),
-        Value::Table(table) if depth < NESTING_MAX => write_table(out, table, depth)?,
+        Value::Table(table) if depth < NESTING_MAX => write_table(out, table, depth, bounds)?,
         _ => out.push(0xc0),
     }
     Ok(())
@@ -112,7 +115,7 @@ fn write_number(out: &mut Vec<u8>, number: f64) {
     }
 }
 
-fn write_table(out: &mut Vec<u8>, table: &Table, depth: usize) -> Result<()> {
+fn write_table(out: &mut Vec<u8>, table: &Table, depth: usize, bounds: &mut Bounds<'_>) -> Result<()> {
     let (mut count, mut last, mut is_array) = (0usize, 0, true);
     for pair in table.pairs::<Value, Value>() {
         count += 1;
@@ -124,15 +127,15 @@ fn write_table(out: &mut Vec<u8>, table: &Table, depth: usize) -> Result<()> {
     if is_array && last == count as i64 {
         write_header(out, count, [0x90, 0xdc, 0xdd]);
         for index in 1..=count {
-            write(out, &table.raw_get::<Value>(index)?, depth + 1)?;
+            write(out, &table.raw_get::<Value>(index)?, depth + 1, bounds)?;
         }
         return Ok(());
     }
     write_header(out, count, [0x80, 0xde, 0xdf]);
     for pair in table.pairs::<Value, Value>() {
         let (key, value) = pair?;
-        write(out, &key, depth + 1)?;
-        write(out, &value, depth + 1)?;
+        write(out, &key, depth + 1, bounds)?;
+        write(out, &value, depth + 1, bounds)?;
     }
     Ok(())
 }
@@ -166,7 +169,7 @@ fn unpack(lua: &Lua, args: &MultiValue, limit: i64, offset: i64) -> Result<Multi
     let Some(rest) = data.get(start..) else {
         return fail(lua, format!("Start offset {start} greater than input length {}.", data.len()));
     };
-    let mut reader = Reader { lua, rest };
+    let mut reader = Reader { lua, rest, bounds: Bounds::new(lua) };
     let mut values = Vec::new();
     while !reader.rest.is_empty() && (is_all || (values.len() as i64) < limit) {
         if values.len() >= RESULTS_MAX {
@@ -181,6 +184,7 @@ fn unpack(lua: &Lua, args: &MultiValue, limit: i64, offset: i64) -> Result<Multi
 struct Reader<'a> {
     lua: &'a Lua,
     rest: &'a [u8],
+    bounds: Bounds<'a>,
 }
 
 impl<'a> Reader<'a> {
@@ -207,6 +211,7 @@ impl<'a> Reader<'a> {
     }
 
     fn value(&mut self, depth: usize) -> Result<Value> {
+        self.bounds.step()?;
         let kind = self.unsigned(1)? as u8;
         Ok(match kind {
             0x00..=0x7f => Value::Integer(i64::from(kind)),

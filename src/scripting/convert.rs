@@ -5,6 +5,7 @@ use mlua::{Error, Lua, Result, Table, Value};
 use crate::base::number::{format_shortest, parse_f64, parse_i64};
 use crate::resp::{Output, Proto, Reply};
 
+use super::bounds::Bounds;
 use super::engine::End;
 use super::raise::{Raised, error_table};
 
@@ -154,7 +155,7 @@ fn double_text(number: f64) -> Vec<u8> {
 }
 
 /// What a script returned, for a client of this protocol. `is_resp3`: the script spoke the newer one.
-pub(super) fn to_reply(value: &Value, proto: Proto, is_resp3: bool) -> End {
+pub(super) fn to_reply(lua: &Lua, value: &Value, proto: Proto, is_resp3: bool) -> End {
     if let Value::Table(table) = value
         && let Ok(Value::String(err)) = table.raw_get::<Value>("err")
     {
@@ -162,8 +163,11 @@ pub(super) fn to_reply(value: &Value, proto: Proto, is_resp3: bool) -> End {
         return End::Failed { line: error_line(&err.as_bytes()), is_counted };
     }
     let mut out = Output::default();
-    write(&mut Reply::new(&mut out, proto), value, is_resp3, 0);
-    End::Reply(out.to_vec())
+    let mut writer = Writer { reply: Reply::new(&mut out, proto), is_resp3, bounds: Bounds::new(lua) };
+    match writer.write(value, 0) {
+        Ok(()) => End::Reply(out.to_vec()),
+        Err(_) => End::Failed { line: b"ERR The reply of the script is too long".to_vec(), is_counted: false },
+    }
 }
 
 /// A text as C takes it, up to its first zero byte.
@@ -182,75 +186,96 @@ fn error_line(text: &[u8]) -> Vec<u8> {
     one_line(&text[..end])
 }
 
-fn write_line(reply: &mut Reply<'_>, kind: u8, text: &[u8]) {
-    reply.raw(&[&[kind], one_line(text).as_slice(), b"\r\n"].concat());
+/// Writes a value as a reply, within bounds: a table may hold itself, or another one many times.
+struct Writer<'a> {
+    reply: Reply<'a>,
+    is_resp3: bool,
+    bounds: Bounds<'a>,
 }
 
-fn write(reply: &mut Reply<'_>, value: &Value, is_resp3: bool, depth: usize) {
-    match value {
-        Value::String(text) => reply.bulk(&text.as_bytes()),
-        Value::Integer(number) => reply.int(*number),
-        Value::Number(number) => reply.int(whole(*number)),
-        Value::Boolean(flag) if is_resp3 => reply.bool(*flag),
-        Value::Boolean(true) => reply.int(1),
-        Value::Table(_) if depth >= DEPTH_MAX => reply.error("ERR reached lua stack limit"),
-        Value::Table(table) => write_table(reply, table, is_resp3, depth),
-        _ => reply.null(),
+impl Writer<'_> {
+    fn write(&mut self, value: &Value, depth: usize) -> Result<()> {
+        let reply = &mut self.reply;
+        self.bounds.step_of(reply.len())?;
+        match value {
+            Value::String(text) => reply.bulk(&text.as_bytes()),
+            Value::Integer(number) => reply.int(*number),
+            Value::Number(number) => reply.int(whole(*number)),
+            Value::Boolean(flag) if self.is_resp3 => reply.bool(*flag),
+            Value::Boolean(true) => reply.int(1),
+            Value::Table(_) if depth >= DEPTH_MAX => reply.error("ERR reached lua stack limit"),
+            Value::Table(table) => self.table(table, depth)?,
+            _ => reply.null(),
+        }
+        Ok(())
     }
-}
 
-fn write_table(reply: &mut Reply<'_>, table: &Table, is_resp3: bool, depth: usize) {
-    let field = |name: &str| table.raw_get::<Value>(name).unwrap_or(Value::Nil);
-    if let Value::String(err) = field("err") {
-        return reply.raw(&[b"-", error_line(&err.as_bytes()).as_slice(), b"\r\n"].concat());
-    }
-    if let Value::String(ok) = field("ok") {
-        return write_line(reply, b'+', up_to_nul(&ok.as_bytes()));
-    }
-    match field("double") {
-        Value::Integer(number) => return reply.double_text(&double_text(number as f64)),
-        Value::Number(number) => return reply.double_text(&double_text(number)),
-        _ => {}
-    }
-    if let Value::Table(map) = field("map") {
-        let (mark, mut count) = (reply.mark(), 0);
-        for (key, value) in map.pairs::<Value, Value>().flatten() {
-            write(reply, &key, is_resp3, depth + 1);
-            write(reply, &value, is_resp3, depth + 1);
-            count += 1;
+    fn table(&mut self, table: &Table, depth: usize) -> Result<()> {
+        let field = |name: &str| table.raw_get::<Value>(name).unwrap_or(Value::Nil);
+        if let Value::String(err) = field("err") {
+            self.reply.raw(&[b"-", error_line(&err.as_bytes()).as_slice(), b"\r\n"].concat());
+            return Ok(());
         }
-        return reply.map_at(mark, count);
-    }
-    if let Value::Table(set) = field("set") {
-        let (mark, mut count) = (reply.mark(), 0);
-        for (member, _) in set.pairs::<Value, Value>().flatten() {
-            write(reply, &member, is_resp3, depth + 1);
-            count += 1;
+        if let Value::String(ok) = field("ok") {
+            self.reply.raw(&[b"+", one_line(up_to_nul(&ok.as_bytes())).as_slice(), b"\r\n"].concat());
+            return Ok(());
         }
-        return reply.set_at(mark, count);
-    }
-    if let Value::String(digits) = field("big_number") {
-        return reply.big_number(&one_line(&digits.as_bytes()));
-    }
-    if let Value::Table(verbatim) = field("verbatim_string") {
-        let part = |name: &str| verbatim.raw_get::<Value>(name).unwrap_or(Value::Nil);
-        if let (Value::String(format), Value::String(text)) = (part("format"), part("string")) {
-            let format = format.as_bytes();
-            let format = up_to_nul(&format);
-            let mut kind = [b' '; 3];
-            kind.iter_mut().zip(format.iter()).for_each(|(to, from)| *to = *from);
-            return reply.verbatim(&kind, &text.as_bytes());
+        match field("double") {
+            Value::Integer(number) => {
+                self.reply.double_text(&double_text(number as f64));
+                return Ok(());
+            }
+            Value::Number(number) => {
+                self.reply.double_text(&double_text(number));
+                return Ok(());
+            }
+            _ => {}
         }
-    }
-    // The elements up to the first that is not there.
-    let mark = reply.mark();
-    let mut count = 0;
-    for index in 1.. {
-        match table.raw_get::<Value>(index) {
-            Ok(Value::Nil) | Err(_) => break,
-            Ok(value) => write(reply, &value, is_resp3, depth + 1),
+        if let Value::Table(map) = field("map") {
+            let (mark, mut count) = (self.reply.mark(), 0);
+            for (key, value) in map.pairs::<Value, Value>().flatten() {
+                self.write(&key, depth + 1)?;
+                self.write(&value, depth + 1)?;
+                count += 1;
+            }
+            self.reply.map_at(mark, count);
+            return Ok(());
         }
-        count = index;
+        if let Value::Table(set) = field("set") {
+            let (mark, mut count) = (self.reply.mark(), 0);
+            for (member, _) in set.pairs::<Value, Value>().flatten() {
+                self.write(&member, depth + 1)?;
+                count += 1;
+            }
+            self.reply.set_at(mark, count);
+            return Ok(());
+        }
+        if let Value::String(digits) = field("big_number") {
+            self.reply.big_number(&one_line(&digits.as_bytes()));
+            return Ok(());
+        }
+        if let Value::Table(verbatim) = field("verbatim_string") {
+            let part = |name: &str| verbatim.raw_get::<Value>(name).unwrap_or(Value::Nil);
+            if let (Value::String(format), Value::String(text)) = (part("format"), part("string")) {
+                let format = format.as_bytes();
+                let format = up_to_nul(&format);
+                let mut kind = [b' '; 3];
+                kind.iter_mut().zip(format.iter()).for_each(|(to, from)| *to = *from);
+                self.reply.verbatim(&kind, &text.as_bytes());
+                return Ok(());
+            }
+        }
+        // The elements up to the first that is not there.
+        let mark = self.reply.mark();
+        let mut count = 0;
+        for index in 1.. {
+            match table.raw_get::<Value>(index) {
+                Ok(Value::Nil) | Err(_) => break,
+                Ok(value) => self.write(&value, depth + 1)?,
+            }
+            count = index;
+        }
+        self.reply.array_at(mark, usize::try_from(count).unwrap_or_default());
+        Ok(())
     }
-    reply.array_at(mark, usize::try_from(count).unwrap_or_default());
 }

@@ -13,7 +13,7 @@ use crate::storage::machine::Machine;
 use super::convert::up_to_nul;
 use super::raise::{self, Raised, value_of};
 use super::random::Random;
-use super::{api, convert};
+use super::{api, bounds, convert};
 
 /// What the Lua state is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -316,6 +316,7 @@ fn live(
     let libs = StdLib::STRING | StdLib::TABLE | StdLib::MATH | StdLib::OS;
     let lua = Lua::new_with(libs, LuaOptions::default())?;
     lua.set_app_data(Mode::default());
+    bounds::set_memory_max(&lua, memory_max);
     lua.scope(|scope| {
         let native = api::natives(&lua, versions, random)?;
         let call = |lua: &Lua, args: MultiValue| -> mlua::Result<Vec<u8>> {
@@ -512,7 +513,7 @@ fn run_script(lua: &Lua, engine: &Parts, run: &Run) -> mlua::Result<End> {
         return Ok(failure(&value, Some(&run.id)));
     }
     let is_resp3 = lua.app_data_ref::<Mode>().is_some_and(|mode| mode.proto == Proto::Resp3);
-    Ok(convert::to_reply(&value, run.proto, is_resp3))
+    Ok(convert::to_reply(lua, &value, run.proto, is_resp3))
 }
 
 fn load_library(lua: &Lua, engine: &Parts, code: &[u8]) -> mlua::Result<End> {

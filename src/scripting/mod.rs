@@ -5,6 +5,7 @@
 
 mod api;
 pub mod bit;
+mod bounds;
 pub mod cache;
 pub mod cjson;
 pub mod cmsgpack;

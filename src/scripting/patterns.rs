@@ -2,18 +2,15 @@
 //! work for years, a long one may overflow their stack. These let the script stand still now and then, so that it can be
 //! killed, and refuse what is nested too deeply.
 
-use mlua::{Error, Function, Lua, LuaString, MultiValue, Result, Table, Value};
+use mlua::{Function, Lua, LuaString, MultiValue, Result, Table, Value};
 
-use super::raise::{Raised, bad_argument, fail, integer_arg, optional_integer, raise_again, string_arg};
+use super::bounds::{self, Bounds};
+use super::raise::{bad_argument, fail, integer_arg, optional_integer, raise_again, string_arg};
 
 /// Captures of a pattern.
 const CAPTURES_MAX: usize = 32;
-/// Steps of a match between two ticks.
-const TICK_STEPS: u32 = 100_000;
 /// Parts of a pattern that depend on one another at a time.
 const DEPTH_MAX: usize = 10_000;
-/// Bytes that `rep` makes at most.
-const REP_MAX: usize = 1 << 30;
 
 /// What stands in place of Lua's own in `string`.
 pub(super) fn library(lua: &Lua) -> Result<Table> {
@@ -31,7 +28,9 @@ fn rep(lua: &Lua, args: MultiValue) -> Result<LuaString> {
     let times = usize::try_from(integer_arg(lua, &args, 1)?).unwrap_or(0);
     let text = text.as_bytes();
     match text.len().checked_mul(times) {
-        Some(bytes) if bytes <= REP_MAX => lua.create_string(text.repeat(if bytes == 0 { 0 } else { times })),
+        Some(bytes) if bytes <= bounds::built_max(lua) => {
+            lua.create_string(text.repeat(if bytes == 0 { 0 } else { times }))
+        }
         _ => fail(lua, "resulting string too large"),
     }
 }
@@ -56,7 +55,7 @@ struct Matcher<'a> {
     pattern: &'a [u8],
     captures: [Capture; CAPTURES_MAX],
     count: usize,
-    steps: u32,
+    bounds: Bounds<'a>,
     depth: usize,
 }
 
@@ -65,7 +64,8 @@ type Matched = Result<Option<usize>>;
 
 impl<'a> Matcher<'a> {
     fn new(lua: &'a Lua, text: &'a [u8], pattern: &'a [u8]) -> Matcher<'a> {
-        Matcher { lua, text, pattern, captures: [Capture::default(); CAPTURES_MAX], count: 0, steps: 0, depth: 0 }
+        let (captures, bounds) = ([Capture::default(); CAPTURES_MAX], Bounds::new(lua));
+        Matcher { lua, text, pattern, captures, count: 0, bounds, depth: 0 }
     }
 
     /// The end of the match that begins here, if there is one.
@@ -74,21 +74,6 @@ impl<'a> Matcher<'a> {
         self.depth = 0;
         let start = usize::from(self.pattern.first() == Some(&b'^'));
         self.matches(at, start)
-    }
-
-    fn step(&mut self) -> Result<()> {
-        self.steps += 1;
-        if self.steps < TICK_STEPS {
-            return Ok(());
-        }
-        self.steps = 0;
-        let tick: Function = self.lua.named_registry_value("russet.tick")?;
-        tick.call::<()>(())?;
-        let killed = self.lua.app_data_ref::<super::engine::Mode>().and_then(|mode| mode.killed());
-        match killed {
-            Some(why) => Err(Error::external(Raised::Table { err: why.into(), is_counted: false })),
-            None => Ok(()),
-        }
     }
 
     fn matches(&mut self, at: usize, pattern: usize) -> Matched {
@@ -103,7 +88,7 @@ impl<'a> Matcher<'a> {
 
     fn matches_here(&mut self, mut at: usize, mut pattern: usize) -> Matched {
         loop {
-            self.step()?;
+            self.bounds.step()?;
             let Some(&byte) = self.pattern.get(pattern) else { return Ok(Some(at)) };
             let next = self.pattern.get(pattern + 1).copied();
             match (byte, next) {
@@ -225,7 +210,7 @@ impl<'a> Matcher<'a> {
         let rest = &self.text[at..];
         let mut count = rest.iter().take_while(|&&byte| self.single(byte, pattern, end)).count();
         loop {
-            self.step()?;
+            self.bounds.step()?;
             if let Some(found) = self.matches(at + count, end + 1)? {
                 return Ok(Some(found));
             }
@@ -238,7 +223,7 @@ impl<'a> Matcher<'a> {
 
     fn least(&mut self, mut at: usize, pattern: usize, end: usize) -> Matched {
         loop {
-            self.step()?;
+            self.bounds.step()?;
             if let Some(found) = self.matches(at, end + 1)? {
                 return Ok(Some(found));
             }
@@ -434,6 +419,7 @@ fn gsub(lua: &Lua, args: MultiValue) -> Result<(LuaString, usize)> {
         if let Some(end) = found {
             count += 1;
             replace(&matcher, &replacement, at, end, &mut result)?;
+            matcher.bounds.step_of(result.len())?;
         }
         match found {
             Some(end) if end > at => at = end,

@@ -5,7 +5,7 @@ local native, kind = ...
 local error, type, next, pairs, ipairs, rawget, rawset, tostring = error, type, next, pairs, ipairs, rawget, rawset, tostring
 local setmetatable, getmetatable, setfenv, xpcall, pcall = setmetatable, getmetatable, setfenv, xpcall, pcall
 local loadstring, load, select, resume, insert = loadstring, load, select, coroutine.resume, table.insert
-local value_of, bad_argument = native.value_of, native.bad_argument
+local value_of, bad_argument, is_killed = native.value_of, native.bad_argument, native.is_killed
 
 local READONLY = "Attempt to modify a readonly table"
 
@@ -71,8 +71,12 @@ function real.pcall(...)
   return caught(pcall(...))
 end
 
+-- What ends a script is raised where instructions are not counted, and its handler would run there without end.
 function real.xpcall(f, handler)
   return xpcall(f, function(e)
+    if is_killed() then
+      return e
+    end
     return handler(plain(e))
   end)
 end

@@ -2,6 +2,7 @@
 
 use mlua::{Lua, LuaString, MultiValue, Result, Table, Value};
 
+use super::bounds::Bounds;
 use super::raise::{bad_argument, expected, fail, integer_arg, number_arg, string_arg};
 
 /// Bytes of an integer, at most.
@@ -10,8 +11,6 @@ const INTEGER_MAX: usize = 32;
 const ALIGN: usize = 8;
 /// Values that `unpack` returns at most.
 const RESULTS_MAX: usize = 7900;
-/// Bytes that `pack` makes at most.
-const PACKED_MAX: usize = 1 << 30;
 
 /// The table `struct`.
 ///
@@ -120,6 +119,7 @@ fn pack(lua: &Lua, args: MultiValue) -> Result<LuaString> {
     let text = text.as_bytes();
     let mut format = Format::new(lua, &text);
     let mut out = Vec::new();
+    let mut bounds = Bounds::new(lua);
     let mut arg = 1;
     // What is missing is nil here.
     let is_there = |arg: usize, kind: &str| match args.get(arg) {
@@ -129,9 +129,7 @@ fn pack(lua: &Lua, args: MultiValue) -> Result<LuaString> {
     let number = |arg: usize| is_there(arg, "number").and_then(|()| number_arg(lua, &args, arg));
     while let Some((option, size)) = format.next()? {
         let padding = format.padding(out.len(), option, size);
-        if out.len() + padding + size > PACKED_MAX {
-            return fail(lua, "resulting string too large");
-        }
+        bounds.step_of(out.len() + padding + size)?;
         out.resize(out.len() + padding, 0);
         match option {
             b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I' => {
@@ -156,6 +154,7 @@ fn pack(lua: &Lua, args: MultiValue) -> Result<LuaString> {
                 let string = string.as_bytes();
                 let size = if size == 0 { string.len() } else { size };
                 let Some(part) = string.get(..size) else { return bad_argument(lua, arg + 1, "string too short") };
+                bounds.step_of(out.len() + part.len())?;
                 out.extend_from_slice(part);
                 if option == b's' {
                     out.push(0);

@@ -10,6 +10,7 @@ use crate::persistence::state::Purpose;
 use crate::pubsub::Kind;
 use crate::storage::alloc::{self, AllocatorStats};
 
+use super::certificates::Certificates;
 use super::client::Client;
 use super::{ClientFlags, REDIS_VERSION, Server};
 
@@ -29,6 +30,7 @@ enum Shown {
 
 const SECTIONS: &[Section] = &[
     ("server", "Server", Shown::Default, write_server),
+    ("tls", "TLS", Shown::All, write_tls),
     ("clients", "Clients", Shown::Default, write_clients),
     ("memory", "Memory", Shown::Default, write_memory),
     ("persistence", "Persistence", Shown::Default, write_persistence),
@@ -146,6 +148,16 @@ fn write_server(server: &mut Server, out: &mut String) {
     }
     if !config.unixsocket.is_empty() {
         let _ = write!(out, "listener{listeners}:name=unix,bind={}\r\n", config.unixsocket.display());
+    }
+}
+
+fn write_tls(server: &mut Server, out: &mut String) {
+    let Certificates { server: own, client, ca } = &server.certificates;
+    let now = server.now.unix().seconds();
+    for (name, certificate) in [("server", own), ("client", client), ("ca", ca)] {
+        let (serial, not_after) = certificate.as_ref().map_or(("none", now), |one| (&one.serial, one.not_after));
+        let _ = write!(out, "tls_{name}_cert_serial:{serial}\r\n");
+        let _ = write!(out, "tls_{name}_cert_expires_in_seconds:{}\r\n", not_after.saturating_sub(now).max(0));
     }
 }
 
@@ -327,7 +339,7 @@ fn write_persistence(server: &mut Server, out: &mut String) {
         "current_save_keys_processed": keys;
         "current_save_keys_total": keys_total;
         "rdb_changes_since_last_save": server.keyspace.dirty - persistence.dirty_saved;
-        "rdb_bgsave_in_progress": u8::from(persistence.is_running(Purpose::Rdb));
+        "rdb_bgsave_in_progress": u8::from(persistence.is_saving());
         "rdb_last_save_time": persistence.last_save;
         "rdb_last_bgsave_status": if persistence.last_bgsave_ok { "ok" } else { "err" };
         "rdb_last_bgsave_time_sec": persistence.last_bgsave_seconds;

@@ -23,15 +23,27 @@ pub fn write_error(server: &mut Server, place: u32, line: &str) {
     }
 }
 
-/// Sends a message to all who listen. Returns to how many clients.
-pub fn publish(server: &mut Server, kind: Kind, channel: &[u8], message: &[u8]) -> usize {
+/// The last epoch of the append-only file that this client may know something of: that of its own writes, or of those that
+/// what it reads next tells of. A message that it makes us send waits as long as the client itself does.
+pub fn known_to(server: &mut Server, place: u32) -> u64 {
+    let epoch = server.persistence.aof.epoch;
+    match server.clients.at(place) {
+        // A script has read what its reply does not tell yet.
+        Some(client) if client.flags.has(ClientFlags::SCRIPT) => epoch,
+        Some(client) => client.holds.back().map_or(0, |&(_, last)| last),
+        None => epoch,
+    }
+}
+
+/// Sends a message to all who listen, which tells of nothing after this epoch. Returns to how many clients.
+pub fn publish(server: &mut Server, kind: Kind, channel: &[u8], message: &[u8], epoch: u64) -> usize {
     if server.pubsub.is_empty() {
         return 0;
     }
     let mut receivers = 0;
     let label: &[u8] = if kind == Kind::Shard { b"smessage" } else { b"message" };
     for listener in server.pubsub.listeners(kind, channel) {
-        receivers += usize::from(send(server, ClientId(listener), |reply| {
+        receivers += usize::from(send(server, ClientId(listener), epoch, |reply| {
             reply.push(3);
             reply.bulk(label);
             reply.bulk(channel);
@@ -43,7 +55,7 @@ pub fn publish(server: &mut Server, kind: Kind, channel: &[u8], message: &[u8]) 
     }
     for (pattern, listeners) in server.pubsub.matching(channel) {
         for listener in listeners {
-            receivers += usize::from(send(server, ClientId(listener), |reply| {
+            receivers += usize::from(send(server, ClientId(listener), epoch, |reply| {
                 reply.push(4);
                 reply.bulk(b"pmessage");
                 reply.bulk(&pattern);
@@ -55,29 +67,30 @@ pub fn publish(server: &mut Server, kind: Kind, channel: &[u8], message: &[u8]) 
     receivers
 }
 
-/// Sends a message to any client: now, or after the reply of its transaction that runs. False if it is gone.
-pub fn send(server: &mut Server, id: ClientId, write: impl FnOnce(&mut Reply<'_>)) -> bool {
+/// Sends a message to any client: now, or after the reply of its transaction that runs. It waits until `epoch` is released. False
+/// if the client is gone.
+pub fn send(server: &mut Server, id: ClientId, epoch: u64, write: impl FnOnce(&mut Reply<'_>)) -> bool {
     match server.clients.get_mut(id) {
         Some(client) if client.flags.has(ClientFlags::DENY_BLOCKING) => {
             write(&mut Reply::new(client.deferred.get_or_insert_default(), client.proto));
             true
         }
-        Some(_) => send_now(server, id, write),
+        Some(_) => send_now(server, id, epoch, write),
         None => false,
     }
 }
 
-/// Writes something to any client outside the order of its requests. False if it is gone.
-pub fn send_now(server: &mut Server, id: ClientId, write: impl FnOnce(&mut Reply<'_>)) -> bool {
+/// Writes something to any client outside the order of its requests. It waits until `epoch` is released. False if the client is
+/// gone.
+pub fn send_now(server: &mut Server, id: ClientId, epoch: u64, write: impl FnOnce(&mut Reply<'_>)) -> bool {
     let Some(client) = server.clients.get_mut(id) else { return false };
     if client.flags.has(ClientFlags::CLOSING) {
         return false;
     }
-    if server.keyspace.unsynced.is_active() {
-        // It may tell of what this turn wrote.
+    if epoch > 0 && server.keyspace.unsynced.is_active() {
         let position = client.out.position();
         if let Some(place) = server.clients.place(id) {
-            server.hold_output(place, position, server.persistence.aof.epoch);
+            server.hold_output(place, position, epoch);
         }
     }
     let Some(client) = server.clients.get_mut(id) else { return false };

@@ -3,6 +3,7 @@
 
 pub mod apply;
 pub mod blocking;
+pub mod certificates;
 pub mod client;
 pub mod command;
 pub mod commandlog;
@@ -161,6 +162,7 @@ pub struct Server {
     pub eviction: Eviction,
     pub debug: DebugSwitches,
     pub identity: Identity,
+    pub certificates: certificates::Certificates,
     pub host: Box<dyn Host>,
     pub rng: Rng,
     /// The clocks as read at the start of this turn, or of the command in hand.
@@ -219,6 +221,14 @@ impl Server {
         }
         if client.holds.back().is_none_or(|&(_, last)| last < epoch) {
             client.holds.push_back((position, epoch));
+        }
+    }
+
+    /// Holds back what a client reads from this position on, if anything after it is held back.
+    pub fn hold_whole(&mut self, place: u32, position: u64) {
+        let Some(client) = self.clients.at(place) else { return };
+        if let Some(hold) = client.holds.iter_mut().find(|(at, _)| *at >= position) {
+            hold.0 = position;
         }
     }
 

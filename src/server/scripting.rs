@@ -32,6 +32,8 @@ pub struct Remaining {
     pub argv: Vec<Vec<u8>>,
     /// What EXEC is called here.
     pub exec: Option<CommandId>,
+    /// Where in its client's output the reply of EXEC begins.
+    pub position: u64,
 }
 
 /// How a client was before its script began.

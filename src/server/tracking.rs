@@ -153,7 +153,8 @@ fn tell(server: &mut Server, id: ClientId, keys: Option<&[&[u8]]>) {
     if !is_resp3 && (redirect.is_none() || !receiver.is_subscriber()) {
         return;
     }
-    messages::send(server, target, |reply| {
+    let epoch = server.persistence.aof.epoch;
+    messages::send(server, target, epoch, |reply| {
         if is_resp3 {
             reply.push(2);
             reply.bulk(b"invalidate");
@@ -176,7 +177,7 @@ fn tell_of_broken_redirect(server: &mut Server, id: ClientId, target: ClientId) 
     let Some(client) = server.clients.get_mut(id) else { return };
     client.flags = client.flags.or(ClientFlags::TRACKING_BROKEN);
     if client.proto == crate::resp::Proto::Resp3 {
-        messages::send(server, id, |reply| {
+        messages::send(server, id, 0, |reply| {
             reply.push(2);
             reply.bulk(b"tracking-redir-broken");
             reply.int(target.0 as i64);

@@ -124,6 +124,13 @@ pub fn refuse_carried_out(server: &mut Server, orders: u64, error: &str) {
     }
 }
 
+/// Tells all who wait for orders that they came to nothing.
+pub fn refuse_all_carried_out(server: &mut Server, error: &str) {
+    for (_, id) in std::mem::take(&mut server.awaiting_orders) {
+        answer(server, id, TimeoutReply::CarriedOut, Some(error));
+    }
+}
+
 /// Answers a client in WAITAOF.
 pub fn wake_synced(server: &mut Server, offset: u64, id: ClientId, error: Option<&str>) {
     answer(server, id, TimeoutReply::Synced { offset }, error);

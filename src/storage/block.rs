@@ -14,6 +14,8 @@ use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
+use super::prefetch;
+
 /// What a block's bytes own beyond themselves.
 pub trait Contents {
     /// `bytes` is a fresh copy of another block's content: take a reference to all that it points to.
@@ -122,14 +124,9 @@ impl<C: Contents> Block<C> {
     /// Asks the processor for the first `bytes` of the content.
     #[inline]
     pub fn prefetch(&self, bytes: usize) {
-        #[cfg(target_arch = "x86_64")]
         for line in 0..(HEADER_BYTES + bytes).div_ceil(64) {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: a prefetch has no effect on memory and may name any address; the pointer arithmetic wraps.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.header.as_ptr().cast::<i8>().wrapping_add(line * 64)) };
+            prefetch::prefetch(self.header.as_ptr().cast::<u8>().wrapping_add(line * 64));
         }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = bytes;
     }
 
     #[cold]

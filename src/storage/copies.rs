@@ -3,7 +3,7 @@
 
 use std::ptr::NonNull;
 
-use super::EntryRef;
+use super::{EntryRef, Object, Shared};
 
 /// A list of copied entries, in the order in which they came.
 #[derive(Default)]
@@ -42,14 +42,42 @@ impl EntryCopies {
 
     /// The entries.
     pub fn iter(&self) -> impl Iterator<Item = EntryRef<'_>> {
-        let mut at = 0;
-        std::iter::from_fn(move || {
-            let rest = self.bytes.get(at..).filter(|rest| !rest.is_empty())?;
-            // SAFETY: the buffer holds whole copies only, each as long as its `used` says, and `at` is where one begins.
-            let entry = unsafe { EntryRef::from_raw(NonNull::from(rest).cast()) };
-            at += entry.used();
-            Some(entry)
-        })
+        entries(&self.bytes)
+    }
+
+    /// The entries, whose objects can be taken out of them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = EntryCopy<'_>> {
+        entries(&self.bytes).map(|entry| EntryCopy { entry })
+    }
+}
+
+fn entries(bytes: &[u8]) -> impl Iterator<Item = EntryRef<'_>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
+        // SAFETY: the buffer holds whole copies only, each as long as its `used` says, and `at` is where one begins.
+        let entry = unsafe { EntryRef::from_raw(NonNull::from(rest).cast()) };
+        at += entry.used();
+        Some(entry)
+    })
+}
+
+/// One copied entry of a list that is lent out as a whole.
+pub struct EntryCopy<'a> {
+    entry: EntryRef<'a>,
+}
+
+impl EntryCopy<'_> {
+    /// The entry.
+    pub fn entry(&self) -> EntryRef<'_> {
+        self.entry
+    }
+
+    /// Takes the object out, if the value is one. The entry holds an empty one then, of no type that it should be.
+    pub fn take_object(&mut self) -> Option<Object> {
+        // SAFETY: this is a copy, each is lent out once by `iter_mut`, and what `entry` shows of it ends before `&mut self` begins.
+        let object = unsafe { self.entry.copied_object_mut() }?;
+        Some(std::mem::replace(object, Object::Blob(Shared::default())))
     }
 }
 
@@ -64,7 +92,7 @@ impl Drop for EntryCopies {
 mod tests {
     use super::*;
     use crate::base::hash::HashSeed;
-    use crate::storage::{Encoding, NewValue, Object, Shared, Table, Type, Value};
+    use crate::storage::{Encoding, NewValue, Table, Type, Value};
 
     #[test]
     fn copies_outlive_their_originals() {
@@ -99,5 +127,13 @@ mod tests {
             [(&b"int"[..], None, 5), (b"inline", Some(77), 5), (b"long", None, 700), (b"blob", Some(1), 5007)];
         assert_eq!(seen, expected.map(|(key, expire, size)| (key.to_vec(), expire, size)));
         assert_eq!((copies.len(), copies.is_empty()), (4, false));
+        let taken: Vec<bool> = copies
+            .iter_mut()
+            .map(|mut copy| matches!(copy.take_object(), Some(Object::Blob(blob)) if blob.len() == 5000))
+            .collect();
+        assert_eq!(taken, [false, false, false, true]);
+        assert!(
+            matches!(copies.iter().last().map(EntryRef::value), Some(Value::Object(Object::Blob(blob))) if blob.is_empty())
+        );
     }
 }

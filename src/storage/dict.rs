@@ -121,6 +121,12 @@ impl Dict {
         self.directory.segments_from(0).flat_map(DictSegment::iter)
     }
 
+    /// Shows all fields and lets go of them on the way: see `Directory::consume`.
+    pub fn consume(self, mut visit: impl FnMut(FieldRef<'_>)) {
+        drop(self.due);
+        self.directory.consume(&mut |segment| segment.iter().for_each(&mut visit));
+    }
+
     /// Visits about `count` fields from `cursor` on and returns the cursor to go on from; 0 begins and 0 ends. A field
     /// that is there all through a scan is visited, whatever is added or removed meanwhile.
     ///
@@ -278,7 +284,7 @@ impl Dict {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
 
@@ -475,5 +481,27 @@ mod tests {
         let present: f64 = counts.values().map(|&n: &i32| (f64::from(n) - mean).powi(2) / mean).sum();
         let deviation = present + (f64::from(fields) - counts.len() as f64) * mean;
         assert!((deviation - f64::from(fields)).abs() < 6.0 * (2.0 * f64::from(fields)).sqrt());
+    }
+
+    #[test]
+    fn what_is_consumed_is_all_that_there_was_whoever_writes_meanwhile() {
+        let (mut rng, len) = (Rng::new(8), if cfg!(miri) { 500 } else { 60_000 });
+        let mut dict = Dict::new(HashSeed::new(3));
+        for number in 0..len {
+            dict.insert(format!("field:{number}").as_bytes(), b"before", None);
+        }
+        let cut = dict.clone();
+        let mut seen = BTreeSet::new();
+        cut.consume(|field| {
+            // The root is shared at first; from the first change on it is not.
+            assert_eq!(field.value, b"before");
+            assert!(seen.insert(field.field.to_vec()));
+            if seen.len() > len / 10 {
+                let changed = format!("field:{}", rng.below(len as u64 * 2));
+                dict.insert(changed.as_bytes(), b"after", None);
+            }
+        });
+        assert_eq!(seen.len(), len);
+        dict.check_invariants();
     }
 }

@@ -80,6 +80,10 @@ impl Segment for DictSegment {
     fn memory_bytes(&self) -> usize {
         segment_view::memory_bytes(&self.block)
     }
+
+    fn prefetch_refs(&self) {
+        self.block.prefetch(0);
+    }
 }
 
 impl DictSegment {

@@ -21,6 +21,8 @@ pub trait Segment: Clone {
     fn count(&self) -> usize;
     /// Bytes of its allocations.
     fn memory_bytes(&self) -> usize;
+    /// Asks the processor for what cloning it will write: its reference count.
+    fn prefetch_refs(&self);
 }
 
 const BITS_MAX: u32 = 8;
@@ -41,7 +43,6 @@ enum Child<S: Segment> {
     Node(Shared<Node<S>>),
 }
 
-#[derive(Clone)]
 struct Node<S: Segment> {
     /// Leading bits of the hash that all elements below have in common.
     depth: u32,
@@ -50,6 +51,20 @@ struct Node<S: Segment> {
     map: Vec<u8>,
     children: Vec<Child<S>>,
     counts: Vec<u64>,
+}
+
+impl<S: Segment> Clone for Node<S> {
+    fn clone(&self) -> Node<S> {
+        // Counting references one after the other would wait for memory at each of up to 256 children.
+        self.children.iter().for_each(Child::prefetch_refs);
+        Node {
+            depth: self.depth,
+            bits: self.bits,
+            map: self.map.clone(),
+            children: self.children.clone(),
+            counts: self.counts.clone(),
+        }
+    }
 }
 
 impl<S: Segment> Directory<S> {
@@ -184,6 +199,11 @@ impl<S: Segment> Directory<S> {
             next = end_of(next?, depth);
             Some(segment)
         })
+    }
+
+    /// Shows all segments, and lets go of each as soon as it was shown: those that nobody else holds are freed on the way.
+    pub fn consume(self, visit: &mut impl FnMut(&S)) {
+        self.root.consume(visit);
     }
 
     /// Bytes of all allocations: exact up to a few hundred segments, above that an estimate from as many.
@@ -391,6 +411,33 @@ impl<S: Segment> Node<S> {
 }
 
 impl<S: Segment> Child<S> {
+    fn consume(self, visit: &mut impl FnMut(&S)) {
+        let mut node = match self {
+            Child::Segment(segment) => return visit(&segment),
+            Child::Node(node) => node,
+        };
+        for index in (0..node.children.len()).rev() {
+            // Who shared the node at first may have made a copy of it meanwhile.
+            let child = match node.get_mut() {
+                Some(node) => {
+                    node.children.truncate(index + 1);
+                    node.children.pop()
+                }
+                None => node.children.get(index).cloned(),
+            };
+            if let Some(child) = child {
+                child.consume(visit);
+            }
+        }
+    }
+
+    fn prefetch_refs(&self) {
+        match self {
+            Child::Segment(segment) => segment.prefetch_refs(),
+            Child::Node(node) => node.prefetch_refs(),
+        }
+    }
+
     fn count(&self) -> u64 {
         match self {
             Child::Segment(segment) => segment.count() as u64,

@@ -325,7 +325,7 @@ impl<'a> EntryRef<'a> {
         let at = out.len();
         out.extend_from_slice(self.slice(0, self.used()));
         if let Value::Object(object) = self.value() {
-            let clone = Box::into_raw(Box::new(object.clone()));
+            let clone = Box::into_raw(Box::new(object.clone_for_cut()));
             let place = at + self.parts().value_at;
             assert!(place + 8 <= out.len());
             // SAFETY: eight bytes from `place` on were just appended: the copied pointer, replaced before anyone reads it.
@@ -342,6 +342,15 @@ impl<'a> EntryRef<'a> {
             // SAFETY: the copy owns the box, as the caller promises.
             drop(unsafe { Box::from_raw(self.object_ptr()) });
         }
+    }
+
+    /// The object that a copy made by `copy_to` owns, for as long as `'a` lasts.
+    ///
+    /// # Safety
+    /// The entry must be such a copy of an object, and nobody else may look at its object meanwhile.
+    pub(super) unsafe fn copied_object_mut(&mut self) -> Option<&mut Object> {
+        // SAFETY: the copy owns the box, and lends it to nobody else, as the caller promises.
+        self.encoding().is_object().then(|| unsafe { &mut *self.object_ptr() })
     }
 
     fn object_ptr(self) -> *mut Object {
@@ -420,6 +429,17 @@ impl<'a> EntryRef<'a> {
         } else {
             self.slice(at + 4, self.word(at) as usize)
         })
+    }
+
+    /// Bytes of a long string, which a copy of the entry shares with it; 0 of any other value.
+    pub fn shared_bytes(self) -> usize {
+        if self.encoding() != Encoding::Blob {
+            return 0;
+        }
+        match self.value() {
+            Value::Object(Object::Blob(blob)) => blob.len(),
+            _ => 0,
+        }
     }
 
     /// Bytes of the entry's own allocation, and of a long string; other objects count their own.

@@ -22,6 +22,7 @@ pub mod object;
 pub mod ordered;
 pub mod owned;
 pub mod packed;
+mod prefetch;
 pub mod quicklist;
 pub mod region;
 pub mod score_index;
@@ -33,7 +34,7 @@ pub mod stream;
 pub mod table;
 pub mod zset;
 
-pub use copies::EntryCopies;
+pub use copies::{EntryCopies, EntryCopy};
 pub use entry::{Encoding, EntryMut, EntryRef, NewValue, Type, Value};
 pub use object::Object;
 pub use owned::OwnedEntry;

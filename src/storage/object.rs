@@ -22,6 +22,14 @@ pub enum Object {
 }
 
 impl Object {
+    /// A clone to be written elsewhere, which shares its nodes with this one. Of a sorted set it holds the members in order.
+    pub fn clone_for_cut(&self) -> Object {
+        match self {
+            Object::Zset(zset) => Object::Zset(Box::new(zset.clone_in_order())),
+            other => other.clone(),
+        }
+    }
+
     /// Roughly how many allocations freeing this value takes: what decides whether another thread frees it.
     pub fn free_effort(&self) -> usize {
         match self {

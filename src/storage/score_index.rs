@@ -131,6 +131,10 @@ impl Segment for IndexSegment {
     fn memory_bytes(&self) -> usize {
         self.block.memory_bytes()
     }
+
+    fn prefetch_refs(&self) {
+        self.block.prefetch(0);
+    }
 }
 
 impl IndexSegment {

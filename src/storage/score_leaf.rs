@@ -110,6 +110,12 @@ impl ScoreLeaf {
         self.block.prefetch(HEAD + 6 * MEMBERS_MAX);
     }
 
+    /// Asks the processor for what cloning writes: the reference count.
+    #[inline]
+    pub fn prefetch_refs(&self) {
+        self.block.prefetch(0);
+    }
+
     /// How many members come before the first for which `before` is false.
     #[inline]
     pub fn partition_point(&self, before: impl Fn(f64, &[u8]) -> bool) -> usize {

@@ -32,12 +32,29 @@ enum Node {
 }
 
 /// Child `i` lies between the separators `i - 1` and `i`.
-#[derive(Clone)]
 struct Inner {
     children: Vec<Node>,
     counts: Vec<u64>,
     scores: Vec<f64>,
     members: Vec<Box<[u8]>>,
+}
+
+impl Clone for Inner {
+    fn clone(&self) -> Inner {
+        // Counting references one after the other would wait for memory at each child.
+        for child in &self.children {
+            match child {
+                Node::Leaf(leaf) => leaf.prefetch_refs(),
+                Node::Inner(inner) => inner.prefetch_refs(),
+            }
+        }
+        Inner {
+            children: self.children.clone(),
+            counts: self.counts.clone(),
+            scores: self.scores.clone(),
+            members: self.members.clone(),
+        }
+    }
 }
 
 type Separator = (f64, Box<[u8]>);
@@ -207,6 +224,12 @@ impl ScoreTree {
         self.range(0..self.len)
     }
 
+    /// Shows all members, the greatest first, and lets go of them on the way: leaves that nobody else holds are freed as soon as
+    /// they were shown.
+    pub fn consume_backward(self, mut visit: impl FnMut(f64, &[u8])) {
+        self.root.consume_backward(&mut visit);
+    }
+
     /// Bytes of all allocations: exact up to a few hundred leaves, above that an estimate from as many.
     pub fn memory_bytes(&self) -> usize {
         let per_leaf = size_of::<Node>() + 2 * size_of::<u64>() + size_of::<Box<[u8]>>();
@@ -337,6 +360,32 @@ impl Node {
                 inner.counts[index] -= run;
                 inner.mend(index);
                 run
+            }
+        }
+    }
+
+    fn consume_backward(self, visit: &mut impl FnMut(f64, &[u8])) {
+        let mut inner = match self {
+            Node::Leaf(leaf) => {
+                for index in (0..leaf.count()).rev() {
+                    let (score, member) = leaf.entry(index);
+                    visit(score, member);
+                }
+                return;
+            }
+            Node::Inner(inner) => inner,
+        };
+        for index in (0..inner.children.len()).rev() {
+            // Who shared the node at first may have made a copy of it meanwhile.
+            let child = match inner.get_mut() {
+                Some(inner) => {
+                    inner.children.truncate(index + 1);
+                    inner.children.pop()
+                }
+                None => inner.children.get(index).cloned(),
+            };
+            if let Some(child) = child {
+                child.consume_backward(visit);
             }
         }
     }

@@ -7,6 +7,8 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
+use super::prefetch::prefetch;
+
 struct Inner<T> {
     refs: AtomicU32,
     value: T,
@@ -39,6 +41,12 @@ impl<T> Shared<T> {
     /// Does nobody else hold this value?
     pub fn is_unique(&self) -> bool {
         self.inner().refs.load(Ordering::Acquire) == 1
+    }
+
+    /// Asks the processor for the reference count, which cloning writes.
+    #[inline]
+    pub fn prefetch_refs(&self) {
+        prefetch(self.inner.as_ptr().cast());
     }
 
     /// The value, writable, if nobody else holds it.

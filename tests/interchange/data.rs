@@ -44,7 +44,15 @@ impl Requests {
     }
 
     fn send(&self, conn: &mut Connection) {
-        for pipe in self.full.iter().chain((self.waiting > 0).then_some(&self.pipe)) {
+        self.send_half(conn, 0);
+        self.send_half(conn, 1);
+    }
+
+    /// Sends the first half (0) or the second.
+    pub fn send_half(&self, conn: &mut Connection, half: usize) {
+        let (first, second) = self.full.split_at(self.full.len() / 2);
+        let last = (half == 1 && self.waiting > 0).then_some(&self.pipe);
+        for pipe in [first, second][half].iter().chain(last) {
             pipe.query::<()>(conn).expect("every request succeeds");
         }
     }

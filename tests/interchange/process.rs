@@ -64,6 +64,15 @@ impl Process {
         panic!("a server neither answers nor ends: {}", self.log());
     }
 
+    /// Returns when the process has ended, as it was asked to.
+    pub fn wait_for_end(&self) {
+        let begun = Instant::now();
+        while !self.child.borrow_mut().try_wait().is_ok_and(|ended| ended.is_some()) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "a server does not end: {}", self.log());
+            std::thread::yield_now();
+        }
+    }
+
     /// The last lines that it logged.
     pub fn log(&self) -> String {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();

@@ -151,9 +151,10 @@ fn nothing_that_could_be_lost_is_shown_to_anyone() {
     assert_eq!(asks(&mut node, "c", &[b"GET", b"old"]).as_deref(), Some("1"));
     assert_eq!(asks(&mut node, "c", &[b"PING"]).as_deref(), Some("PONG"));
     assert_eq!(asks(&mut node, "c", &[b"SET", b"old", b"2", b"NX"]).as_deref(), Some("(nil)"));
-    for (client, request) in [("g", b"DBSIZE".as_slice()), ("h", b"RANDOMKEY"), ("i", b"INFO")] {
+    for (client, request) in [("g", b"DBSIZE".as_slice()), ("h", b"RANDOMKEY")] {
         assert_eq!(asks(&mut node, client, &[request]), None, "it tells of all keys");
     }
+    assert!(asks(&mut node, "i", &[b"INFO"]).is_some(), "it tells of the server");
     assert_eq!(asks(&mut node, "a", &[b"PUBLISH", b"c", b"m"]), None);
     assert_eq!(node.read("d"), None, "what a writer says may follow from what it wrote");
     assert_eq!(asks(&mut node, "j", &[b"RPUSH", b"queue", b"x"]), None);
@@ -164,8 +165,44 @@ fn nothing_that_could_be_lost_is_shown_to_anyone() {
     assert_eq!((read("a"), read("b"), read("b")), ("OK".to_owned(), "after".to_owned(), "1".to_owned()));
     assert_eq!((read("d"), read("e")), ("[message c m]".to_owned(), "[queue x]".to_owned()));
     assert!(read("f").contains("\"SET\" \"k\" \"after\""));
-    for client in ["g", "h", "i", "j"] {
+    for client in ["g", "h", "j"] {
         read(client);
+    }
+}
+
+#[test]
+fn a_turn_waits_for_a_quick_sync_and_not_long_for_a_slow_one() {
+    let mut node = start(&ALWAYS);
+    let set = encode(&[b"SET".to_vec(), b"k".to_vec(), b"v".to_vec()]);
+    node.host.holds_jobs.set(true);
+    node.host.tick_us.set(1);
+    // Microseconds that a turn waits in which a client writes and nothing comes of its sync.
+    let waits = |node: &mut TestNode, client: &str| {
+        let before = *node.host.clock_us.borrow();
+        node.send(client, &set);
+        assert_eq!(node.read(client), None, "its sync has not returned");
+        let waited = *node.host.clock_us.borrow() - before;
+        node.host.holds_jobs.set(false);
+        node.turn();
+        node.host.holds_jobs.set(true);
+        assert_eq!(node.read(client).as_deref(), Some("OK"));
+        waited
+    };
+    let first = waits(&mut node, "a");
+    assert!((300..600).contains(&first), "{first} us");
+    let again = waits(&mut node, "a");
+    assert!(again < 200, "{again} us, after the last was slow");
+    let mut pauses = 0;
+    for _ in 0..200 {
+        *node.host.clock_us.borrow_mut() += 1000;
+        pauses += u64::from(waits(&mut node, "a") >= 300);
+    }
+    assert!((5..=9).contains(&pauses), "{pauses} turns waited for slow syncs");
+    *node.host.clock_us.borrow_mut() += 200_000;
+    node.host.quick_jobs.set(true);
+    for _ in 0..5 {
+        node.send("b", &set);
+        assert_eq!(node.read("b").as_deref(), Some("OK"), "in the turn that wrote");
     }
 }
 
@@ -212,10 +249,12 @@ fn a_failed_write_is_never_acknowledged_under_always() {
     assert_eq!(node.ask("SET a 2"), "(none)");
     assert!(node.ask("SET b 3").starts_with(MISCONF), "a connection of its own, as the first was closed");
     assert_eq!(node.commands_of(INCREMENTAL), ["SELECT 0", "SET a 1"]);
-    run(&mut node, "b> GET a\n(none)");
+    run(&mut node, "b> GET a\n(error) MISCONF Errors writing to the AOF file: no storage space");
+    node.advance_ms(2100);
+    run(&mut node, "b> GET a\n(error) MISCONF Errors writing to the AOF file: no storage space");
     node.host.disk.set_full(false);
     node.advance_ms(1100);
-    assert_eq!(node.read("b").as_deref(), Some("2"), "it is on the disk at last");
+    run(&mut node, "b> GET a\n2");
     assert_eq!(node.ask("SET b 3"), "OK");
 }
 
@@ -288,6 +327,25 @@ fn a_rewrite_goes_on_beside_commands_and_can_be_interrupted_anywhere() {
         assert_eq!(names.len(), 3, "nothing is left behind: {names:?}");
         let mut again = found_on(node.host.disk.after_crash(), &lines);
         assert_eq!(digest(&mut again), end);
+    }
+}
+
+#[test]
+fn libraries_of_functions_are_part_of_a_base() {
+    for preamble in ["yes", "no"] {
+        let lines = [YES, ("aof-use-rdb-preamble", preamble)];
+        let mut node = start(&lines);
+        run(
+            &mut node,
+            "
+            > FUNCTION LOAD \"#!lua name=lib\\nserver.register_function('f', function() return 7 end)\"
+            lib
+            > BGREWRITEAOF
+            Background append only file rewriting started
+            ~ 20
+            ",
+        );
+        assert_eq!(found_on(node.host.disk.after_crash(), &lines).ask("FCALL f 0"), "(int) 7", "{preamble}");
     }
 }
 
@@ -626,6 +684,138 @@ fn a_sync_waits_a_moment_for_those_who_were_just_answered() {
         }
         node.advance_ms(2);
     }
+}
+
+#[test]
+fn what_was_found_at_the_start_is_brought_to_the_disk() {
+    let killed = {
+        let mut node = start(&[YES, ("appendfsync", "no")]);
+        assert_eq!(node.ask("SET a 1"), "OK");
+        node.host.disk
+    };
+    assert_eq!(found_on(killed.after_crash(), &[YES]).ask("GET a"), "(nil)", "nobody promised it");
+    // The process ends, the machine does not: what it wrote is there, and not on the disk.
+    let mut node = found_on(killed, &[YES, ("appendfsync", "no")]);
+    assert_eq!(node.ask("WAITAOF 1 0 0"), "[(int) 1 (int) 0]");
+    assert_eq!(found_on(node.host.disk.after_crash(), &[YES]).ask("GET a"), "1");
+}
+
+#[test]
+fn the_directory_of_the_files_is_safe_before_anything_in_it_counts() {
+    let mut node = start(&ALWAYS);
+    assert_eq!(node.ask("SET a 1"), "OK");
+    assert_eq!(found_on(node.host.disk.after_crash(), &ALWAYS).ask("GET a"), "1");
+    let disk = MemoryDisk::default();
+    disk.put(Path::new("appendonly.aof"), SET_A.replace(' ', "\r\n").as_bytes());
+    disk.record();
+    found_on(disk.clone(), &[YES]);
+    for record in disk.take_records() {
+        assert_eq!(found_on(record, &[YES]).ask("GET a"), "1");
+    }
+}
+
+#[test]
+fn a_job_that_goes_without_an_end_is_a_failure_that_is_told_and_mended() {
+    let mut node = start(&[YES, ALWAYS[1], ("save", "")]);
+    assert_eq!(node.ask("SET a 1"), "OK");
+    node.host.holds_jobs.set(true);
+    assert_eq!(node.ask("BGSAVE"), "Background saving started");
+    node.send("w", &encode(&[b"SET".to_vec(), b"a".to_vec(), b"2".to_vec()]));
+    node.host.jobs.borrow_mut().clear();
+    node.turn();
+    assert_eq!((node.read("w"), node.is_connected("w")), (None, false));
+    let text = node.ask("INFO persistence");
+    assert!(text.contains("rdb_bgsave_in_progress:0") && text.contains("rdb_last_bgsave_status:err"), "{text}");
+    assert!(text.contains("aof_last_write_status:err"), "{text}");
+    node.host.holds_jobs.set(false);
+    for _ in 0..40 {
+        node.advance_ms(100);
+    }
+    assert_eq!(node.ask("SET b 3"), "OK");
+    let mut again = found_on(node.host.disk.after_crash(), &ALWAYS);
+    assert_eq!((again.ask("GET a"), again.ask("GET b")), ("2".to_owned(), "3".to_owned()));
+}
+
+#[test]
+fn a_rewrite_whose_job_goes_without_an_end_has_failed() {
+    let mut node = start(&[YES]);
+    assert_eq!(node.ask("SET a 1"), "OK");
+    node.host.held_job.set(Some("snapshot"));
+    assert_eq!(node.ask("BGREWRITEAOF"), "Background append only file rewriting started");
+    node.host.jobs.borrow_mut().retain(|(name, _)| *name != "snapshot");
+    node.turn();
+    let text = node.ask("INFO persistence");
+    assert!(text.contains("aof_rewrite_in_progress:0") && text.contains("aof_last_bgrewrite_status:err"), "{text}");
+    node.host.held_job.set(None);
+    assert_eq!(node.ask("BGREWRITEAOF"), "Background append only file rewriting started");
+    node.advance_ms(10);
+    assert!(node.ask("INFO persistence").contains("aof_last_bgrewrite_status:ok"));
+}
+
+#[test]
+fn who_waits_for_a_job_that_goes_without_an_end_reads_an_error() {
+    let mut node = start(&[YES]);
+    node.host.holds_jobs.set(true);
+    let argv = ["CONFIG", "SET", "appendonly", "no"].map(|word| word.as_bytes().to_vec());
+    node.send("b", &encode(&argv));
+    node.host.jobs.borrow_mut().clear();
+    node.turn();
+    assert_eq!(node.read("b").as_deref(), Some("(error) ERR the background thread is gone"));
+}
+
+#[test]
+fn syncs_are_spared_while_a_snapshot_is_written_if_that_is_wanted() {
+    for (spares, policy) in [("no", "everysec"), ("yes", "everysec"), ("no", "always"), ("yes", "always")] {
+        let mut node = start(&[YES, ("appendfsync", policy), ("no-appendfsync-on-rewrite", spares)]);
+        let syncs_of = |node: &mut TestNode| {
+            let before = node.host.disk.syncs();
+            for n in 0..5 {
+                assert_eq!(node.ask(&format!("SET k {n}")), "OK");
+                node.advance_ms(1100);
+            }
+            node.host.disk.syncs() - before
+        };
+        assert_eq!(syncs_of(&mut node), 5);
+        node.host.held_job.set(Some("snapshot"));
+        for begin in ["BGSAVE", "BGREWRITEAOF"] {
+            assert!(node.ask(begin).ends_with("started"));
+            // A rewrite begins with a sync of the old file.
+            node.advance_ms(10);
+            assert_eq!(syncs_of(&mut node), if spares == "yes" { 0 } else { 5 }, "{policy} {begin}");
+            node.host.held_job.set(None);
+            node.advance_ms(10);
+            assert_eq!(syncs_of(&mut node), 5);
+            node.host.held_job.set(Some("snapshot"));
+        }
+    }
+}
+
+#[test]
+fn a_transaction_that_is_longer_than_a_batch_is_loaded_wholly_or_not_at_all() {
+    let many: String = (0..3000).map(|n| format!("*3 $5 RPUSH $1 l $4 {} ", 1000 + n)).collect();
+    let text = format!("{SET_A}*1 $5 MULTI *2 $6 SELECT $1 3 {many}");
+    let mut node = found_on(put_incremental(&format!("{text}*1 $4 EXEC ")), &[YES]);
+    run(&mut node, "> GET a\n1\n> SELECT 3\nOK\n> LLEN l\n(int) 3000\n> LRANGE l 2999 2999\n[3999]");
+    let disk = put_incremental(&text);
+    let mut node = found_on(disk.clone(), &[YES]);
+    run(&mut node, "> GET a\n1\n> SELECT 3\nOK\n> LLEN l\n(int) 0");
+    assert_eq!(text_of(&disk, INCREMENTAL).len(), SET_A.replace(' ', "\r\n").len());
+}
+
+#[test]
+fn commands_of_a_file_are_repeated_a_slice_of_time_each() {
+    let many: String = (0..5000).map(|n| format!("*3 $5 RPUSH $1 l $4 {} ", 1000 + n)).collect();
+    let (mut node, host) = crate::node::new_on(put_incremental(&format!("*1 $5 MULTI {many}*1 $4 EXEC ")), &[YES]);
+    // Each look at the clock takes a hundred microseconds.
+    host.tick_us.set(100);
+    node.load_at_start();
+    let mut turns = 0;
+    while node.server.persistence.loading.is_some() {
+        host.run_jobs();
+        node.work_on_files();
+        turns += 1;
+    }
+    assert!((20..200).contains(&turns), "{turns} turns");
 }
 
 #[test]

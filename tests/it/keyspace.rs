@@ -17,6 +17,8 @@ const GRAMMAR: &[&str] = &[
     "SETRANGE s{k} {n} {v}",
     "APPEND s{k} {v}",
     "APPEND s{k} {big}",
+    "SET w{k} {huge}",
+    "SETRANGE w{k} {n} {v}",
     "INCR n{k}",
     "GETDEL s{k}",
     "MSET s{k} {v} s{k} {v} s{k} {n}",
@@ -92,6 +94,8 @@ fn generate(rng: &mut Rng, keys: u64) -> Vec<Vec<u8>> {
             "ttl" => (1 + rng.below(60)).to_string(),
             "m" => format!("member:{}", rng.below(3000)),
             "v" => "v".repeat(rng.below(40) as usize),
+            // The longest that lie in their entries, and some beyond.
+            "huge" => "h".repeat(rng.below(17 << 10) as usize),
             "big" => "large".repeat(rng.below(400) as usize),
             other => panic!("an unknown kind {other}"),
         };

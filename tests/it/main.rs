@@ -2,6 +2,7 @@
 
 mod appending;
 mod backup;
+mod bounds;
 mod clock;
 mod commands;
 mod keyspace;
@@ -14,3 +15,4 @@ mod scan;
 #[path = "../support/server.rs"]
 mod server;
 mod turns;
+mod unsynced;

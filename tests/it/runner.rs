@@ -148,6 +148,7 @@ impl TestNode {
         self.node.end_turn();
         self.node.cron();
         self.node.write_append_only_file();
+        self.node.wait_for_quick_sync();
         self.node.work_on_files();
     }
 

@@ -17,6 +17,8 @@ use russet::server::Identity;
 /// The time at which every in-process test begins, microseconds since the epoch.
 pub const EPOCH_US: i64 = 1_700_000_000_000_000;
 
+type NamedJob = (&'static str, Box<dyn Job>);
+
 /// A machine of nothing but memory.
 #[derive(Clone, Default)]
 pub struct TestHost {
@@ -24,9 +26,14 @@ pub struct TestHost {
     pub clock_us: Rc<RefCell<u64>>,
     /// Microseconds that pass with each reading of the clock while something runs.
     pub tick_us: Rc<Cell<u64>>,
-    jobs: Rc<RefCell<Vec<Box<dyn Job>>>>,
+    /// Those that go on.
+    pub jobs: Rc<RefCell<Vec<NamedJob>>>,
     /// Do jobs stand still, as on a machine that is busy elsewhere?
     pub holds_jobs: Rc<Cell<bool>>,
+    /// Jobs of this name stand still, whatever others do.
+    pub held_job: Rc<Cell<Option<&'static str>>>,
+    /// Do jobs get done what there is to do while a turn waits for them for a moment, even where they stand still otherwise?
+    pub quick_jobs: Rc<Cell<bool>>,
 }
 
 impl TestHost {
@@ -35,7 +42,8 @@ impl TestHost {
         if self.holds_jobs.get() {
             return;
         }
-        self.jobs.borrow_mut().retain_mut(|job| job.run(Wait::Never) != Progress::Done);
+        let held = self.held_job.get();
+        self.jobs.borrow_mut().retain_mut(|(name, job)| held == Some(*name) || job.run(Wait::Never) != Progress::Done);
     }
 }
 
@@ -50,7 +58,7 @@ impl Host for TestHost {
     }
 
     fn fill_secret(&mut self, into: &mut [u8]) -> io::Result<()> {
-        into.iter_mut().zip(1u8..).for_each(|(byte, number)| *byte = number.wrapping_mul(37));
+        into.iter_mut().zip((1u8..=255).cycle()).for_each(|(byte, number)| *byte = number.wrapping_mul(37));
         Ok(())
     }
 
@@ -70,8 +78,8 @@ impl Host for TestHost {
         Arc::new(self.disk.clone())
     }
 
-    fn spawn(&mut self, _name: &'static str, job: Box<dyn Job>) -> io::Result<()> {
-        self.jobs.borrow_mut().push(job);
+    fn spawn(&mut self, name: &'static str, job: Box<dyn Job>) -> io::Result<()> {
+        self.jobs.borrow_mut().push((name, job));
         Ok(())
     }
 
@@ -91,6 +99,16 @@ impl Host for TestHost {
 
     fn wait_for_jobs(&mut self) {
         self.run_jobs();
+    }
+
+    fn wait_for_jobs_at_most(&mut self, us: u64) {
+        if self.quick_jobs.get() {
+            let held = self.holds_jobs.replace(false);
+            self.run_jobs();
+            self.holds_jobs.set(held);
+        } else {
+            *self.clock_us.borrow_mut() += us;
+        }
     }
 
     fn mono_us(&self) -> u64 {

@@ -46,6 +46,7 @@ pub(super) const FCALL_RO: Command = Command {
     handler: Handler::Server(|cx| fcall(cx, true)),
 };
 fn fcall(cx: &mut ServerContext<'_>, by_read_only: bool) -> CommandResult {
+    cx.server.keyspace.unsynced.see_libraries();
     let Some(function) = cx.server.scripting.libraries.function(cx.argv[1]) else {
         return Err(CommandError::err("Function not found"));
     };
@@ -100,6 +101,7 @@ const FUNCTION_DELETE: Command = Command {
     handler: Handler::Server(delete),
 };
 fn delete(cx: &mut ServerContext<'_>) -> CommandResult {
+    cx.server.keyspace.unsynced.change_libraries();
     let Some(library) = cx.server.scripting.libraries.remove(cx.argv[2]) else {
         return Err(CommandError::err("Library not found"));
     };
@@ -127,6 +129,7 @@ const FUNCTION_DUMP: Command = Command {
     handler: Handler::Server(dump),
 };
 fn dump(cx: &mut ServerContext<'_>) -> CommandResult {
+    cx.server.keyspace.unsynced.see_libraries();
     let codes = cx.server.scripting.libraries.iter().map(|library| library.code.as_slice());
     cx.reply.bulk(&functions::dump(codes));
     Ok(Outcome::Done)
@@ -220,6 +223,7 @@ const FUNCTION_LIST: Command = Command {
     handler: Handler::Server(list),
 };
 fn list(cx: &mut ServerContext<'_>) -> CommandResult {
+    cx.server.keyspace.unsynced.see_libraries();
     let (mut pattern, mut with_code) = (None, false);
     let mut args = cx.argv[2..].iter();
     while let Some(&arg) = args.next() {

@@ -32,9 +32,15 @@ pub(super) const DEBUG: Command = Command {
     },
     handler: Handler::Server(debug),
 };
+/// Subcommands whose replies tell of data, and so wait as those of readers do.
+const TELL_OF_DATA: [&[u8]; 6] = [b"digest", b"digest-value", b"htstats", b"htstats-key", b"listpack", b"object"];
+
 fn debug(cx: &mut ServerContext<'_>) -> CommandResult {
     let name = cx.argv[1].to_ascii_lowercase();
     let args = &cx.argv[2..];
+    if TELL_OF_DATA.contains(&name.as_slice()) {
+        cx.server.keyspace.unsynced.see_all();
+    }
     match (name.as_slice(), args) {
         (b"help", []) => write_help(cx),
         (b"sleep", [seconds]) => sleep(cx, seconds),

@@ -3,7 +3,6 @@
 use crate::base::log;
 use crate::dispatch::rewriting::{self, RewriteRefusal};
 use crate::dispatch::saving::{self, SaveRefusal};
-use crate::persistence::state::Purpose;
 use crate::resp::CommandError;
 use crate::server::{Command, CommandResult, Handler, Outcome, ServerContext};
 use crate::spec::*;
@@ -57,7 +56,7 @@ fn bgsave(cx: &mut ServerContext<'_>) -> CommandResult {
         _ => return Err(CommandError::Syntax),
     };
     let persistence = &mut cx.server.persistence;
-    if persistence.is_running(Purpose::Rdb) {
+    if persistence.is_saving() {
         return Err(CommandError::err(IN_PROGRESS));
     }
     if persistence.running.is_some() {
@@ -84,7 +83,7 @@ fn bgsave(cx: &mut ServerContext<'_>) -> CommandResult {
 
 fn cancel(cx: &mut ServerContext<'_>) -> CommandResult {
     let persistence = &mut cx.server.persistence;
-    if persistence.is_running(Purpose::Rdb) {
+    if persistence.is_saving() {
         saving::cancel(cx.server);
         log::notice("Background saving will be aborted due to user request");
         cx.reply.simple("Background saving cancelled");

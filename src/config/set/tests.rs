@@ -42,6 +42,17 @@ fn refusals_read_as_those_of_redis() {
         ("latency-tracking-info-percentiles", "50 x", "Invalid latency-tracking-info-percentiles parameters"),
         ("notify-keyspace-events", "KEAq", "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."),
         ("daemonize", "yes", "can't set immutable config"),
+        (
+            "tls-expected-peer-name",
+            "  ",
+            "tls-expected-peer-name contains no usable name; use an empty string to disable it",
+        ),
+        (
+            "tls-expected-peer-name",
+            "a\tb",
+            "tls-expected-peer-name must not contain whitespace other than spaces separating names; use an empty string to \
+             disable it",
+        ),
         ("cluster-announce-hostname", "a_b", "Hostnames may only contain alphanumeric characters, hyphens or dots"),
         ("proc-title-template", "{foo}", "template format is invalid or contains unknown variables"),
         ("shutdown-on-sigterm", "save nosave", "shutdown options SAVE and NOSAVE can't be used simultaneously"),

@@ -22,6 +22,9 @@ pub enum Mode {
     TruncateTo(i64),
 }
 
+/// Bytes of a command's name that are looked at: no name that matters here is longer.
+const NAME_MAX: usize = 64;
+
 /// Where it is told, and who is asked.
 pub trait Console {
     /// Shows text; it brings its own line ends.
@@ -341,21 +344,44 @@ impl Scan {
         for index in 0..count {
             let len = self.number(b'$')?.saturating_add(2);
             self.mark = self.at;
-            let mut content = Vec::new();
-            let result = (&mut self.source).take(len).read_to_end(&mut content);
-            result.map_err(|error| Problem::At(self.mark, format!("Reading failed: {}", reason(&error))))?;
-            self.at += content.len() as u64;
-            if (content.len() as u64) < len {
-                let got = content.len();
+            let kept = if index == 0 { NAME_MAX } else { 0 };
+            let (content, end, got) = self
+                .pass(len, kept)
+                .map_err(|error| Problem::At(self.mark, format!("Reading failed: {}", reason(&error))))?;
+            self.at += got;
+            if got < len {
                 return Err(Problem::At(self.mark, format!("Expected to read {len} bytes, got {got} bytes")));
             }
-            self.line_end(&content[content.len() - 2..])?;
+            self.line_end(&end)?;
             if index == 0 {
-                content.truncate(content.len() - 2);
                 name = content;
+                name.truncate(usize::try_from(len - 2).unwrap_or(usize::MAX));
             }
         }
         Ok(name)
+    }
+
+    /// Passes over so many bytes, without keeping more than the first of them, `kept`, and the last two. Returns those, and how many
+    /// bytes there were.
+    fn pass(&mut self, len: u64, kept: usize) -> io::Result<(Vec<u8>, [u8; 2], u64)> {
+        let (mut first, mut last, mut got) = (Vec::new(), [0; 2], 0);
+        while got < len {
+            let bytes = match self.source.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                bytes => bytes?,
+            };
+            let bytes = &bytes[..bytes.len().min(usize::try_from(len - got).unwrap_or(usize::MAX))];
+            match bytes {
+                [] => break,
+                [only] => last = [last[1], *only],
+                [.., before, end] => last = [*before, *end],
+            }
+            first.extend_from_slice(&bytes[..bytes.len().min(kept - first.len())]);
+            let count = bytes.len();
+            self.source.consume(count);
+            got += count as u64;
+        }
+        Ok((first, last, got))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::persistence::rdb::load::{LoadError, LoadOptions, LoadReport, RdbLoade
 use crate::persistence::rdb::reader::Reader;
 
 use super::manifest::Manifest;
-use super::reader::{CommandReader, Stop};
+use super::reader::{ARGUMENT_MAX, CommandReader, Source, Stop};
 
 /// A file to load.
 #[derive(Clone, Debug)]
@@ -75,8 +75,29 @@ pub struct TornEnd {
     pub corrupt_max: u64,
 }
 
+/// A file on a disk, as its reader sees it.
+struct FileSource {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    len: u64,
+}
+
+impl Source for FileSource {
+    fn open_at(&self, offset: u64) -> std::io::Result<Box<dyn Read + Send>> {
+        self.disk.open_at(&self.path, offset)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.len
+    }
+}
+
 enum Current {
-    Rdb(Box<RdbSource>),
+    /// An RDB file in a file of so many bytes; commands may follow it.
+    Rdb {
+        source: Box<RdbSource>,
+        size: u64,
+    },
     Commands(CommandReader),
 }
 
@@ -86,6 +107,8 @@ pub struct AofSource {
     files: VecDeque<FileToLoad>,
     options: LoadOptions,
     torn_end: TornEnd,
+    /// No argument of a command is longer.
+    argument_max: u64,
     current: Option<(FileToLoad, Current)>,
     /// Bytes of files that are done.
     bytes_done: u64,
@@ -93,13 +116,21 @@ pub struct AofSource {
 }
 
 impl AofSource {
-    /// What these files hold, in this order.
-    pub fn new(disk: Arc<dyn Disk>, files: Vec<FileToLoad>, options: LoadOptions, torn_end: TornEnd) -> AofSource {
+    /// What these files hold, in this order. Arguments may be as long as the server lets clients send them (proto-max-bulk-len),
+    /// if that is more than usual.
+    pub fn new(
+        disk: Arc<dyn Disk>,
+        files: Vec<FileToLoad>,
+        options: LoadOptions,
+        torn_end: TornEnd,
+        bulk_max: u64,
+    ) -> AofSource {
         AofSource {
             disk,
             files: files.into(),
             options,
             torn_end,
+            argument_max: bulk_max.max(ARGUMENT_MAX),
             current: None,
             bytes_done: 0,
             report: LoadReport::default(),
@@ -117,23 +148,34 @@ impl AofSource {
         let mut head = Vec::new();
         self.disk.open(&file.path).and_then(|stream| stream.take(6).read_to_end(&mut head)).map_err(failed)?;
         let stream = self.disk.open(&file.path).map_err(failed)?;
+        let size = self.disk.size(&file.path).map_err(failed)?;
         if !head.starts_with(b"REDIS") && !head.starts_with(b"VALKEY") {
-            return Ok(Current::Commands(CommandReader::new(stream, Vec::new(), 0, name.clone())));
+            return Ok(Current::Commands(self.commands_of(file, size, (Vec::new(), stream), 0)));
         }
         log::notice(if name.contains(".base.") {
             "Reading RDB base file on AOF loading..."
         } else {
             "Reading RDB preamble from AOF file..."
         });
-        let size = self.disk.size(&file.path).map_err(failed)?;
         let loader = RdbLoader::new(Reader::of_stream(stream, Some(size)), self.options);
-        Ok(Current::Rdb(Box::new(RdbSource::new(loader))))
+        Ok(Current::Rdb { source: Box::new(RdbSource::new(loader)), size })
+    }
+
+    fn commands_of(
+        &self,
+        file: &FileToLoad,
+        len: u64,
+        read: (Vec<u8>, Box<dyn Read + Send>),
+        start: u64,
+    ) -> CommandReader {
+        let source = FileSource { disk: self.disk.clone(), path: file.path.clone(), len };
+        CommandReader::new(Arc::new(source), file.name.clone(), self.argument_max, read, start)
     }
 
     /// What comes next of a file, or None at its end.
     fn go_on(&mut self, file: &FileToLoad, current: Current) -> Option<Loaded> {
         match current {
-            Current::Rdb(mut source) => match source.next() {
+            Current::Rdb { mut source, size } => match source.next() {
                 Loaded::End(report) => {
                     self.report.keys_loaded += report.keys_loaded;
                     self.report.keys_expired += report.keys_expired;
@@ -146,12 +188,12 @@ impl AofSource {
                     let offset = loader.offset();
                     let (rest, stream) = loader.into_reader().into_rest();
                     let stream = stream.unwrap_or_else(|| Box::new(std::io::empty()));
-                    let reader = CommandReader::new(stream, rest, offset, file.name.clone());
+                    let reader = self.commands_of(file, size, (rest, stream), offset);
                     self.current = Some((file.clone(), Current::Commands(reader)));
                     Some(self.next())
                 }
                 loaded => {
-                    self.current = Some((file.clone(), Current::Rdb(source)));
+                    self.current = Some((file.clone(), Current::Rdb { source, size }));
                     Some(loaded)
                 }
             },
@@ -248,7 +290,7 @@ impl LoadSource for AofSource {
     fn bytes(&self) -> u64 {
         self.bytes_done
             + match &self.current {
-                Some((_, Current::Rdb(source))) => source.bytes(),
+                Some((_, Current::Rdb { source, .. })) => source.bytes(),
                 Some((_, Current::Commands(reader))) => reader.offset(),
                 None => 0,
             }

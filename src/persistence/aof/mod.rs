@@ -135,6 +135,10 @@ pub struct Aof {
     /// With appendfsync `always`, the next sync waits until so many clients wait for it, or until this time: whoever was just
     /// answered is about to write again.
     pub gathering: (usize, MonoTime),
+    /// Until then syncs count as slow, and no turn waits for its own.
+    pub slow_until: MonoTime,
+    /// For how many microseconds the next slow one makes it so.
+    pub sync_wait_pause_us: u64,
     /// Was something written since the last sync was asked for?
     pub unsynced: bool,
     /// When the last sync was asked for.
@@ -182,6 +186,8 @@ impl Default for Aof {
             synced_offset: 0,
             syncing_since: None,
             gathering: (0, MonoTime(0)),
+            slow_until: MonoTime(0),
+            sync_wait_pause_us: 0,
             unsynced: false,
             last_sync: MonoTime(0),
             last_retry: MonoTime(0),

@@ -28,12 +28,12 @@ pub struct CommandSink {
     db: Option<DbIndex>,
     /// Seconds since the epoch, if the time is to be noted at the head.
     timestamp: Option<i64>,
-    /// The code of libraries of functions, which come first.
+    /// The code of the libraries of functions, until it is written.
     functions: Vec<Vec<u8>>,
 }
 
 impl CommandSink {
-    /// A base that goes to `sink`, with these libraries of functions.
+    /// A base that goes to `sink`, with these libraries of functions, each by its code.
     pub fn new(sink: Box<dyn ByteSink>, timestamp: Option<i64>, functions: Vec<Vec<u8>>) -> CommandSink {
         CommandSink { sink, buffer: Vec::new(), written: 0, db: None, timestamp, functions }
     }
@@ -252,7 +252,7 @@ impl CommandSink {
 }
 
 impl PieceSink for CommandSink {
-    fn piece(&mut self, piece: &CutPiece, after_key: &mut dyn FnMut()) -> io::Result<()> {
+    fn piece(&mut self, piece: &mut CutPiece, after_key: &mut dyn FnMut()) -> io::Result<()> {
         self.begin();
         for (db, entry) in piece.iter() {
             if self.db != Some(db) {

@@ -4,8 +4,8 @@ use crate::base::{crc, lzf};
 use crate::storage::listpack::{self, Element};
 use crate::storage::quicklist::NodeRef;
 use crate::storage::stream::{ConsumerGroup, Stream, StreamId};
-use crate::storage::{Encoding, EntryRef, Object, Type, Value, packed};
-use crate::types::hash::{HashRef, next_field_expiry};
+use crate::storage::{Encoding, EntryCopy, EntryRef, Object, Type, Value, packed};
+use crate::types::hash::{Field, HashRef, next_field_expiry};
 use crate::types::set::SetRef;
 use crate::types::stream;
 use crate::types::zset::{Direction, ZsetRef};
@@ -113,6 +113,32 @@ pub fn value(out: &mut impl Out, entry: EntryRef<'_>, kind: u8, compression: Com
         Type::Set => writer.set(entry, kind),
         Type::Zset => writer.zset(entry, kind),
         Type::Hash => writer.hash(entry, kind),
+    }
+}
+
+/// As `value`, of an entry that is not needed any more: a large value is freed part by part as it is written, so that whoever goes
+/// on changing the original does not copy what is on the disk already.
+pub fn value_of_copy(out: &mut impl Out, copy: &mut EntryCopy<'_>, kind: u8, compression: Compression) {
+    let entry = copy.entry();
+    let is_dict = entry.encoding() == Encoding::Dict;
+    let (type_, soonest) = (entry.type_(), next_field_expiry(entry).unwrap_or(0));
+    if !is_dict && entry.encoding() != Encoding::Tree {
+        return value(out, entry, kind, compression);
+    }
+    let mut writer = Writer { out, compression };
+    match copy.take_object() {
+        Some(Object::Dict(dict)) => {
+            writer.elements_head(kind, soonest, dict.len());
+            dict.consume(|field| match type_ {
+                Type::Set => writer.member(field.field),
+                _ => writer.field(Field::from(field), kind, soonest),
+            });
+        }
+        Some(Object::Zset(zset)) => {
+            writer.len(zset.len());
+            zset.consume_backward(|score, member| writer.scored(Element::Str(member), score));
+        }
+        _ => writer.len(0),
     }
 }
 
@@ -241,11 +267,8 @@ impl<O: Out> Writer<'_, O> {
                 packed::iter(bytes).filter_map(|item| item.element()).for_each(|member| self.element(member));
             }
             Some(SetRef::Dict(dict)) => {
-                self.len(dict.len() as u64);
-                for field in dict.iter() {
-                    self.string(field.field);
-                    self.out.spill();
-                }
+                self.elements_head(kind, 0, dict.len());
+                dict.iter().for_each(|field| self.member(field.field));
             }
             None => self.len(0),
         }
@@ -256,11 +279,7 @@ impl<O: Out> Writer<'_, O> {
         if kind == code::ZSET_2 {
             self.len(zset.len() as u64);
             // The greatest first, as Redis does: a reader that builds a list then always adds at its head.
-            for (member, score) in zset.range(0..zset.len(), Direction::Backward) {
-                self.element(member);
-                self.out.buffer().extend_from_slice(&score.to_le_bytes());
-                self.out.spill();
-            }
+            zset.range(0..zset.len(), Direction::Backward).for_each(|(member, score)| self.scored(member, score));
             return;
         }
         let mut bytes = listpack::EMPTY.to_vec();
@@ -291,24 +310,42 @@ impl<O: Out> Writer<'_, O> {
                 self.blob(&bytes);
             }
             _ => {
-                if kind == code::HASH_METADATA {
-                    self.out.buffer().extend_from_slice(&soonest.to_le_bytes());
-                }
-                self.len(hash.len() as u64);
-                for field in hash.iter() {
-                    if kind == code::HASH_METADATA {
-                        // Relative to the soonest, plus one: zero means none.
-                        self.len(field.expire_at.map_or(0, |at| (at - soonest).max(0) as u64 + 1));
-                    }
-                    self.element(field.name);
-                    self.element(field.value);
-                    if kind == code::HASH_2 {
-                        self.out.buffer().extend_from_slice(&field.expire_at.unwrap_or(-1).to_le_bytes());
-                    }
-                    self.out.spill();
-                }
+                self.elements_head(kind, soonest, hash.len());
+                hash.iter().for_each(|field| self.field(field, kind, soonest));
             }
         }
+    }
+
+    /// What comes before the elements of a table of fields or members.
+    fn elements_head(&mut self, kind: u8, soonest: i64, len: usize) {
+        if kind == code::HASH_METADATA {
+            self.out.buffer().extend_from_slice(&soonest.to_le_bytes());
+        }
+        self.len(len as u64);
+    }
+
+    fn member(&mut self, member: &[u8]) {
+        self.string(member);
+        self.out.spill();
+    }
+
+    fn scored(&mut self, member: Element<'_>, score: f64) {
+        self.element(member);
+        self.out.buffer().extend_from_slice(&score.to_le_bytes());
+        self.out.spill();
+    }
+
+    fn field(&mut self, field: Field<'_>, kind: u8, soonest: i64) {
+        if kind == code::HASH_METADATA {
+            // Relative to the soonest, plus one: zero means none.
+            self.len(field.expire_at.map_or(0, |at| (at - soonest).max(0) as u64 + 1));
+        }
+        self.element(field.name);
+        self.element(field.value);
+        if kind == code::HASH_2 {
+            self.out.buffer().extend_from_slice(&field.expire_at.unwrap_or(-1).to_le_bytes());
+        }
+        self.out.spill();
     }
 }
 

@@ -16,7 +16,7 @@ use crate::base::time::UnixMillis;
 use crate::base::{crc, lzf};
 use crate::keyspace::{CutPiece, CutSize, DbIndex, KeyspacePolicy, lru};
 use crate::persistence::snapshot::PieceSink;
-use crate::storage::EntryRef;
+use crate::storage::EntryCopy;
 
 use super::encode::{self, Compression, Form, Out};
 use super::{
@@ -182,7 +182,8 @@ impl RdbWriter {
         self.db = Some(db);
     }
 
-    fn entry(&mut self, entry: EntryRef<'_>) {
+    fn entry(&mut self, copy: &mut EntryCopy<'_>) {
+        let entry = copy.entry();
         if let Some(at) = entry.expire_at() {
             self.buffer.push(opcode::EXPIRE_MS);
             self.buffer.extend_from_slice(&at.to_le_bytes());
@@ -202,19 +203,19 @@ impl RdbWriter {
         self.buffer.push(kind);
         let compression = self.options.compression;
         encode::string(self, entry.key(), compression);
-        encode::value(self, entry, kind, compression);
+        encode::value_of_copy(self, copy, kind, compression);
         self.spill();
     }
 }
 
 impl PieceSink for RdbWriter {
-    fn piece(&mut self, piece: &CutPiece, after_key: &mut dyn FnMut()) -> io::Result<()> {
+    fn piece(&mut self, piece: &mut CutPiece, after_key: &mut dyn FnMut()) -> io::Result<()> {
         self.begin();
-        for (db, entry) in piece.iter() {
+        for (db, mut copy) in piece.iter_mut() {
             if self.db != Some(db) {
                 self.select(db);
             }
-            self.entry(entry);
+            self.entry(&mut copy);
             after_key();
         }
         self.outcome()

@@ -25,7 +25,7 @@ impl Table {
         self.cutting = false;
     }
 
-    /// Returns the bytes of what was shown.
+    /// Returns the bytes of what was shown, with those of long strings that a copy shares.
     fn walk_bucket(&mut self, segment: SegmentPtr, index: usize, visit: &mut impl FnMut(EntryRef<'_>)) -> usize {
         let mut shown = 0;
         // SAFETY: the segment is live and exclusively held by `&mut self`.
@@ -37,7 +37,7 @@ impl Table {
             if entry.read().is_taken() {
                 entry.set_taken(false);
             } else {
-                shown += entry.read().used();
+                shown += entry.read().used() + entry.read().shared_bytes();
                 visit(entry.read());
             }
         }

@@ -242,3 +242,112 @@ fn a_save_that_is_cancelled_while_its_end_is_written_leaves_no_file() {
     node.turn();
     assert!(node.host.disk.clone().names().is_empty(), "{:?}", node.host.disk.clone().names());
 }
+
+#[test]
+fn a_save_right_after_a_cancelled_one_is_in_progress_at_once() {
+    let mut node = TestNode::new(&[("save", ""), ("enable-debug-command", "yes")]);
+    run(&mut node, "> DEBUG POPULATE 20000\nOK");
+    // Each look at the clock takes longer than a slice, so that the walk is one step a turn.
+    node.host.tick_us.set(300);
+    node.host.holds_jobs.set(true);
+    run(
+        &mut node,
+        "
+        > BGSAVE
+        Background saving started
+        > BGSAVE CANCEL
+        Background saving cancelled
+        > BGSAVE
+        Background saving started
+        > BGSAVE
+        (error) ERR Background save already in progress
+        > BGSAVE SCHEDULE
+        (error) ERR Background save already in progress
+        ",
+    );
+    assert!(node.node.server.persistence.rdb_waits, "the walk of the first is not at its end");
+    assert!(node.ask("INFO persistence").contains("rdb_bgsave_in_progress:1"));
+    node.host.tick_us.set(0);
+    node.host.holds_jobs.set(false);
+    node.advance_ms(20);
+    let text = node.ask("INFO persistence");
+    assert!(text.contains("rdb_bgsave_in_progress:0") && text.contains("rdb_saves:1"), "{text}");
+    assert!(saved(&node).len() > 20_000);
+    // One that waits can be cancelled too.
+    node.host.tick_us.set(300);
+    run(
+        &mut node,
+        "
+        > BGSAVE
+        Background saving started
+        > BGSAVE CANCEL
+        Background saving cancelled
+        > BGSAVE
+        Background saving started
+        > BGSAVE CANCEL
+        Background saving cancelled
+        > BGSAVE CANCEL
+        (error) ERR Background saving is currently not in progress or scheduled
+        ",
+    );
+}
+
+#[test]
+fn a_save_that_a_hanging_disk_would_make_too_dear_is_given_up() {
+    // Strings that are copied, and longer ones that are held.
+    for bytes in [10_000, 40_000] {
+        let mut node = TestNode::new(&[("save", ""), ("rdbcompression", "no")]);
+        let bound = 16 << 20;
+        node.node.server.persistence.copies_max = bound;
+        let keys = (24 << 20) / bytes;
+        let set = |node: &mut TestNode, key: usize, byte: u8| {
+            let argv = [b"SET".to_vec(), format!("k{key}").into_bytes(), vec![byte; bytes]];
+            node.send("a", &encode(&argv));
+            assert_eq!(node.read("a").as_deref(), Some("OK"));
+        };
+        (0..keys).for_each(|key| set(&mut node, key, b'1'));
+        node.host.holds_jobs.set(true);
+        assert_eq!(node.ask("BGSAVE"), "Background saving started");
+        let mut most = 0;
+        for key in 0..keys {
+            set(&mut node, key, b'2');
+            most = most.max(node.node.server.keyspace.cut_bytes_held());
+        }
+        let near = bound - (1 << 20)..bound + (1 << 20);
+        assert!(near.contains(&most), "{most} bytes are held for a disk that hangs");
+        let text = node.ask("INFO persistence");
+        assert!(text.contains("rdb_bgsave_in_progress:0") && text.contains("rdb_last_bgsave_status:err"), "{text}");
+        node.host.holds_jobs.set(false);
+        node.advance_ms(10);
+        assert_eq!(node.node.server.keyspace.cut_bytes_held(), 0);
+        assert_eq!(node.ask("BGSAVE"), "Background saving started");
+        (0..100).for_each(|_| node.turn());
+        assert!(node.ask("INFO persistence").contains("rdb_last_bgsave_status:ok"));
+    }
+}
+
+#[test]
+fn no_snapshot_begins_before_what_another_copied_is_written_or_dropped() {
+    let mut node = TestNode::new(&[("save", ""), ("appendonly", "no")]);
+    let value = "v".repeat(10_000);
+    for key in 0..2000 {
+        assert_eq!(node.ask(&format!("SET k{key} {value}")), "OK");
+    }
+    node.host.holds_jobs.set(true);
+    assert_eq!(node.ask("BGSAVE"), "Background saving started");
+    (0..200).for_each(|_| node.turn());
+    assert_eq!(node.ask("BGSAVE CANCEL"), "Background saving cancelled");
+    for (request, reply) in
+        [("BGSAVE", "Background saving started"), ("BGREWRITEAOF", "Background append only file rewriting scheduled")]
+    {
+        assert_eq!(node.ask(request), reply);
+        (0..200).for_each(|_| node.turn());
+        assert!(node.node.server.persistence.running.is_none(), "{request}");
+    }
+    assert!(node.ask("INFO persistence").contains("rdb_bgsave_in_progress:1"));
+    node.host.holds_jobs.set(false);
+    node.advance_ms(100);
+    let text = node.ask("INFO persistence");
+    assert!(text.contains("rdb_saves:1") && text.contains("aof_rewrites:1"), "{text}");
+    assert_eq!(node.ask("SAVE"), "OK");
+}

@@ -1,0 +1,72 @@
+//! Bounds on what functions of ours do for a script. Lua's own instructions are counted by its hook; a few bytes of a script can
+//! make one of our functions walk a table that holds itself over and over, or repeat a long string without end. Such functions
+//! count their steps, stand still every so often as the script itself does, and build no more than so much.
+
+use mlua::{Error, Function, Lua, Result};
+
+use super::engine::Mode;
+use super::raise::{Raised, fail};
+
+/// Bytes that are built at once, at most, and where this is looked at first.
+const BUILT_MAX: usize = 1 << 30;
+const LOOKED_AT: usize = 1 << 20;
+/// Steps between two ticks.
+const TICK_STEPS: u32 = 100_000;
+
+/// How much memory a Lua state may use.
+struct MemoryMax(usize);
+
+/// Notes how much memory a Lua state may use.
+pub(super) fn set_memory_max(lua: &Lua, bytes: usize) {
+    lua.set_app_data(MemoryMax(bytes));
+}
+
+/// Bytes that may be built at once: a string, a reply, the arguments of a command. No more than the state itself may use.
+pub(super) fn built_max(lua: &Lua) -> usize {
+    lua.app_data_ref::<MemoryMax>().map_or(BUILT_MAX, |max| max.0.min(BUILT_MAX))
+}
+
+/// The steps of one function.
+pub(super) struct Bounds<'a> {
+    lua: &'a Lua,
+    steps: u32,
+}
+
+impl<'a> Bounds<'a> {
+    pub(super) fn new(lua: &'a Lua) -> Bounds<'a> {
+        Bounds { lua, steps: 0 }
+    }
+
+    /// Counts a step.
+    ///
+    /// # Errors
+    /// The script was killed.
+    #[inline]
+    pub(super) fn step(&mut self) -> Result<()> {
+        self.steps += 1;
+        if self.steps < TICK_STEPS { Ok(()) } else { self.tick() }
+    }
+
+    /// Counts a step of one who has built so many bytes by now.
+    ///
+    /// # Errors
+    /// The script was killed, or these are too many.
+    #[inline]
+    pub(super) fn step_of(&mut self, built: usize) -> Result<()> {
+        if built > LOOKED_AT && built > built_max(self.lua) {
+            return fail(self.lua, "resulting string too large");
+        }
+        self.step()
+    }
+
+    #[cold]
+    fn tick(&mut self) -> Result<()> {
+        self.steps = 0;
+        let tick: Function = self.lua.named_registry_value("russet.tick")?;
+        tick.call::<()>(())?;
+        match self.lua.app_data_ref::<Mode>().and_then(|mode| mode.killed()) {
+            Some(why) => Err(Error::external(Raised::Table { err: why.into(), is_counted: false })),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Scripts that want more than there is, or go on without end inside of one function: each ends in an error, in bounded memory,
+//! and the next script finds all as before.
+
+use russet::scripting::{End, Engine, Kind, Random, Run, Step, Versions};
+
+/// What the Lua state may use here, so that trying costs little.
+const MEMORY_MAX: usize = 6 << 20;
+/// Ticks that a script gets until it is killed.
+const TICKS_MAX: u32 = 100;
+
+fn engine() -> Engine {
+    let versions = Versions { redis: "7.4.0", server: "0.1.0", server_name: "russet" };
+    Engine::new(Kind::Eval, MEMORY_MAX, versions, Random::default()).expect("room for a state")
+}
+
+fn run(engine: &mut Engine, script: &str) -> Result<Vec<u8>, String> {
+    let slot = engine.compile(script.as_bytes()).map_err(|why| String::from_utf8_lossy(&why).into_owned())?;
+    let mut step =
+        engine.start(Run { slot, id: b"s".to_vec(), keys: Vec::new(), args: Vec::new(), proto: Default::default() });
+    for ticks in 0.. {
+        step = match step {
+            Step::End(End::Reply(reply)) => return Ok(reply),
+            Step::End(End::Failed { line, .. }) => return Err(String::from_utf8_lossy(&line).into_owned()),
+            Step::End(other) => panic!("{script}: {other:?}"),
+            Step::Call(call) => {
+                let bytes: usize = call.argv.iter().map(Vec::len).sum();
+                assert!(bytes <= MEMORY_MAX, "{script}: a command of {bytes} bytes");
+                engine.answer(b"+OK\r\n".to_vec())
+            }
+            Step::MayCall(_) => engine.permit(Ok(true)),
+            Step::Tick if ticks < TICKS_MAX => engine.go_on(),
+            Step::Tick => engine.kill("ERR killed"),
+        };
+    }
+    unreachable!("the loop ends with the script")
+}
+
+/// Runs scripts that must end with an error in which this stands.
+fn fail(scripts: &[&str], why: &str) {
+    let mut engine = engine();
+    for script in scripts {
+        match run(&mut engine, script) {
+            Ok(reply) => panic!("{script}: {}", String::from_utf8_lossy(&reply[..reply.len().min(200)])),
+            Err(error) => assert!(error.contains(why), "{script}: {error}"),
+        }
+        assert_eq!(run(&mut engine, "return #KEYS+#ARGV"), Ok(b":0\r\n".to_vec()), "after {script}");
+        assert!(engine.used_memory() < MEMORY_MAX, "after {script}");
+    }
+}
+
+#[test]
+fn strings_that_are_too_long_are_not_made() {
+    fail(
+        &[
+            "return ('x'):rep(2^40)",
+            "return ('x'):rep(1e5):gsub('x',('y'):rep(1e6))",
+            "return ('x'):rep(1e5):gsub('',function() return ('y'):rep(1e6) end)",
+            "local s=('x'):rep(2^20) return struct.pack(('s'):rep(100),s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s,s)",
+            "return struct.pack('c2147483647','x')",
+        ],
+        "",
+    );
+    fail(
+        &[
+            "local s='x' while true do s=s..s end",
+            "local t={} for i=1,1e5 do t[i]=('x'):rep(1e4) end return table.concat(t)",
+            "local s=('x'):rep(1e6) local t={} for i=1,1e5 do t[i]=s end return table.concat(t)",
+            "local s=('%s'):rep(100) local a={} for i=1,100 do a[i]=('x'):rep(1e6) end return string.format(s,unpack(a))",
+            "local t={} while true do t[#t+1]={} end",
+            "local t={} for i=1,1e9 do t[i]=i..'' end",
+            "local f=function() end local t=setmetatable({},{__index=function(t,k) t[k]=('x'):rep(1000)..k return t[k+1] end}) return t[1]",
+        ],
+        "",
+    );
+}
+
+#[test]
+fn tables_that_hold_one_another_do_not_grow_without_end() {
+    let doubled = "local t={1} for i=1,40 do t={t,t} end";
+    fail(&[&format!("{doubled} return t")], "ERR The reply of the script is too long");
+    fail(&[&format!("{doubled} return cjson.encode(t)")], "resulting string too large");
+    fail(
+        &[
+            "local t={} for i=1,1000 do t[i]=i end for d=1,8 do local u={} for i=1,1000 do u[i]=t end t=u end return cmsgpack.pack(t)",
+            "local s=('x'):rep(1e6) local t={} for i=1,1e5 do t[i]=s end return cjson.encode(t)",
+            "local t={} t.map={[t]=t} return {t,t}",
+        ],
+        "",
+    );
+    fail(
+        &["local s=('x'):rep(1e6) local t={} for i=1,1e5 do t[i]=s end return t"],
+        "ERR The reply of the script is too long",
+    );
+}
+
+#[test]
+fn what_nests_itself_has_an_end() {
+    fail(
+        &[
+            "local function f() return 1+f() end return f()",
+            "local t=setmetatable({},{}) getmetatable(t).__index=t return t.x.y",
+            "local t=setmetatable({},{__index=function(t,k) return t[k] end}) return t.x",
+            "local t=setmetatable({},{__eq=function(a,b) return a==b end}) return t==setmetatable({},getmetatable(t))",
+            "local t=setmetatable({},{__concat=function(a,b) return a..b end}) return t..t",
+            "local t=setmetatable({},{__call=function(t) return t()+1 end}) return t()",
+            "local t={} for i=1,1e5 do t=setmetatable({},{__index=t}) end return t.x.y",
+            "local t setmetatable({},{__newindex=function(s,k,v) s[k]=v end}).x=1",
+            "error(setmetatable({},{__tostring=function(t) return tostring(t) end}))",
+            "return tostring(setmetatable({},{__tostring=function(t) return tostring(t) end}))",
+            "local function f() local ok,e=pcall(f) error(e) end f()",
+            "return xpcall(function() error('x') end,function(e) error(e) end) and 1 or error('y')",
+            "local c c=coroutine.create(function() return coroutine.resume(c) end) error(tostring(coroutine.resume(c)))",
+            "local function f() return coroutine.wrap(f)() end return f()",
+            "local function f() return coroutine.wrap(function() f() error('x') end)() end f()",
+            "coroutine.yield(1)",
+            "local c=coroutine.wrap(function() redis.call('PING') coroutine.yield(redis.call('PING')) error('end') end) c() c()",
+            "return ('x'):rep(1000):gsub('x',function() return ('x'):gsub('x',function() error('deep') end) end)",
+            "local function f(s) return s:gsub('x',f) end return f('x')",
+            "return ('x'):rep(1e5):find(('x?'):rep(1e5)..'y')",
+            "return ('('):rep(1e5):find(('%('):rep(100)..('('):rep(1e5))",
+            "local s=('['):rep(1e6) cjson.decode_max_depth(1e9) return cjson.decode(s)",
+            "local t={} t[1]=t cjson.encode_max_depth(1e9) return cjson.encode(t)",
+            "return cmsgpack.unpack(('\\145'):rep(1e6))",
+            "return cmsgpack.unpack(('\\129'):rep(1e6))",
+            "return cmsgpack.unpack('\\221\\255\\255\\255\\255')",
+            "return cmsgpack.unpack('\\219\\255\\255\\255\\255x')",
+            "return {unpack({},1,1e7)}",
+            "return select('#',unpack({},1,1e7))",
+            "return loadstring(('('):rep(1e5)..'1'..(')'):rep(1e5))()",
+            "return loadstring('return '..('{'):rep(1e4))()",
+            "local s='x' for i=1,300 do s='local a'..i..'='..s..' ' end return loadstring(s)()",
+            "return loadstring(('local a '):rep(300))()",
+            "table.sort({3,1,2,5,4,6,7,8,9,10},function() return true end) error('done')",
+            "local t={} for i=1,1e5 do t[i]=i%7 end table.sort(t,function(a,b) error('compare') end)",
+        ],
+        "",
+    );
+}
+
+#[test]
+fn a_script_without_end_is_killed_whatever_it_does() {
+    fail(
+        &[
+            "while true do end",
+            "while true do pcall(function() while true do end end) end",
+            "while true do pcall(pcall,error) end",
+            "while true do pcall(redis.call,'PING') end",
+            "repeat local ok=pcall(function() error({}) end) until false",
+            "while true do xpcall(function() while true do end end,function() while true do end end) end",
+            "local c=coroutine.wrap(function() while true do coroutine.yield() end end) while true do c() end",
+            "local c=coroutine.create(function() while true do pcall(coroutine.yield) end end) while true do coroutine.resume(c) end",
+            "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
+            "local function f() return f() end return f()",
+            "local t=setmetatable({},{__lt=function() while true do end end}) return t<t",
+            "for i=1,math.huge do end",
+            "for i=1,0,0 do end while true do end",
+            "while true do collectgarbage('step') end",
+            "while true do loadstring('return 1')() end",
+            "while true do load(function() return nil end) end",
+            "load(function() return ' ' end)",
+            "while true do (' '):rep(100):gsub(' ',function() end) end",
+            "return ('a'):rep(30):find(('a*'):rep(30)..'b')",
+            "return ('a'):rep(1e4):find('.-.-.-.-.-.-.-.-b')",
+            "table.sort(setmetatable({1,2,3},{}),function() while true do end end)",
+            "while true do cjson.decode('[1,2,3]') end",
+            "while true do redis.sha1hex('x') end",
+        ],
+        "killed",
+    );
+}
+
+#[test]
+fn code_that_is_compiled_already_is_not_taken() {
+    fail(
+        &[
+            "return loadstring(string.dump(function() return 1 end))()",
+            "return assert(loadstring('\\27Lua'))()",
+            "return assert(load(function() return '\\27Lua\\81' end))()",
+            "local d=string.dump(function() end) local i=0 return assert(load(function() i=i+1 return d:sub(i,i) end))()",
+        ],
+        "",
+    );
+    let mut engine = engine();
+    assert!(engine.compile(b"\x1bLua").is_err());
+    assert_eq!(run(&mut engine, "return type(loadstring('\\27Lua'))"), Ok(b"$3\r\nnil\r\n".to_vec()));
+}
+
+#[test]
+fn numbers_and_formats_out_of_bounds_are_refused() {
+    fail(
+        &[
+            "return string.format('%999d',1)",
+            "return string.format('%.999f',1)",
+            "return string.format('%99999999999999999999s','x')",
+            "return string.format('%')",
+            "return string.format('%y',1)",
+            "return string.format('%c%c')",
+            "return struct.unpack('i99',('x'):rep(99))",
+            "return struct.unpack('c0','x')",
+            "return struct.unpack('!3i4','xxxxxxxx')",
+            "return struct.pack('i99999999999',1)",
+            "return math.random(0)",
+            "return bit.tohex('x')",
+            "return cjson.decode('1e99999999999999999999x')",
+            "return cjson.decode('\"\\\\ud800')",
+            "return ('x'):byte(1,-1e9,{}) + {}",
+            "return table.concat({{}},',')",
+            "return table.concat({},'x',1,1e9)",
+            "return redis.call()",
+            "return redis.call({})",
+            "return redis.call(unpack({},1,7000))",
+            "return redis.error_reply({})+1",
+            "return redis.setresp(4)",
+            "redis.log(99,'x')",
+            "return tonumber('z',99)",
+            "return setmetatable(_G,{})",
+            "return rawset(_G,'x',1)",
+            "return getmetatable('').__index.rep()",
+            "string.rep=1",
+        ],
+        "",
+    );
+}
