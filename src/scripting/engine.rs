@@ -385,12 +385,15 @@ fn live(
         let mut end = End::Done;
         let mut uncollected = 0;
         loop {
-            if matches!(order, Order::Compile { .. } | Order::Run(_) | Order::Load(_)) {
-                uncollected += 1;
-                if uncollected >= COLLECT_EVERY {
-                    uncollected = 0;
-                    collect_some(&lua);
-                }
+            uncollected += match order {
+                Order::Compile { .. } | Order::Run(_) => 1,
+                // A library leaves all of its code behind.
+                Order::Load(_) => 2,
+                _ => 0,
+            };
+            if uncollected >= COLLECT_EVERY {
+                uncollected = 0;
+                collect_some(&lua);
             }
             order = match order {
                 Order::Stop => return Ok(()),
