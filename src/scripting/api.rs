@@ -9,7 +9,7 @@ use crate::resp::Proto;
 
 use super::engine::{Call, Mode, Registration, Versions};
 use super::raise::{self, Raised, error_table, fail_table, integer_arg, number_arg, string_arg};
-use super::{bit, bounds, cjson, cmsgpack, convert, functions, patterns, structs};
+use super::{bit, bounds, cjson, cmsgpack, convert, functions, patterns, structs, tables};
 
 const REPL_AOF: i64 = 1;
 const REPL_REPLICA: i64 = 2;
@@ -34,6 +34,7 @@ pub(super) fn natives(lua: &Lua, versions: Versions) -> Result<Table> {
         })?,
     )?;
     native.raw_set("string", patterns::library(lua)?)?;
+    native.raw_set("concat", lua.create_function(tables::concat)?)?;
     native.raw_set("bit", bit::library(lua)?)?;
     native.raw_set("struct", structs::library(lua)?)?;
     native.raw_set("cmsgpack", cmsgpack::library(lua)?)?;

@@ -16,6 +16,7 @@ mod patterns;
 mod raise;
 pub mod shebang;
 pub mod structs;
+mod tables;
 
 pub use cache::{ScriptCache, Sha};
 pub use engine::{Call, End, Engine, Kind, Run, Step, Versions};
