@@ -64,7 +64,7 @@ pub(super) fn call(
     let mut refusable = None;
     if server.keyspace.unsynced.is_active() && mode != Mode::Script {
         server.keyspace.unsynced.take_seen();
-        refusable = server.persistence.aof.refusal().map(|_| client.out.mark());
+        refusable = server.persistence.aof.refusal().filter(|_| !muted).map(|_| client.out.mark());
     }
     let mut dirty_before = server.keyspace.dirty;
     server.keyspace.now = server.now.unix();
@@ -162,8 +162,8 @@ pub(super) fn call(
             client.write_offset = server.propagation.offset();
         }
     }
-    // Of a transaction each command has a reply of its own.
-    let is_told = mode != Mode::Script && !refused && !matches!(called, Called::RunQueued);
+    // Of a transaction each command has a reply of its own, and what nobody reads waits for nothing.
+    let is_told = mode != Mode::Script && !refused && (wrote || !muted) && !matches!(called, Called::RunQueued);
     if server.keyspace.unsynced.is_active() && is_told {
         appending::hold_reply(server, place, position, wrote);
     }

@@ -98,7 +98,7 @@ fn try_begin(server: &mut Server) -> Result<(), String> {
         Box::new(RdbWriter::new(saving::rdb_options(server, size.clone(), true), Box::new(file)))
     } else {
         let now = server.config.aof_timestamp_enabled.then_some(server.now.unix().seconds());
-        Box::new(CommandSink::new(Box::new(file), now))
+        Box::new(CommandSink::new(Box::new(file), now, server.scripting.libraries.codes()))
     };
     let dirty = server.keyspace.dirty;
     let started = server.now.mono;

@@ -157,7 +157,7 @@ pub fn rdb_options(server: &Server, size: CutSize, is_aof_base: bool) -> RdbOpti
         },
         compression: if config.rdbcompression { Compression::Lzf } else { Compression::None },
         checksum: config.rdbchecksum,
-        functions: server.scripting.libraries.iter().map(|library| library.code.clone()).collect(),
+        functions: server.scripting.libraries.codes(),
         aux: vec![
             version,
             ("redis-bits", number(usize::BITS as usize)),

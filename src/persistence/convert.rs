@@ -74,10 +74,11 @@ pub fn load_options(seed: HashSeed, databases: usize, now: UnixMillis) -> LoadOp
     }
 }
 
-/// How the keys of a file with this report are written. The AUX fields are the caller's.
+/// How the keys of a file with this report are written. The AUX fields, and the code of libraries of functions, are the caller's.
 pub fn rdb_options(
     form: Form,
     aux: Vec<(&'static str, Vec<u8>)>,
+    functions: Vec<Vec<u8>>,
     size: CutSize,
     report: &LoadReport,
     now: UnixMillis,
@@ -91,7 +92,6 @@ pub fn rdb_options(
         (_, true) => AccessNote::Idle,
         _ => AccessNote::None,
     };
-    let functions = report.functions.clone();
     RdbOptions { form, compression: Compression::Lzf, checksum: true, aux, functions, size, access, policy, now }
 }
 

@@ -155,6 +155,7 @@ fn convert_files(input: &Path, output: &Path, form: Option<Form>, seed: u64) -> 
     let (files, bytes) = convert::files_of(&RealDisk, input).map_err(failed)?;
     let mut node = node(seed).map_err(|error| reason(&error))?;
     let report = load(&mut node, files, bytes).map_err(failed)?;
+    let functions = node.server.scripting.libraries.codes();
     let (keyspace, now) = (&mut node.server.keyspace, node.server.now.unix());
     let size = keyspace.begin_cut();
     if form == Some(Form::Redis70) && size.has_field_expiry {
@@ -183,8 +184,10 @@ fn convert_files(input: &Path, output: &Path, form: Option<Form>, seed: u64) -> 
     temp.push(".temp");
     let sink = FileSink::new(Arc::new(RealDisk), Path::new(&temp), output, true, Arc::new(|| {}));
     let mut writer: Box<dyn PieceSink> = match form {
-        Some(form) => Box::new(RdbWriter::new(convert::rdb_options(form, aux, size, &report, now), Box::new(sink))),
-        None => Box::new(CommandSink::new(Box::new(sink), None)),
+        Some(form) => {
+            Box::new(RdbWriter::new(convert::rdb_options(form, aux, functions, size, &report, now), Box::new(sink)))
+        }
+        None => Box::new(CommandSink::new(Box::new(sink), None, functions)),
     };
     let written = convert::write(keyspace, &mut *writer, &mut |keys| bar.set_position(keys));
     bar.finish_and_clear();

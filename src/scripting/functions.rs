@@ -120,6 +120,11 @@ impl Libraries {
         self.libraries.values()
     }
 
+    /// The code of each, as files hold it.
+    pub fn codes(&self) -> Vec<Vec<u8>> {
+        self.iter().map(|library| library.code.clone()).collect()
+    }
+
     /// How many libraries there are.
     pub fn len(&self) -> usize {
         self.libraries.len()

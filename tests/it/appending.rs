@@ -331,6 +331,25 @@ fn a_rewrite_goes_on_beside_commands_and_can_be_interrupted_anywhere() {
 }
 
 #[test]
+fn libraries_of_functions_are_part_of_a_base() {
+    for preamble in ["yes", "no"] {
+        let lines = [YES, ("aof-use-rdb-preamble", preamble)];
+        let mut node = start(&lines);
+        run(
+            &mut node,
+            "
+            > FUNCTION LOAD \"#!lua name=lib\\nserver.register_function('f', function() return 7 end)\"
+            lib
+            > BGREWRITEAOF
+            Background append only file rewriting started
+            ~ 20
+            ",
+        );
+        assert_eq!(found_on(node.host.disk.after_crash(), &lines).ask("FCALL f 0"), "(int) 7", "{preamble}");
+    }
+}
+
+#[test]
 fn what_was_acknowledged_survives_a_crash_at_any_moment() {
     for seed in 0..30 {
         let mut rng = Rng::new(seed);

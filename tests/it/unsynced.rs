@@ -376,6 +376,16 @@ fn a_key_whose_time_comes_while_the_disk_is_full_is_not_said_to_be_gone() {
 }
 
 #[test]
+fn who_wants_no_reply_reads_no_refusal() {
+    let mut node = full();
+    let requests = ["CLIENT REPLY SKIP", "GET k", "CLIENT ID", "CLIENT REPLY OFF", "GET k", "CLIENT REPLY ON"];
+    let bytes: Vec<u8> = requests.iter().flat_map(|text| encode(&split_args(text.as_bytes()).expect("one"))).collect();
+    node.send("b", &bytes);
+    let read: Vec<String> = std::iter::from_fn(|| node.read("b")).collect();
+    assert!(matches!(read.as_slice(), [number, ok] if number.starts_with("(int)") && ok == "OK"), "{read:?}");
+}
+
+#[test]
 fn the_server_can_be_ended_while_the_disk_is_full() {
     let mut node = full();
     assert_eq!(ask(&mut node, "b", "SHUTDOWN NOSAVE"), None);

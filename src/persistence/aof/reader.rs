@@ -10,6 +10,8 @@ const BATCH_COMMANDS: usize = 256;
 const BATCH_BYTES: usize = 128 * 1024;
 /// How much is read at a time.
 const STEP_BYTES: usize = 256 * 1024;
+/// Of what was read already, so much is looked through for the end of a transaction before the file is opened once more.
+const AHEAD_BYTES: usize = 32 * 1024;
 /// Longest line that holds a number; longest that is passed over.
 const LINE_MAX: usize = 128;
 const NOTE_MAX: usize = 64 * 1024;
@@ -224,7 +226,8 @@ impl CommandReader {
 
     /// Reads to the end of the transaction in hand, and forgets what it read.
     fn look_ahead(&self) -> Result<(), Stop> {
-        let read = self.window.get(self.at..).unwrap_or_default().to_vec();
+        let rest = self.window.get(self.at..).unwrap_or_default();
+        let read = rest[..rest.len().min(AHEAD_BYTES)].to_vec();
         let offset = self.offset() + read.len() as u64;
         let stream = Box::new(Later { file: self.file.clone(), offset, stream: None });
         let (file, name) = (self.file.clone(), self.name.clone());

@@ -28,12 +28,14 @@ pub struct CommandSink {
     db: Option<DbIndex>,
     /// Seconds since the epoch, if the time is to be noted at the head.
     timestamp: Option<i64>,
+    /// The code of the libraries of functions, until it is written.
+    functions: Vec<Vec<u8>>,
 }
 
 impl CommandSink {
-    /// A base that goes to `sink`.
-    pub fn new(sink: Box<dyn ByteSink>, timestamp: Option<i64>) -> CommandSink {
-        CommandSink { sink, buffer: Vec::new(), written: 0, db: None, timestamp }
+    /// A base that goes to `sink`, with these libraries of functions, each by its code.
+    pub fn new(sink: Box<dyn ByteSink>, timestamp: Option<i64>, functions: Vec<Vec<u8>>) -> CommandSink {
+        CommandSink { sink, buffer: Vec::new(), written: 0, db: None, timestamp, functions }
     }
 
     fn head(&mut self, args: usize) {
@@ -95,6 +97,12 @@ impl CommandSink {
     fn begin(&mut self) {
         if let Some(timestamp) = self.timestamp.take() {
             self.buffer.extend_from_slice(format!("#TS:{timestamp}\r\n").as_bytes());
+        }
+        for code in std::mem::take(&mut self.functions) {
+            self.head(3);
+            self.arg(b"FUNCTION");
+            self.arg(b"LOAD");
+            self.arg(&code);
         }
     }
 

@@ -110,8 +110,6 @@ pub struct LoadReport {
     pub notes_frequency: bool,
     /// Does it end in a checksum? None before that was looked at, and for versions that have none.
     pub has_checksum: Option<bool>,
-    /// Libraries of functions as they came.
-    pub functions: Vec<Vec<u8>>,
     /// AUX fields as they came.
     pub aux: Vec<(Vec<u8>, Vec<u8>)>,
     /// The version in the header.
@@ -346,7 +344,6 @@ impl<'a> RdbLoader<'a> {
                 opcode::FUNCTION => {
                     self.doing = Doing::ReadFunctions;
                     let code = self.reader.string()?;
-                    self.report.functions.push(code.clone());
                     return Ok(Some(Item::Function(code)));
                 }
                 opcode::FUNCTION_OLD => {
