@@ -10,7 +10,7 @@ use crate::resp::Proto;
 use super::engine::{Call, Mode, Registration, Versions};
 use super::raise::{self, Raised, error_table, fail_table, integer_arg, number_arg, string_arg};
 use super::random::Random;
-use super::{bit, bounds, cjson, cmsgpack, convert, functions, patterns, structs};
+use super::{bit, bounds, cjson, cmsgpack, convert, functions, patterns, structs, tables};
 
 const REPL_AOF: i64 = 1;
 const REPL_REPLICA: i64 = 2;
@@ -33,6 +33,7 @@ pub(super) fn natives(lua: &Lua, versions: Versions, random: Random) -> Result<T
         })?,
     )?;
     native.raw_set("string", patterns::library(lua)?)?;
+    native.raw_set("concat", lua.create_function(tables::concat)?)?;
     native.raw_set("bit", bit::library(lua)?)?;
     native.raw_set("struct", structs::library(lua)?)?;
     native.raw_set("cmsgpack", cmsgpack::library(lua)?)?;

@@ -17,6 +17,7 @@ mod raise;
 mod random;
 pub mod shebang;
 pub mod structs;
+mod tables;
 
 pub use cache::{ScriptCache, Sha};
 pub use engine::{Call, End, Engine, Kind, Run, Slot, Step, Versions};

@@ -204,7 +204,8 @@ string_table.gfind = string_table.gmatch
 local math_table = copy(math, [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max min mod
   modf pi pow rad sin sinh sqrt tan tanh]])
 math_table.random, math_table.randomseed = native.random, native.randomseed
-local table_table = copy(table, "concat foreach foreachi getn insert maxn remove setn sort")
+local table_table = copy(table, "foreach foreachi getn insert maxn remove setn sort")
+table_table.concat = native.concat
 function table_table.insert(t, ...)
   if behind[t] then
     error(READONLY, 0)

@@ -3,6 +3,8 @@
 
 use russet::scripting::{End, Engine, Kind, Random, Run, Step, Versions};
 
+use crate::runner::check;
+
 /// What the Lua state may use here, so that trying costs little.
 const MEMORY_MAX: usize = 6 << 20;
 /// Ticks that a script gets until it is killed.
@@ -219,5 +221,41 @@ fn numbers_and_formats_out_of_bounds_are_refused() {
             "string.rep=1",
         ],
         "",
+    );
+}
+
+#[test]
+fn joining_a_table_says_what_cannot_be_joined() {
+    check(
+        "> EVAL \"return table.concat({1,{},3})\" 0
+         (error) ERR user_script:1: invalid value (table) at index 2 in table for 'concat' script: ...
+         > EVAL \"return table.concat({1,2.5,'x',1e100},',')\" 0
+         1,2.5,x,1e+100
+         > EVAL \"return table.concat({1,2},',',1,5)\" 0
+         (error) ERR user_script:1: invalid value (nil) at index 3 in table for 'concat' script: ...
+         > EVAL \"return table.concat('x')\" 0
+         (error) ERR user_script:1: bad argument #1 to 'concat' (table expected, got string) script: ...
+         > EVAL \"return table.concat()\" 0
+         (error) ERR user_script:1: bad argument #1 to 'concat' (table expected, got no value) script: ...
+         > EVAL \"return table.concat({},1,{})\" 0
+         (error) ERR user_script:1: bad argument #3 to 'concat' (number expected, got table) script: ...
+         > EVAL \"return table.concat({1,2,3},{})\" 0
+         (error) ERR user_script:1: bad argument #2 to 'concat' (string expected, got table) script: ...
+         > EVAL \"return table.concat({1,2,3},',','2','3')\" 0
+         2,3
+         > EVAL \"return table.concat({1,2,3},',',5,1)\" 0
+         \"\"
+         > EVAL \"return table.concat({1,2,3},',',1.9)\" 0
+         1,2,3
+         > EVAL \"return table.concat({[-1]='a',[0]='b','c'},'-',-1)\" 0
+         a-b-c
+         > EVAL \"return table.concat(redis)\" 0
+         \"\"
+         > EVAL \"return table.concat({1,2},',',nil,nil)\" 0
+         1,2
+         > EVAL \"return table.concat({1,2,3},',',2^33)\" 0
+         (error) ERR user_script:1: invalid value (nil) at index 0 in table for 'concat' script: ...
+         > EVAL \"return ({pcall(table.concat,{{}})})[2]\" 0
+         \"invalid value (table) at index 1 in table for 'concat'\"",
     );
 }
