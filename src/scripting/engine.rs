@@ -131,7 +131,7 @@ const TICK_INSTRUCTIONS: u32 = 10_000;
 const COLLECT_EVERY: u32 = 50;
 const COLLECT_STEPS: usize = 64;
 /// Address space for the stack; it is backed by memory as far as it was used.
-const STACK_BYTES: usize = 16 << 20;
+const STACK_BYTES: usize = if cfg!(fuzzing) { 64 << 20 } else { 16 << 20 };
 
 /// A Lua state. Nothing outside its machine refers to what is in it, so that another thread may free it.
 pub struct Engine {
