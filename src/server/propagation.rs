@@ -114,6 +114,14 @@ impl Propagation {
         self.unit = unit;
     }
 
+    /// Forgets what was set aside.
+    pub fn discard_unit(&mut self, unit: Option<(usize, usize)>) {
+        if let Some((start, _)) = unit {
+            self.bytes.truncate(start);
+            self.marks.retain(|(at, _)| *at < start);
+        }
+    }
+
     /// Would a division tear apart what must be repeated as one?
     pub fn is_within_unit(&self) -> bool {
         matches!(self.unit, Some((_, 1..)))

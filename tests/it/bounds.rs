@@ -1,7 +1,7 @@
 //! Scripts that want more than there is, or go on without end inside of one function: each ends in an error, in bounded memory,
 //! and the next script finds all as before.
 
-use russet::scripting::{End, Engine, Kind, Run, Step, Versions};
+use russet::scripting::{End, Engine, Kind, Random, Run, Step, Versions};
 
 /// What the Lua state may use here, so that trying costs little.
 const MEMORY_MAX: usize = 6 << 20;
@@ -10,13 +10,13 @@ const TICKS_MAX: u32 = 100;
 
 fn engine() -> Engine {
     let versions = Versions { redis: "7.4.0", server: "0.1.0", server_name: "russet" };
-    Engine::new(Kind::Eval, MEMORY_MAX, versions).expect("room for a state")
+    Engine::new(Kind::Eval, MEMORY_MAX, versions, Random::default()).expect("room for a state")
 }
 
 fn run(engine: &mut Engine, script: &str) -> Result<Vec<u8>, String> {
-    engine.compile(b"s", script.as_bytes()).map_err(|why| String::from_utf8_lossy(&why).into_owned())?;
+    let slot = engine.compile(script.as_bytes()).map_err(|why| String::from_utf8_lossy(&why).into_owned())?;
     let mut step =
-        engine.start(Run { id: b"s".to_vec(), keys: Vec::new(), args: Vec::new(), proto: Default::default() });
+        engine.start(Run { slot, id: b"s".to_vec(), keys: Vec::new(), args: Vec::new(), proto: Default::default() });
     for ticks in 0.. {
         step = match step {
             Step::End(End::Reply(reply)) => return Ok(reply),
@@ -181,7 +181,7 @@ fn code_that_is_compiled_already_is_not_taken() {
         "",
     );
     let mut engine = engine();
-    assert!(engine.compile(b"s", b"\x1bLua").is_err());
+    assert!(engine.compile(b"\x1bLua").is_err());
     assert_eq!(run(&mut engine, "return type(loadstring('\\27Lua'))"), Ok(b"$3\r\nnil\r\n".to_vec()));
 }
 
