@@ -478,3 +478,21 @@ fn nothing_that_is_not_written_is_let_go_of_while_a_script_takes_long() {
         assert_eq!(node.read(client).as_deref(), Some(reply));
     }
 }
+
+#[test]
+fn a_sync_that_waits_for_other_writers_is_not_slept_through() {
+    let mut node = start();
+    node.host.holds_jobs.set(true);
+    for client in ["a", "b"] {
+        assert_eq!(ask(&mut node, client, "SET k after"), None);
+    }
+    *node.host.clock_us.borrow_mut() += 2000;
+    node.host.holds_jobs.set(false);
+    node.turn();
+    assert_eq!((node.read("a").as_deref(), node.read("b")), (Some("OK"), None), "one waits for the next sync");
+    let server = &node.node.server;
+    let until = server.persistence.aof.gathers_until(server.held.len()).expect("the sync waits for the other");
+    // The turn has lasted until the moment at which the sync is due.
+    assert_eq!(node.node.sleep_us(until), 0);
+    assert_eq!(node.node.sleep_us(until.plus_us(1)), 0);
+}
