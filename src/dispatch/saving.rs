@@ -399,6 +399,9 @@ pub fn cron(server: &mut Server) {
         }
         return;
     }
+    if server.persistence.rdb_waits {
+        return;
+    }
     let now = server.now.mono;
     if let Some((changes, seconds)) = server.persistence.due_save_point(&server.config.save, server.keyspace.dirty, now)
     {
@@ -424,6 +427,10 @@ fn prepare_append_only_file(server: &mut Server, request: ShutdownRequest) -> bo
     }
     if server.persistence.aof.state != AofState::Off {
         log::notice("Calling fsync() on the AOF file.");
+        if let Some(running) = &mut server.scripting.parked {
+            // What a script did that is cut off is repeated wholly or not at all.
+            server.propagation.forget_unit(running.unit.take());
+        }
         appending::sync_now(server);
     }
     true

@@ -114,6 +114,14 @@ impl Propagation {
         self.unit = unit;
     }
 
+    /// Forgets what was set aside, as it will not go on.
+    pub fn forget_unit(&mut self, unit: Option<(usize, usize)>) {
+        if let Some((start, _)) = unit {
+            self.bytes.truncate(start);
+            self.marks.retain(|&(at, _)| at < start);
+        }
+    }
+
     /// Would a division tear apart what must be repeated as one?
     pub fn is_within_unit(&self) -> bool {
         matches!(self.unit, Some((_, 1..)))
@@ -171,5 +179,19 @@ mod tests {
         assert_eq!(text, "*3 $3 SET $1 a $1 1 *1 $5 MULTI *2 $3 DEL $1 b *2 $3 DEL $1 c *1 $4 EXEC ");
         let at: Vec<(u8, u16)> = marks.iter().map(|&(at, db)| (bytes[at + 1], db.0)).collect();
         assert_eq!(at, [(b'3', 0), (b'2', 1), (b'2', 0)]);
+    }
+
+    #[test]
+    fn a_unit_that_does_not_go_on_leaves_nothing_behind() {
+        let mut propagation = Propagation { enabled: true, ..Propagation::default() };
+        propagation.command(DbIndex(2), &[b"SET", b"a", b"1"]);
+        let (bytes, marks) = (propagation.bytes.clone(), propagation.marks.clone());
+        propagation.begin_unit();
+        for (db, key) in [(2, b"b"), (3, b"c")] {
+            propagation.settle(DbIndex(db), &[b"DEL", key], true);
+        }
+        let unit = propagation.suspend_unit();
+        propagation.forget_unit(unit);
+        assert_eq!((propagation.bytes, propagation.marks), (bytes, marks));
     }
 }
