@@ -17,7 +17,7 @@ use russet::persistence::rdb::reader::Reader;
 use russet::persistence::rdb::{decode, encode};
 use russet::resp::parser::{RequestLimits, Status};
 use russet::resp::{Parser, Proto};
-use russet::scripting::{End, Engine, Kind, Run, Step, Versions};
+use russet::scripting::{End, Engine, Kind, Random, Run, Step, Versions};
 use russet::server::{CommandTable, permission};
 use russet::storage::dict::Dict;
 use russet::storage::expiry::ExpiryIndex;
@@ -707,12 +707,13 @@ fn run_lua(script: &str, data: &[u8]) {
     }
     let versions = Versions { redis: "7.4.0", server: "0.1.0", server_name: "russet" };
     let kept = ENGINE.take();
-    let mut engine = kept.unwrap_or_else(|| Engine::new(Kind::Eval, 64 << 20, versions).expect("room for a Lua state"));
-    engine.compile(b"s", script.as_bytes()).expect("a script");
+    let new = || Engine::new(Kind::Eval, 64 << 20, versions, Random::default()).expect("room for a Lua state");
+    let mut engine = kept.unwrap_or_else(new);
+    let slot = engine.compile(script.as_bytes()).expect("a script");
     let (first, second) = data.split_at(data.len().min(usize::from(data.first().copied().unwrap_or(0)) % 32));
     for proto in [Proto::Resp2, Proto::Resp3] {
         let args = vec![data.to_vec(), first.to_vec(), second.to_vec()];
-        let mut step = engine.start(Run { id: b"s".to_vec(), keys: Vec::new(), args, proto });
+        let mut step = engine.start(Run { slot, id: b"s".to_vec(), keys: Vec::new(), args, proto });
         for ticks in 0.. {
             step = match step {
                 Step::End(end) => {
@@ -728,6 +729,7 @@ fn run_lua(script: &str, data: &[u8]) {
             };
         }
     }
+    engine.forget(slot);
     ENGINE.set(Some(engine));
 }
 

@@ -70,5 +70,5 @@ fn in_file(error: &RuleError) -> String {
 
 /// The content of a file with all users.
 pub fn write(acl: &Acl) -> Vec<u8> {
-    acl.users().flat_map(|user| [b"user ".as_slice(), &user.text(), b"\n"].concat()).collect()
+    acl.users().flat_map(|user| [b"user ".as_slice(), &user.file_text(), b"\n"].concat()).collect()
 }

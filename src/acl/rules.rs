@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::base::number::parse_i64;
 use crate::base::sha;
 use crate::base::shown::shown;
+use crate::resp::parser::split_args;
 
 use super::catalog::{self, Catalog};
 use super::selector::{Grant, KeyAccess, NewChannels, Selector};
@@ -68,12 +69,19 @@ impl RuleError {
     /// As ACL SETUSER answers.
     pub fn text(&self) -> String {
         match self {
-            RuleError::Rule(rule, why) => format!("Error in ACL SETUSER modifier '{}': {}", shown(rule), why.text()),
+            RuleError::Rule(rule, why) => {
+                format!("Error in ACL SETUSER modifier '{}': {}", shown(up_to_nul(rule)), why.text())
+            }
             RuleError::Unmatched(words) => {
                 format!("Unmatched parenthesis in acl selector starting at '{}'.", shown(words))
             }
         }
     }
+}
+
+/// A word up to its first zero byte: what comes after it counts in passwords only.
+fn up_to_nul(word: &[u8]) -> &[u8] {
+    word.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
 /// Joins the words of each pair of parentheses into one rule.
@@ -87,7 +95,7 @@ pub fn merge(words: &[&[u8]]) -> Result<Vec<Vec<u8>>, RuleError> {
         let (mut rule, first) = match open.take() {
             Some((mut rule, first)) => {
                 rule.push(b' ');
-                rule.extend_from_slice(word);
+                rule.extend_from_slice(up_to_nul(word));
                 (rule, first)
             }
             None if word.starts_with(b"(") => (word.to_vec(), word),
@@ -118,7 +126,7 @@ impl User {
     }
 
     fn apply_word(&mut self, rule: &[u8], catalog: &Catalog, new: NewChannels) -> Result<(), Why> {
-        let is = |word: &str| rule.eq_ignore_ascii_case(word.as_bytes());
+        let is = |word: &str| up_to_nul(rule).eq_ignore_ascii_case(word.as_bytes());
         match rule {
             [] => {}
             _ if is("on") => self.is_on = true,
@@ -147,8 +155,9 @@ impl User {
                 if new == NewChannels::All {
                     selector.set_all_channels();
                 }
-                for word in inner.split(|&byte| byte == b' ').filter(|word| !word.is_empty()) {
-                    apply_to_selector(&mut selector, word, catalog)?;
+                // A quote that is not closed leaves nothing.
+                for word in split_args(up_to_nul(inner)).unwrap_or_default() {
+                    apply_to_selector(&mut selector, &word, catalog)?;
                 }
                 self.selectors.push(selector);
             }
@@ -180,11 +189,14 @@ fn hash_text(hash: &[u8]) -> Result<String, Why> {
 }
 
 fn apply_to_selector(selector: &mut Selector, rule: &[u8], catalog: &Catalog) -> Result<(), Why> {
-    let is = |word: &str| rule.eq_ignore_ascii_case(word.as_bytes());
-    match rule {
-        _ if is("allkeys") || rule == b"~*" => selector.set_all_keys(),
+    let word = up_to_nul(rule);
+    let is = |other: &str| word.eq_ignore_ascii_case(other.as_bytes());
+    // Patterns are looked at as a whole, so that none with a zero byte is taken.
+    let is_pattern = matches!(rule, [b'~' | b'%' | b'&', ..]) && !is("~*") && !is("&*");
+    match if is_pattern { rule } else { word } {
+        _ if is("allkeys") || is("~*") => selector.set_all_keys(),
         _ if is("resetkeys") => selector.reset_keys(),
-        _ if is("allchannels") || rule == b"&*" => selector.set_all_channels(),
+        _ if is("allchannels") || is("&*") => selector.set_all_channels(),
         _ if is("resetchannels") => selector.reset_channels(),
         _ if is("alldbs") => selector.set_dbs(None),
         _ if is("resetdbs") => selector.set_dbs(Some(BTreeSet::new())),

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::glob::{self, Case};
+use crate::base::quote::quoted;
 use crate::base::shown::shown;
 use crate::spec::Categories;
 
@@ -302,6 +303,16 @@ impl Selector {
         parts.extend(self.dbs_text().map(String::into_bytes));
         parts.push(self.commands_text().into_bytes());
         parts.join(&b' ')
+    }
+
+    /// The same in quotes where words would end the parentheses around them, or be taken for quoted.
+    pub fn quoted_text(&self) -> Vec<u8> {
+        let text = self.text();
+        let words = text.split(|&byte| byte == b' ').map(|word| {
+            let is_plain = !word.ends_with(b")") && !word.iter().any(|byte| matches!(byte, b'"' | b'\''));
+            if is_plain { word.to_vec() } else { quoted(word).into_bytes() }
+        });
+        words.collect::<Vec<_>>().join(&b' ')
     }
 }
 

@@ -109,8 +109,17 @@ impl User {
         flags
     }
 
-    /// The rules that make it, as ACL LIST and files have them after `user `.
+    /// The rules that make it, as ACL LIST has them after `user `.
     pub fn text(&self) -> Vec<u8> {
+        self.text_with(Selector::text)
+    }
+
+    /// The same for a file, which makes an equal user again whatever the patterns in parentheses are made of.
+    pub fn file_text(&self) -> Vec<u8> {
+        self.text_with(Selector::quoted_text)
+    }
+
+    fn text_with(&self, inner: fn(&Selector) -> Vec<u8>) -> Vec<u8> {
         let mut text = self.name.clone();
         for flag in self.flags() {
             text.push(b' ');
@@ -124,7 +133,7 @@ impl User {
         text.extend_from_slice(&self.root.text());
         for selector in &self.selectors {
             text.extend_from_slice(b" (");
-            text.extend_from_slice(&selector.text());
+            text.extend_from_slice(&inner(selector));
             text.push(b')');
         }
         text

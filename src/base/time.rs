@@ -37,6 +37,11 @@ pub struct Now {
 }
 
 impl Now {
+    /// Both clocks `us` microseconds later.
+    pub fn plus_us(self, us: u64) -> Now {
+        Now { mono: self.mono.plus_us(us), unix_us: self.unix_us.saturating_add_unsigned(us) }
+    }
+
     /// The wall clock in milliseconds.
     pub fn unix(self) -> UnixMillis {
         UnixMillis(self.unix_us.div_euclid(1000))

@@ -20,19 +20,15 @@ pub fn after_command(server: &mut Server) {
     // Serving a blocked client changes keys again: until nothing is left.
     while !server.keyspace.events.is_quiet() {
         propagate_vanished(server);
-        let is_tracking = server.tracking.is_active();
-        if is_tracking {
+        if server.tracking.is_active() {
             tell_trackers(server, None);
         }
         server.keyspace.events.touched_told = 0;
+        server.keyspace.events.flushed_at.clear();
         for Touched { db, key, .. } in std::mem::take(&mut server.keyspace.events.touched) {
             touch_watched(server, db, &key);
         }
-        let flushed = std::mem::take(&mut server.keyspace.events.flushed);
-        if is_tracking && !flushed.is_empty() {
-            tracking::invalidate_all(server);
-        }
-        for db in flushed {
+        for db in std::mem::take(&mut server.keyspace.events.flushed) {
             flush_watched(server, db);
         }
         for (a, b) in std::mem::take(&mut server.keyspace.events.swapped) {
@@ -50,9 +46,15 @@ pub fn after_command(server: &mut Server) {
 pub(super) fn tell_trackers(server: &mut Server, acting: Option<ClientId>) {
     let first = server.keyspace.events.touched_told;
     let touched = std::mem::take(&mut server.keyspace.events.touched);
-    for Touched { key, by_client, .. } in &touched[first.min(touched.len())..] {
-        let by = acting.filter(|_| *by_client);
-        tracking::invalidate(server, key, by);
+    let mut flushed_at = std::mem::take(&mut server.keyspace.events.flushed_at).into_iter().peekable();
+    for at in first..=touched.len() {
+        while flushed_at.next_if(|&flushed_at| flushed_at <= at).is_some() {
+            tracking::invalidate_all(server);
+        }
+        if let Some(Touched { key, by_client, .. }) = touched.get(at) {
+            let by = acting.filter(|_| *by_client);
+            tracking::invalidate(server, key, by);
+        }
     }
     server.keyspace.events.touched_told = touched.len();
     server.keyspace.events.touched = touched;

@@ -215,7 +215,7 @@ pub(super) fn append_only_refusal(server: &Server) -> Option<CommandError> {
 }
 
 /// The answer to almost everything while a script takes too long.
-fn is_busy(kind: Kind) -> CommandError {
+pub fn is_busy(kind: Kind) -> CommandError {
     CommandError::coded(match kind {
         Kind::Eval => "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
         Kind::Functions => "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.",
@@ -277,7 +277,7 @@ fn is_paused(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> 
 }
 
 /// May a command leave something behind? Publishing, and caching a cardinality, are no writes and yet do.
-fn leaves_something(server: &Server, info: &CommandInfo, argv: &[&[u8]]) -> bool {
+pub(super) fn leaves_something(server: &Server, info: &CommandInfo, argv: &[&[u8]]) -> bool {
     if info.flags.has(Flags::SCRIPT_RUNNER) {
         return !info.flags.has(Flags::READONLY) && !script::only_reads(server, info.name, argv);
     }

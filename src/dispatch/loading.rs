@@ -18,6 +18,7 @@ use crate::persistence::rdb::build::BuildLimits;
 use crate::persistence::rdb::load::{LoadError, LoadOptions, LoadReport, RdbLoader};
 use crate::persistence::rdb::reader::Reader;
 use crate::persistence::state::{LoadedFrom, LoadingState};
+use crate::server::scripting::Freeing;
 use crate::server::{Action, Client, ClientFlags, Server};
 
 use super::{appending, backup, call, rewriting, script_libraries};
@@ -303,7 +304,7 @@ pub fn reload_aof(server: &mut Server) -> Result<(), LoadError> {
         return Err(LoadError::Aof("the manifest cannot be understood".to_owned()));
     }
     server.keyspace.flush(None, false);
-    script_libraries::flush_libraries(server);
+    script_libraries::flush_libraries(server, Freeing::Sync);
     server.keyspace.events.forget();
     let result = begin_aof(server).and_then(|begun| if begun { run_to_end(server).map(drop) } else { Ok(()) });
     // Only now, since the file may be there for the backup alone.

@@ -416,7 +416,8 @@ pub fn cron(server: &mut Server) {
 fn prepare_append_only_file(server: &mut Server, request: ShutdownRequest) -> bool {
     if server.persistence.aof.is_rewriting() {
         if server.persistence.aof.state == AofState::WaitRewrite {
-            if !request.force {
+            // While a script is busy nothing goes on, so that waiting would not help.
+            if !request.force && server.scripting.parked.is_none() {
                 log::warning("Writing initial AOF, can't exit.");
                 return false;
             }
@@ -427,10 +428,6 @@ fn prepare_append_only_file(server: &mut Server, request: ShutdownRequest) -> bo
     }
     if server.persistence.aof.state != AofState::Off {
         log::notice("Calling fsync() on the AOF file.");
-        if let Some(running) = &mut server.scripting.parked {
-            // What a script did that is cut off is repeated wholly or not at all.
-            server.propagation.forget_unit(running.unit.take());
-        }
         appending::sync_now(server);
     }
     true
@@ -439,6 +436,10 @@ fn prepare_append_only_file(server: &mut Server, request: ShutdownRequest) -> bo
 /// What must be done before the server may end. False if it may not: the operator reads why in the log.
 pub fn prepare_shutdown(server: &mut Server, request: ShutdownRequest) -> bool {
     log::warning("User requested shutdown...");
+    if let Some(running) = &server.scripting.parked {
+        // It will never have ended: nothing of what it did is kept.
+        server.propagation.discard_unit(running.unit);
+    }
     if cancel(server) {
         log::warning("There is a background save in progress. It is abandoned.");
         if let Some(temp) = server.persistence.temp_file.take() {

@@ -39,6 +39,12 @@ pub(super) fn run(
     let is_out_of_memory = server.config.maxmemory > 0 && memory::make_room(server) == memory::Room::None;
     may_begin(server, &request, is_out_of_memory)?;
     let kind = request.kind;
+    // One that may not begin is not used.
+    if kind == Kind::Eval
+        && let Some(sha) = Sha::parse(&request.run.id)
+    {
+        server.scripting.scripts.touch(&sha);
+    }
     let Some(mut engine) = server.scripting.engine(kind).take() else {
         return Err(CommandError::err("There is no Lua state to run the script"));
     };
@@ -116,7 +122,7 @@ enum Driven {
 
 /// Goes on with a script until it ends, or has run too long, or has used up its slice of the turn.
 fn drive(server: &mut Server, place: u32, mut running: Box<Running>, may_park: bool) -> Driven {
-    let turn = server.now;
+    let mut turn = server.now;
     server.now = running.now;
     let slice_start = server.host.mono_us();
     // Whoever was parked gets on by a tick at least.
@@ -126,6 +132,9 @@ fn drive(server: &mut Server, place: u32, mut running: Box<Running>, may_park: b
             Step::End(end) => break Driven::Ended(running, end),
             Step::Call(call) => {
                 let reply = call_command(server, place, &mut running, call);
+                // Time stands still for the script also if a command let it pass.
+                turn = turn.plus_us(server.now.mono.since(running.now.mono));
+                server.now = running.now;
                 running.engine.answer(reply)
             }
             Step::MayCall(argv) => running.engine.permit(may_call(server, place, &argv)),
@@ -282,7 +291,9 @@ fn call_command(server: &mut Server, place: u32, running: &mut Running, call: Ca
     client.proto = call.proto;
     let is_enabled = server.propagation.enabled;
     server.propagation.enabled = is_enabled && call.is_repeated;
+    server.keyspace.for_script = true;
     call::call(server, place, id, &argv, &[], Mode::Script);
+    server.keyspace.for_script = false;
     server.propagation.enabled = is_enabled;
     let Some(client) = server.clients.at(place) else { return Vec::new() };
     std::mem::take(&mut client.out).to_vec()
@@ -315,15 +326,14 @@ fn may_execute(server: &mut Server, place: u32, running: &Running, argv: &[&[u8]
         let why = line.strip_prefix("NOPERM ").unwrap_or(&line);
         return Err((Some(id), CommandError::err(format!("ACL failure in script: {why}"))));
     }
-    if info.flags.has(Flags::WRITE) {
-        if running.is_read_only {
-            return refuse("Write commands are not allowed from read-only scripts.");
-        }
-        if server.persistence.is_failing()
-            && let Some(error) = gates::disk_refusal(server)
-        {
-            return Err((Some(id), error));
-        }
+    if running.is_read_only && gates::leaves_something(server, info, argv) {
+        return refuse("Write commands are not allowed from read-only scripts.");
+    }
+    if info.flags.has(Flags::WRITE)
+        && server.persistence.is_failing()
+        && let Some(error) = gates::disk_refusal(server)
+    {
+        return Err((Some(id), error));
     }
     let may_grow = running.request.flags.is_some_and(|flags| flags.has(ScriptFlags::ALLOW_OOM)) || running.has_written;
     if info.flags.has(Flags::DENYOOM) && running.is_out_of_memory && !may_grow {

@@ -6,6 +6,7 @@ use crate::scripting::engine::Registration;
 use crate::scripting::functions::{library_of, parse_metadata};
 use crate::scripting::{End, Engine, Kind, Libraries, Step};
 use crate::server::Server;
+use crate::server::scripting::Freeing;
 
 /// Microseconds that the code of a library may run when it is loaded.
 const LOAD_US: u64 = 500_000;
@@ -77,18 +78,25 @@ fn add_to(
     if let Some(function) = taken {
         return Err(format!("Function {} already exists", shown(&function.name)));
     }
-    if let Some(old) = libraries.insert(library_of(name, code, registered)) {
-        old.functions.iter().for_each(|function| engine.forget(&function.name));
+    let slots = engine.adopt(registered.len());
+    if let Some(old) = libraries.insert(library_of(name, code, registered, slots)) {
+        old.functions.iter().for_each(|function| engine.forget(function.slot));
     }
-    engine.adopt();
     Ok(())
 }
 
 /// Forgets all libraries.
-pub fn flush_libraries(server: &mut Server) {
+pub fn flush_libraries(server: &mut Server, freeing: Freeing) {
+    replace_all(server, Libraries::default(), None, freeing);
+}
+
+/// Puts these libraries, and the Lua state that has their functions, in the place of all that there are.
+fn replace_all(server: &mut Server, libraries: Libraries, engine: Option<Engine>, freeing: Freeing) {
     server.keyspace.unsynced.change_libraries();
-    server.scripting.libraries = Libraries::default();
-    server.scripting.functions = None;
+    let scripting = &mut server.scripting;
+    let old = std::mem::replace(&mut scripting.libraries, libraries);
+    let count = freeing.count(old.function_count());
+    server.keyspace.garbage.push_other((std::mem::replace(&mut scripting.functions, engine), old), count);
 }
 
 /// Takes in libraries that were serialised, all of them or none.
@@ -121,8 +129,7 @@ pub fn restore_libraries(server: &mut Server, codes: &[Vec<u8>], on_library: OnL
     for (name, code, lua) in &parsed {
         add_to(server, &mut engine, &mut libraries, (name, code, lua), Time::Bounded)?;
     }
-    server.scripting.libraries = libraries;
-    server.scripting.functions = Some(engine);
+    replace_all(server, libraries, Some(engine), Freeing::Sync);
     Ok(())
 }
 

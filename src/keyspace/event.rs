@@ -55,8 +55,10 @@ pub struct Events {
     pub touched: Vec<Touched>,
     /// How many of them those have heard of who cache keys.
     pub touched_told: usize,
-    /// Databases emptied, for the same.
+    /// Databases emptied, for WATCH.
     pub flushed: Vec<DbIndex>,
+    /// Where among `touched` databases were emptied, for those who cache keys.
+    pub flushed_at: Vec<usize>,
     /// Databases exchanged.
     pub swapped: Vec<(DbIndex, DbIndex)>,
     /// Notifications to publish.
@@ -86,6 +88,7 @@ impl Events {
         self.touched.clear();
         self.touched_told = 0;
         self.flushed.clear();
+        self.flushed_at.clear();
         self.swapped.clear();
         self.notifications.clear();
         self.ready_keys.clear();
@@ -147,6 +150,13 @@ impl Events {
     pub fn ready(&mut self, db: DbIndex, key: &[u8]) {
         if self.blocked_keys > 0 {
             self.ready_keys.push((db, key.to_vec()));
+        }
+    }
+
+    /// Notes that one database, or all, are about to be emptied.
+    pub(super) fn flushing(&mut self) {
+        if self.track_touched {
+            self.flushed_at.push(self.touched.len());
         }
     }
 

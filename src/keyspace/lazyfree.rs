@@ -23,6 +23,8 @@ pub enum Waste {
     Object(Box<Object>),
     /// A whole database.
     Db(Box<dyn Send>, u64),
+    /// What is no data but takes long to free as well, and how many keys it counts as.
+    Other(Box<dyn Send>, u64),
 }
 
 /// Where copies of entries go that are kept beyond their command.
@@ -122,6 +124,12 @@ impl Garbage {
         self.waiting.push(Waste::Db(Box::new(db), keys));
     }
 
+    /// Takes what is no data: a Lua state with all that scripts left in it. It counts as so many keys.
+    pub fn push_other(&mut self, other: impl Send + 'static, count: u64) {
+        self.thrown += count;
+        self.waiting.push(Waste::Other(Box::new(other), count));
+    }
+
     /// Where copies of entries go.
     pub fn bin(&self) -> Bin {
         self.bin.clone()
@@ -145,7 +153,7 @@ impl Waste {
     fn keys(&self) -> u64 {
         match self {
             Waste::Entry(_) | Waste::Object(_) => 1,
-            Waste::Db(_, keys) => *keys,
+            Waste::Db(_, keys) | Waste::Other(_, keys) => *keys,
         }
     }
 

@@ -103,6 +103,8 @@ pub struct Keyspace {
     pub now: UnixMillis,
     /// Does this access leave clock and counters of keys alone (CLIENT NO-TOUCH)?
     pub no_touch: bool,
+    /// Does a script ask?
+    pub for_script: bool,
     /// How keys are kept.
     pub policy: KeyspacePolicy,
     /// Counters.
@@ -139,6 +141,7 @@ impl Keyspace {
             dbs: (0..databases).map(|_| DbState::new(hash_seed)).collect(),
             now: UnixMillis(0),
             no_touch: false,
+            for_script: false,
             policy: KeyspacePolicy::default(),
             stats: KeyspaceStats::default(),
             dirty: 0,
@@ -222,6 +225,7 @@ impl Keyspace {
     /// them.
     pub fn flush(&mut self, which: Option<DbIndex>, lazy: bool) -> usize {
         let mut removed = 0;
+        self.events.flushing();
         for index in 0..self.dbs.len() {
             if which.is_some_and(|only| usize::from(only.0) != index) {
                 continue;

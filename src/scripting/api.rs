@@ -9,31 +9,31 @@ use crate::resp::Proto;
 
 use super::engine::{Call, Mode, Registration, Versions};
 use super::raise::{self, Raised, error_table, fail_table, integer_arg, number_arg, string_arg};
-use super::{bit, bounds, cjson, cmsgpack, convert, functions, patterns, structs};
+use super::random::Random;
+use super::{bit, bounds, cjson, cmsgpack, convert, functions, patterns, structs, tables};
 
 const REPL_AOF: i64 = 1;
 const REPL_REPLICA: i64 = 2;
 
 /// The table that the prelude begins with.
-pub(super) fn natives(lua: &Lua, versions: Versions) -> Result<Table> {
+pub(super) fn natives(lua: &Lua, versions: Versions, random: Random) -> Result<Table> {
     let native = lua.create_table()?;
     native.raw_set("value_of", lua.create_function(raise::value_of)?)?;
     native.raw_set("bad_argument", lua.create_function(bad_argument)?)?;
     let is_killed = |lua: &Lua, (): ()| Ok(lua.app_data_ref::<Mode>().is_some_and(|mode| mode.killed().is_some()));
     native.raw_set("is_killed", lua.create_function(is_killed)?)?;
     native.raw_set("where", lua.create_function(|lua, (): ()| Ok(raise::place_of_script(lua, 1).unzip()))?)?;
-    let random = std::rc::Rc::new(std::cell::Cell::new(RANDOM_SEED));
     let state = random.clone();
     native.raw_set("random", lua.create_function(move |lua, args: MultiValue| random_number(lua, &args, &state))?)?;
     native.raw_set(
         "randomseed",
         lua.create_function(move |lua, args: MultiValue| {
-            let seed = integer_arg(lua, &args, 0)? as u64;
-            random.set(((seed & 0xffff_ffff) << 16) | 0x330e);
+            random.seed(integer_arg(lua, &args, 0)? as u64);
             Ok(())
         })?,
     )?;
     native.raw_set("string", patterns::library(lua)?)?;
+    native.raw_set("concat", lua.create_function(tables::concat)?)?;
     native.raw_set("bit", bit::library(lua)?)?;
     native.raw_set("struct", structs::library(lua)?)?;
     native.raw_set("cmsgpack", cmsgpack::library(lua)?)?;
@@ -46,14 +46,16 @@ pub(super) fn natives(lua: &Lua, versions: Versions) -> Result<Table> {
     Ok(native)
 }
 
-/// Raises the complaint of a function of the prelude: of its index, its name, what it expected, and what it got.
+/// Raises the complaint of a function of the prelude: of which argument, what it expected, and all that it got.
 fn bad_argument(lua: &Lua, args: MultiValue) -> Result<()> {
     let index = integer_arg(lua, &args, 0)?;
-    let (name, what) = (string_arg(lua, &args, 1)?, string_arg(lua, &args, 2)?);
-    let (name, mut what) = (name.to_string_lossy(), what.to_string_lossy());
+    let mut what = string_arg(lua, &args, 1)?.to_string_lossy();
     if !what.contains(' ') {
-        what = format!("{what} expected, got {}", args.get(3).map_or("no value", raise::type_name));
+        let got = args.get(index as usize + 1).map_or("no value", raise::type_name);
+        what = format!("{what} expected, got {got}");
     }
+    let name = lua.inspect_stack(1, |this| this.names().name.map(|name| name.into_owned())).flatten();
+    let name = name.as_deref().unwrap_or("?");
     let at = lua
         .inspect_stack(2, |caller| match (caller.source().short_src, caller.current_line()) {
             (Some(source), Some(line)) => format!("{source}:{line}: "),
@@ -64,13 +66,11 @@ fn bad_argument(lua: &Lua, args: MultiValue) -> Result<()> {
     Err(mlua::Error::external(Raised::Text(text.into_bytes())))
 }
 
-/// What the generator begins with: as drand48 does.
-const RANDOM_SEED: u64 = 0x1234_abcd_330e;
-
-/// `math.random`: the numbers of lrand48, so that scripts that seed it get the same everywhere.
-fn random_number(lua: &Lua, args: &MultiValue, state: &std::cell::Cell<u64>) -> Result<f64> {
-    let next = state.get().wrapping_mul(0x5_deec_e66d).wrapping_add(0xb) & 0xffff_ffff_ffff;
+/// `math.random`.
+fn random_number(lua: &Lua, args: &MultiValue, random: &Random) -> Result<f64> {
     let max = f64::from(i32::MAX);
+    // One is drawn even if the arguments will not do.
+    let part = (random.next() % (i32::MAX as u64)) as f64 / max;
     let (low, high) = match args.len() {
         0 => (None, 0.0),
         1 => (Some(1.0), number_arg(lua, args, 0)?.trunc()),
@@ -82,8 +82,6 @@ fn random_number(lua: &Lua, args: &MultiValue, state: &std::cell::Cell<u64>) -> 
     {
         return raise::bad_argument(lua, args.len(), "interval is empty");
     }
-    state.set(next);
-    let part = ((next >> 17) % (i32::MAX as u64)) as f64 / max;
     Ok(low.map_or(part, |low| (part * (high - low + 1.0)).floor() + low))
 }
 
@@ -131,9 +129,15 @@ fn single_field(lua: &Lua, args: &MultiValue, field: &str) -> Result<Table> {
         return Ok(table);
     }
     let text = text.as_bytes();
-    let line = text.strip_prefix(b"-").unwrap_or(&text);
-    let code: &[u8] = if line.contains(&b' ') { b"" } else { b"ERR " };
-    error_table(lua, &[code, line].concat(), false)
+    let line = convert::up_to_nul(text.strip_prefix(b"-").unwrap_or(&text));
+    let (code, message) = match memchr::memchr(b' ', line) {
+        Some(at) => (&line[..at], &line[at + 1..]),
+        None => (b"ERR".as_slice(), line),
+    };
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let start = message.iter().position(|byte| !is_end(byte)).unwrap_or(message.len());
+    let end = message.iter().rposition(|byte| !is_end(byte)).map_or(start, |last| last + 1);
+    error_table(lua, &[code, b" ", &message[start..end]].concat(), false)
 }
 
 fn sha1hex(lua: &Lua, args: MultiValue) -> Result<mlua::LuaString> {
@@ -147,13 +151,24 @@ fn sha1hex(lua: &Lua, args: MultiValue) -> Result<mlua::LuaString> {
     lua.create_string(sha1_hex(&text))
 }
 
+/// What reads as a number, cut off towards zero.
+fn whole_number(lua: &Lua, value: Option<&Value>) -> Result<Option<i64>> {
+    Ok(match value {
+        Some(value @ (Value::Integer(_) | Value::Number(_) | Value::String(_))) => {
+            // What is no number is as far off as can be.
+            lua.coerce_number(value.clone())?.map(|number| if number.is_nan() { i64::MIN } else { number as i64 })
+        }
+        _ => None,
+    })
+}
+
 fn set_resp(lua: &Lua, args: MultiValue) -> Result<()> {
     if args.len() != 1 {
         return fail_table("ERR redis.setresp() requires one argument.");
     }
-    let proto = match args.front() {
-        Some(Value::Integer(2)) => Proto::Resp2,
-        Some(Value::Integer(3)) => Proto::Resp3,
+    let proto = match whole_number(lua, args.front())? {
+        Some(2) => Proto::Resp2,
+        Some(3) => Proto::Resp3,
         _ => return fail_table("ERR RESP version must be 2 or 3."),
     };
     if let Some(mut mode) = lua.app_data_mut::<Mode>() {
@@ -166,11 +181,7 @@ fn set_repl(lua: &Lua, args: MultiValue) -> Result<()> {
     if args.len() != 1 {
         return fail_table("ERR redis.set_repl() requires one argument.");
     }
-    let flags = match args.front() {
-        Some(Value::Integer(flags)) => *flags,
-        Some(Value::Number(flags)) => *flags as i64,
-        _ => -1,
-    };
+    let flags = whole_number(lua, args.front())?.unwrap_or(0);
     if flags & !(REPL_AOF | REPL_REPLICA) != 0 {
         return fail_table("ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
     }
@@ -184,10 +195,8 @@ fn write_log(lua: &Lua, args: MultiValue) -> Result<()> {
     if args.len() < 2 {
         return fail_table("ERR redis.log() requires two arguments or more.");
     }
-    let level = match args.front() {
-        Some(Value::Integer(level)) => *level,
-        Some(Value::Number(level)) => *level as i64,
-        _ => return fail_table("ERR First argument must be a number (log level)."),
+    let Some(level) = whole_number(lua, args.front())? else {
+        return fail_table("ERR First argument must be a number (log level).");
     };
     let level = match level {
         0 => Level::Debug,
@@ -246,7 +255,7 @@ fn register_function(lua: &Lua, args: MultiValue) -> Result<()> {
     }
     let mut registration = Registration::default();
     let callback = match (args.len(), args.front(), args.get(1)) {
-        (1, Some(Value::Table(named)), _) => named_arguments(named, &mut registration)?,
+        (1, Some(Value::Table(named)), _) => named_arguments(lua, named, &mut registration)?,
         (1, ..) => {
             return fail_table(
                 "ERR calling redis.register_function with a single argument is only applicable to Lua table \
@@ -287,23 +296,26 @@ fn text_of(lua: &Lua, value: &Value) -> Result<Option<Vec<u8>>> {
     }
 }
 
-fn named_arguments(named: &Table, registration: &mut Registration) -> Result<Function> {
+fn named_arguments(lua: &Lua, named: &Table, registration: &mut Registration) -> Result<Function> {
     let (mut has_name, mut callback) = (false, None);
     for pair in named.pairs::<Value, Value>() {
-        let (Value::String(name), value) = pair? else {
+        let (name, value) = pair?;
+        let Some(name) = text_of(lua, &name)? else {
             return fail_table("ERR named argument key given to redis.register_function is not a string");
         };
-        match (&*name.as_bytes(), value) {
-            (b"function_name", Value::String(name)) => {
-                registration.name = name.as_bytes().to_vec();
+        match (name.to_ascii_lowercase().as_slice(), value) {
+            (b"function_name", name) => {
+                let Some(name) = text_of(lua, &name)? else {
+                    return fail_table("ERR function_name argument given to redis.register_function must be a string");
+                };
+                registration.name = name;
                 has_name = true;
             }
-            (b"function_name", _) => {
-                return fail_table("ERR function_name argument given to redis.register_function must be a string");
-            }
-            (b"description", Value::String(text)) => registration.description = Some(text.as_bytes().to_vec()),
-            (b"description", _) => {
-                return fail_table("ERR description argument given to redis.register_function must be a string");
+            (b"description", text) => {
+                let Some(text) = text_of(lua, &text)? else {
+                    return fail_table("ERR description argument given to redis.register_function must be a string");
+                };
+                registration.description = Some(text);
             }
             (b"callback", Value::Function(function)) => callback = Some(function),
             (b"callback", _) => {

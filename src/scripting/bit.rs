@@ -24,7 +24,8 @@ pub fn library(lua: &Lua) -> Result<Table> {
     for (name, f) in many {
         let all = move |lua: &Lua, args: MultiValue| {
             let mut result = bits_arg(lua, &args, 0)?;
-            for index in 1..args.len() {
+            // From the last on: that decides which bad one is told.
+            for index in (1..args.len()).rev() {
                 result = f(result, bits_arg(lua, &args, index)?);
             }
             Ok(signed(result))

@@ -10,8 +10,9 @@ use super::raise::{Raised, fail};
 /// Bytes that are built at once, at most, and where this is looked at first.
 const BUILT_MAX: usize = 1 << 30;
 const LOOKED_AT: usize = 1 << 20;
-/// Steps between two ticks.
+/// Steps between two ticks, and how many of them a value takes that is built.
 const TICK_STEPS: u32 = 100_000;
+const VALUE_STEPS: u32 = 16;
 
 /// How much memory a Lua state may use.
 struct MemoryMax(usize);
@@ -47,7 +48,7 @@ impl<'a> Bounds<'a> {
         if self.steps < TICK_STEPS { Ok(()) } else { self.tick() }
     }
 
-    /// Counts a step of one who has built so many bytes by now.
+    /// Counts the steps of one more value, when so many bytes are built by now.
     ///
     /// # Errors
     /// The script was killed, or these are too many.
@@ -56,7 +57,8 @@ impl<'a> Bounds<'a> {
         if built > LOOKED_AT && built > built_max(self.lua) {
             return fail(self.lua, "resulting string too large");
         }
-        self.step()
+        self.steps += VALUE_STEPS;
+        if self.steps < TICK_STEPS { Ok(()) } else { self.tick() }
     }
 
     #[cold]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::sha::sha1_hex;
 
+use super::engine::Slot;
 use super::shebang::Shebang;
 
 /// Scripts of EVAL that are kept.
@@ -36,6 +37,8 @@ pub struct CachedScript {
     pub body: Vec<u8>,
     /// What its first line says.
     pub shebang: Shebang,
+    /// Where the Lua state keeps it.
+    pub slot: Slot,
     /// When it was last used, if it may be forgotten.
     used: Option<u64>,
 }
@@ -74,22 +77,16 @@ impl ScriptCache {
         }
     }
 
-    /// Takes a script in, for the time being. Returns one that must go for it.
-    pub fn add(&mut self, sha: Sha, body: &[u8], shebang: Shebang) -> Option<Sha> {
-        let oldest = if self.by_use.len() < EVALUATED_MAX { None } else { self.by_use.pop_first().map(|(_, sha)| sha) };
-        if let Some(script) = oldest.and_then(|oldest| self.scripts.remove(&oldest)) {
-            self.bytes -= script.body.len();
-        }
+    /// Takes a script in, for the time being. Returns where one was that must go for it.
+    pub fn add(&mut self, sha: Sha, body: &[u8], shebang: Shebang, slot: Slot) -> Option<Slot> {
+        let oldest = if self.by_use.len() < EVALUATED_MAX { None } else { self.by_use.pop_first() };
+        let gone = oldest.and_then(|(_, oldest)| self.scripts.remove(&oldest));
+        self.bytes -= gone.as_ref().map_or(0, |script| script.body.len());
         self.uses += 1;
         self.by_use.insert(self.uses, sha);
         self.bytes += body.len();
-        self.scripts.insert(sha, CachedScript { body: body.to_vec(), shebang, used: Some(self.uses) });
-        oldest
-    }
-
-    /// Forgets all.
-    pub fn clear(&mut self) {
-        *self = ScriptCache::default();
+        self.scripts.insert(sha, CachedScript { body: body.to_vec(), shebang, slot, used: Some(self.uses) });
+        gone.map(|script| script.slot)
     }
 
     /// How many there are.
@@ -119,12 +116,12 @@ mod tests {
         let scripts: Vec<Vec<u8>> = (0..502).map(|number| format!("return {number}").into_bytes()).collect();
         let shas: Vec<Sha> = scripts.iter().map(|script| Sha::of(script)).collect();
         for (script, sha) in scripts.iter().zip(&shas).take(500) {
-            assert_eq!(cache.add(*sha, script, shebang), None);
+            assert_eq!(cache.add(*sha, script, shebang, Slot::default()), None);
         }
         cache.touch(&shas[0]);
         cache.keep(&shas[1]);
-        assert_eq!(cache.add(shas[500], &scripts[500], shebang), None);
-        assert_eq!(cache.add(shas[501], &scripts[501], shebang), Some(shas[2]));
+        assert_eq!(cache.add(shas[500], &scripts[500], shebang, Slot::default()), None);
+        assert_eq!(cache.add(shas[501], &scripts[501], shebang, Slot::default()), Some(Slot::default()));
         assert_eq!(cache.len(), 501);
         assert!(cache.get(&shas[0]).is_some() && cache.get(&shas[1]).is_some() && cache.get(&shas[2]).is_none());
         assert_eq!(Sha::parse(b"short"), None);

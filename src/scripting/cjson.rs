@@ -5,15 +5,14 @@ use std::rc::Rc;
 
 use mlua::{Lua, LuaString, MultiValue, Result, Table, Value};
 
-use crate::base::number::format_g;
+use crate::base::number::{format_g, parse_f64};
 
 use super::bounds::Bounds;
+use super::convert::{up_to_nul, whole};
 use super::raise::{bad_argument, fail, number_arg, string_arg, type_name};
 
 /// Tables within tables, whatever the options say.
 const DEPTH_MAX: usize = 5000;
-/// Names the metatable that decoded arrays may have.
-const ARRAY: &str = "russet.array";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum InvalidNumbers {
@@ -33,7 +32,6 @@ struct Options {
     keep_buffer: bool,
     encode_invalid: InvalidNumbers,
     decode_invalid: InvalidNumbers,
-    array_mt: bool,
 }
 
 const DEFAULT: Options = Options {
@@ -46,34 +44,27 @@ const DEFAULT: Options = Options {
     keep_buffer: true,
     encode_invalid: InvalidNumbers::Off,
     decode_invalid: InvalidNumbers::On,
-    array_mt: false,
 };
 
 type Shared = Rc<Cell<Options>>;
 type Setter = fn(&Lua, &MultiValue, &mut Options) -> Result<MultiValue>;
 
-/// The table `cjson`.
+/// A table `cjson`, with options of its own.
 ///
 /// # Errors
 /// If there is no memory for it.
 pub fn library(lua: &Lua) -> Result<Table> {
-    lua.set_named_registry_value(ARRAY, lua.create_table()?)?;
-    instance(lua)
-}
-
-/// A table `cjson` with options of its own.
-fn instance(lua: &Lua) -> Result<Table> {
     let options: Shared = Rc::new(Cell::new(DEFAULT));
     let table = lua.create_table()?;
     table.raw_set("_NAME", "cjson")?;
     table.raw_set("_VERSION", "2.1.0")?;
     table.raw_set("null", Value::NULL)?;
-    table.raw_set("new", lua.create_function(|lua, _: MultiValue| instance(lua))?)?;
+    table.raw_set("new", lua.create_function(|lua, _: MultiValue| library(lua))?)?;
     let own = options.clone();
     table.raw_set("encode", lua.create_function(move |lua, args: MultiValue| encode(lua, &args, own.get()))?)?;
     let own = options.clone();
     table.raw_set("decode", lua.create_function(move |lua, args: MultiValue| decode(lua, &args, own.get()))?)?;
-    let setters: [(&str, Setter); 8] = [
+    let setters: [(&str, Setter); 7] = [
         ("encode_sparse_array", |lua, args, options| {
             most_arguments(lua, args, 3)?;
             flag(lua, args, 0, &mut options.sparse_convert)?;
@@ -96,11 +87,6 @@ fn instance(lua: &Lua) -> Result<Table> {
         }),
         ("encode_invalid_numbers", |lua, args, options| invalid_numbers(lua, args, &mut options.encode_invalid, true)),
         ("decode_invalid_numbers", |lua, args, options| invalid_numbers(lua, args, &mut options.decode_invalid, false)),
-        ("decode_array_with_array_mt", |lua, args, options| {
-            most_arguments(lua, args, 1)?;
-            flag(lua, args, 0, &mut options.array_mt)?;
-            Ok(MultiValue::from_iter([Value::Boolean(options.array_mt)]))
-        }),
     ];
     for (name, set) in setters {
         let own = options.clone();
@@ -127,11 +113,11 @@ fn is_given(args: &MultiValue, index: usize) -> bool {
 }
 
 fn word(lua: &Lua, args: &MultiValue, index: usize) -> Result<Vec<u8>> {
-    Ok(string_arg(lua, args, index)?.as_bytes().to_vec())
+    Ok(up_to_nul(&string_arg(lua, args, index)?.as_bytes()).to_vec())
 }
 
 fn invalid_option<T>(lua: &Lua, index: usize, word: &[u8]) -> Result<T> {
-    bad_argument(lua, index + 1, &format!("invalid option '{}'", String::from_utf8_lossy(word)))
+    bad_argument(lua, index + 1, [b"invalid option '", word, b"'"].concat())
 }
 
 fn flag(lua: &Lua, args: &MultiValue, index: usize, flag: &mut bool) -> Result<()> {
@@ -154,9 +140,11 @@ fn integer(lua: &Lua, args: &MultiValue, index: usize, (min, max): (i64, i64), v
     if !is_given(args, index) {
         return Ok(());
     }
-    let given = number_arg(lua, args, index)? as i64;
+    // As C takes a number for one of 32 bits.
+    let given = i64::from(whole(number_arg(lua, args, index)?) as i32);
     if !(min..=max).contains(&given) {
-        return bad_argument(lua, index + 1, &format!("expected integer between {min} and {max}"));
+        // Whichever it is: the first is blamed.
+        return bad_argument(lua, 1, format!("expected integer between {min} and {max}"));
     }
     *value = given;
     Ok(())
@@ -194,8 +182,7 @@ fn encode(lua: &Lua, args: &MultiValue, options: Options) -> Result<LuaString> {
     let (Some(value), 1) = (args.front(), args.len()) else {
         return bad_argument(lua, 1, "expected 1 argument");
     };
-    let array: Table = lua.named_registry_value(ARRAY)?;
-    let mut encoder = Encoder { lua, options, array, out: Vec::new(), bounds: Bounds::new(lua) };
+    let mut encoder = Encoder { lua, options, out: Vec::new(), bounds: Bounds::new(lua) };
     encoder.value(value, 0)?;
     lua.create_string(encoder.out)
 }
@@ -203,7 +190,6 @@ fn encode(lua: &Lua, args: &MultiValue, options: Options) -> Result<LuaString> {
 struct Encoder<'a> {
     lua: &'a Lua,
     options: Options,
-    array: Table,
     out: Vec<u8>,
     bounds: Bounds<'a>,
 }
@@ -263,7 +249,6 @@ impl Encoder<'_> {
 
     /// The length of a table that is an array.
     fn array_len(&self, table: &Table) -> Result<Option<i64>> {
-        let is_marked = table.metatable().is_some_and(|own| own == self.array);
         let (mut count, mut last) = (0, 0);
         for pair in table.pairs::<Value, Value>() {
             match pair?.0 {
@@ -281,7 +266,7 @@ impl Encoder<'_> {
             }
             return Ok(None);
         }
-        Ok((last > 0 || is_marked).then_some(last))
+        Ok((last > 0).then_some(last))
     }
 
     fn table(&mut self, table: &Table, depth: usize) -> Result<()> {
@@ -332,8 +317,7 @@ fn decode(lua: &Lua, args: &MultiValue, options: Options) -> Result<Value> {
     if text.len() >= 2 && (text[0] == 0 || text[1] == 0) {
         return fail(lua, "JSON parser does not support UTF-16 or UTF-32");
     }
-    let array: Option<Table> = if options.array_mt { Some(lua.named_registry_value(ARRAY)?) } else { None };
-    let mut decoder = Decoder { lua, text: &text, at: 0, options, array, bounds: Bounds::new(lua) };
+    let mut decoder = Decoder { lua, text: &text, at: 0, options, bounds: Bounds::new(lua) };
     let token = decoder.token();
     let value = decoder.value(token, 0)?;
     match decoder.token() {
@@ -368,7 +352,6 @@ struct Decoder<'a> {
     text: &'a [u8],
     at: usize,
     options: Options,
-    array: Option<Table>,
     bounds: Bounds<'a>,
 }
 
@@ -439,9 +422,6 @@ impl Decoder<'_> {
     fn array(&mut self, depth: usize) -> Result<Value> {
         self.check_depth(depth)?;
         let table = self.lua.create_table()?;
-        if let Some(array) = &self.array {
-            table.set_metatable(Some(array.clone()))?;
-        }
         let mut token = self.token();
         if matches!(token.kind, Kind::ArrayEnd) {
             return Ok(Value::Table(table));
@@ -464,7 +444,8 @@ impl Decoder<'_> {
             self.at += 1;
         }
         let at = self.at;
-        let Some(&byte) = self.text.get(at) else { return Token { kind: Kind::End, at } };
+        // A zero byte ends the text too.
+        let Some(&byte) = self.text.get(at).filter(|byte| **byte != 0) else { return Token { kind: Kind::End, at } };
         let single = match byte {
             b'{' => Some(Kind::ObjectBegin),
             b'}' => Some(Kind::ObjectEnd),
@@ -517,7 +498,7 @@ impl Decoder<'_> {
         let bad = |why, at| Token { kind: Kind::Bad(why), at };
         loop {
             match self.text.get(at) {
-                None => return bad("unexpected end of string", at),
+                None | Some(0) => return bad("unexpected end of string", at),
                 Some(b'"') => break,
                 Some(b'\\') => {
                     let Some(&escape) = self.text.get(at + 1) else { return bad("invalid escape code", at) };
@@ -601,14 +582,9 @@ fn number_prefix(text: &[u8]) -> Option<(f64, usize)> {
     let count = |from: usize, is: fn(&u8) -> bool| {
         rest.get(from..).unwrap_or_default().iter().take_while(|byte| is(byte)).count()
     };
-    if begins(b"0x") {
-        let digits = count(2, u8::is_ascii_hexdigit);
-        if digits > 0 {
-            let number = rest[2..2 + digits]
-                .iter()
-                .fold(0.0, |sum, digit| sum * 16.0 + f64::from(char::from(*digit).to_digit(16).unwrap_or(0)));
-            return Some((signed(number), sign + 2 + digits));
-        }
+    let len = if begins(b"0x") { hex_len(&rest[2..]).map_or(0, |len| 2 + len) } else { 0 };
+    if let Some(number) = rest.get(..len).filter(|hex| !hex.is_empty()).and_then(parse_f64) {
+        return Some((signed(number), sign + len));
     }
     let whole = count(0, u8::is_ascii_digit);
     let mut end = whole;
@@ -631,4 +607,26 @@ fn number_prefix(text: &[u8]) -> Option<(f64, usize)> {
     // Rust reads the same numbers, but for a point without digits.
     let number = digits.parse().ok().or_else(|| digits.replace(".e", ".0e").replace(".E", ".0e").parse().ok())?;
     Some((signed(number), sign + end))
+}
+
+/// The length of the hexadecimal number that follows `0x`.
+fn hex_len(text: &[u8]) -> Option<usize> {
+    let digits = |from: usize, is: fn(&u8) -> bool| {
+        text.get(from..).unwrap_or_default().iter().take_while(|byte| is(byte)).count()
+    };
+    let mut end = digits(0, u8::is_ascii_hexdigit);
+    let mut count = end;
+    if text.get(end) == Some(&b'.') {
+        let fraction = digits(end + 1, u8::is_ascii_hexdigit);
+        (count, end) = (count + fraction, end + 1 + fraction);
+    }
+    if count == 0 {
+        return None;
+    }
+    if matches!(text.get(end), Some(b'p' | b'P')) {
+        let sign = usize::from(matches!(text.get(end + 1), Some(b'+' | b'-')));
+        let exponent = digits(end + 1 + sign, u8::is_ascii_digit);
+        end += if exponent > 0 { 1 + sign + exponent } else { 0 };
+    }
+    Some(end)
 }

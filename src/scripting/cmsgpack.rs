@@ -23,12 +23,12 @@ pub fn library(lua: &Lua) -> Result<Table> {
     table.raw_set("_COPYRIGHT", "Copyright (C) 2012, Salvatore Sanfilippo")?;
     table.raw_set("_DESCRIPTION", "MessagePack C implementation for Lua")?;
     table.raw_set("pack", lua.create_function(pack)?)?;
-    table.raw_set("unpack", lua.create_function(|lua, args: MultiValue| unpack(lua, &args, 0, 0, false))?)?;
+    table.raw_set("unpack", lua.create_function(|lua, args: MultiValue| unpack(lua, &args, 0, 0))?)?;
     table.raw_set(
         "unpack_one",
         lua.create_function(|lua, args: MultiValue| {
             let offset = optional_integer(lua, &args, 1, 0)?;
-            unpack(lua, &args, 1, offset, true)
+            unpack(lua, &args, 1, offset)
         })?,
     )?;
     table.raw_set(
@@ -36,7 +36,7 @@ pub fn library(lua: &Lua) -> Result<Table> {
         lua.create_function(|lua, args: MultiValue| {
             let limit = integer_arg(lua, &args, 1)?;
             let offset = optional_integer(lua, &args, 2, 0)?;
-            unpack(lua, &args, limit, offset, limit != 0)
+            unpack(lua, &args, limit, offset)
         })?,
     )?;
     Ok(table)
@@ -154,7 +154,9 @@ fn write_header(out: &mut Vec<u8>, count: usize, kinds: [u8; 3]) {
     }
 }
 
-fn unpack(lua: &Lua, args: &MultiValue, limit: i64, offset: i64, tells_offset: bool) -> Result<MultiValue> {
+/// Unpacks so many values from here on, and tells where the next is; without both it unpacks all.
+fn unpack(lua: &Lua, args: &MultiValue, limit: i64, offset: i64) -> Result<MultiValue> {
+    let is_all = limit == 0 && offset == 0;
     let data = string_arg(lua, args, 0)?;
     let data = data.as_bytes();
     let start = match usize::try_from(offset) {
@@ -169,14 +171,14 @@ fn unpack(lua: &Lua, args: &MultiValue, limit: i64, offset: i64, tells_offset: b
     };
     let mut reader = Reader { lua, rest, bounds: Bounds::new(lua) };
     let mut values = Vec::new();
-    while !reader.rest.is_empty() && (limit == 0 || (values.len() as i64) < limit) {
+    while !reader.rest.is_empty() && (is_all || (values.len() as i64) < limit) {
         if values.len() >= RESULTS_MAX {
             return fail(lua, "stack overflow (in function mp_unpack)");
         }
         values.push(reader.value(0)?);
     }
     let next = if reader.rest.is_empty() { -1 } else { (data.len() - reader.rest.len()) as i64 };
-    Ok(tells_offset.then_some(Value::Integer(next)).into_iter().chain(values).collect())
+    Ok((!is_all).then_some(Value::Integer(next)).into_iter().chain(values).collect())
 }
 
 struct Reader<'a> {
@@ -216,7 +218,9 @@ impl<'a> Reader<'a> {
             0xe0..=0xff => Value::Integer(i64::from(kind as i8)),
             0xc0 => Value::Nil,
             0xc2 | 0xc3 => Value::Boolean(kind == 0xc3),
-            0xcc..=0xcf => Value::Number(self.unsigned(1 << (kind - 0xcc))? as f64),
+            0xcc..=0xce => Value::Number(self.unsigned(1 << (kind - 0xcc))? as f64),
+            // What has the highest bit is negative here.
+            0xcf => Value::Number(self.signed(8)? as f64),
             0xd0..=0xd3 => Value::Number(self.signed(1 << (kind - 0xd0))? as f64),
             0xca => Value::Number(f64::from(f32::from_bits(self.unsigned(4)? as u32))),
             0xcb => Value::Number(f64::from_bits(self.unsigned(8)?)),

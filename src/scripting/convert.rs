@@ -11,6 +11,8 @@ use super::raise::{Raised, error_table};
 
 /// Tables within tables that a reply may have.
 const DEPTH_MAX: usize = 7900;
+/// Whole numbers up to here are written with all their digits.
+const INTEGER_MAX: f64 = 4_611_686_018_427_387_904.0;
 /// Arrays within arrays that the reply to a command may have.
 const REPLY_DEPTH_MAX: usize = 1000;
 
@@ -128,20 +130,28 @@ impl<'a> Reader<'a> {
 }
 
 /// A number as a script's integer: cut off towards zero; what does not fit is the least.
-fn whole(number: f64) -> i64 {
+pub(super) fn whole(number: f64) -> i64 {
     if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&number) { number as i64 } else { i64::MIN }
 }
 
 /// A number as the argument of a command.
 pub(super) fn number_text(number: f64) -> Vec<u8> {
-    let integer = whole(number);
-    if integer as f64 == number && integer != i64::MIN && integer != i64::MAX {
-        return integer.to_string().into_bytes();
+    if number.abs() <= INTEGER_MAX && whole(number) as f64 == number {
+        return whole(number).to_string().into_bytes();
     }
     if number.is_nan() {
         return if number.is_sign_negative() { b"-nan".to_vec() } else { b"nan".to_vec() };
     }
     format_shortest(number).into_bytes()
+}
+
+/// A number as a reply of its own kind.
+fn double_text(number: f64) -> Vec<u8> {
+    match number {
+        _ if number.is_nan() => b"nan".to_vec(),
+        _ if number == 0.0 && number.is_sign_negative() => b"-0".to_vec(),
+        _ => number_text(number),
+    }
 }
 
 /// What a script returned, for a client of this protocol. `is_resp3`: the script spoke the newer one.
@@ -150,7 +160,7 @@ pub(super) fn to_reply(lua: &Lua, value: &Value, proto: Proto, is_resp3: bool) -
         && let Ok(Value::String(err)) = table.raw_get::<Value>("err")
     {
         let is_counted = table.raw_get::<Value>("ignore_error_stats_update").is_ok_and(|set| set != Value::Nil);
-        return End::Failed { line: one_line(&err.as_bytes()), is_counted };
+        return End::Failed { line: error_line(&err.as_bytes()), is_counted };
     }
     let mut out = Output::default();
     let mut writer = Writer { reply: Reply::new(&mut out, proto), is_resp3, bounds: Bounds::new(lua) };
@@ -160,8 +170,20 @@ pub(super) fn to_reply(lua: &Lua, value: &Value, proto: Proto, is_resp3: bool) -
     }
 }
 
+/// A text as C takes it, up to its first zero byte.
+pub(super) fn up_to_nul(text: &[u8]) -> &[u8] {
+    &text[..memchr::memchr(0, text).unwrap_or(text.len())]
+}
+
 fn one_line(text: &[u8]) -> Vec<u8> {
     text.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }).collect()
+}
+
+/// An error loses the line ends at its end.
+fn error_line(text: &[u8]) -> Vec<u8> {
+    let text = up_to_nul(text);
+    let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    one_line(&text[..end])
 }
 
 /// Writes a value as a reply, within bounds: a table may hold itself, or another one many times.
@@ -172,10 +194,6 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn line(&mut self, kind: u8, text: &[u8]) {
-        self.reply.raw(&[&[kind], one_line(text).as_slice(), b"\r\n"].concat());
-    }
-
     fn write(&mut self, value: &Value, depth: usize) -> Result<()> {
         let reply = &mut self.reply;
         self.bounds.step_of(reply.len())?;
@@ -195,20 +213,20 @@ impl Writer<'_> {
     fn table(&mut self, table: &Table, depth: usize) -> Result<()> {
         let field = |name: &str| table.raw_get::<Value>(name).unwrap_or(Value::Nil);
         if let Value::String(err) = field("err") {
-            self.line(b'-', &err.as_bytes());
+            self.reply.raw(&[b"-", error_line(&err.as_bytes()).as_slice(), b"\r\n"].concat());
             return Ok(());
         }
         if let Value::String(ok) = field("ok") {
-            self.line(b'+', &ok.as_bytes());
+            self.reply.raw(&[b"+", one_line(up_to_nul(&ok.as_bytes())).as_slice(), b"\r\n"].concat());
             return Ok(());
         }
         match field("double") {
             Value::Integer(number) => {
-                self.reply.double_text(&number_text(number as f64));
+                self.reply.double_text(&double_text(number as f64));
                 return Ok(());
             }
             Value::Number(number) => {
-                self.reply.double_text(&number_text(number));
+                self.reply.double_text(&double_text(number));
                 return Ok(());
             }
             _ => {}
@@ -240,6 +258,7 @@ impl Writer<'_> {
             let part = |name: &str| verbatim.raw_get::<Value>(name).unwrap_or(Value::Nil);
             if let (Value::String(format), Value::String(text)) = (part("format"), part("string")) {
                 let format = format.as_bytes();
+                let format = up_to_nul(&format);
                 let mut kind = [b' '; 3];
                 kind.iter_mut().zip(format.iter()).for_each(|(to, from)| *to = *from);
                 self.reply.verbatim(&kind, &text.as_bytes());

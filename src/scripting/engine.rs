@@ -3,13 +3,16 @@
 //! anything meanwhile but start another script. No call goes the other way round, so that nothing that a script does is nested
 //! in it: a script that runs too long is simply left standing while the server takes its turns.
 
-use corosensei::stack::DefaultStack;
-use corosensei::{Coroutine, CoroutineResult, Yielder};
+use corosensei::Yielder;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
 
+use crate::base::number::format_g;
 use crate::resp::Proto;
+use crate::storage::machine::Machine;
 
+use super::convert::up_to_nul;
 use super::raise::{self, Raised, value_of};
+use super::random::Random;
 use super::{api, bounds, convert};
 
 /// What the Lua state is for.
@@ -30,10 +33,16 @@ pub struct Versions {
     pub server_name: &'static str,
 }
 
+/// Where a Lua state keeps a script or function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slot(u32);
+
 /// A script to be run.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// Under which name it was compiled: its digest, or the function's name.
+    /// Where it is kept.
+    pub slot: Slot,
+    /// What errors call it: its digest, or the function's name.
     pub id: Vec<u8>,
     /// KEYS.
     pub keys: Vec<Vec<u8>>,
@@ -97,11 +106,11 @@ pub enum Step {
 }
 
 enum Order {
-    Compile { id: Vec<u8>, code: Vec<u8> },
-    Forget(Vec<u8>),
+    Compile { slot: Slot, code: Vec<u8> },
+    Forget(Slot),
     Run(Run),
     Load(Vec<u8>),
-    Adopt,
+    Adopt(Vec<Slot>),
     Answer(Vec<u8>),
     Permit(Result<bool, &'static str>),
     GoOn,
@@ -118,29 +127,35 @@ enum Pause {
 
 /// Instructions between two ticks.
 const TICK_INSTRUCTIONS: u32 = 10_000;
+/// Scripts run or compiled between two collections of some garbage, and steps of one: two kilobytes each.
+const COLLECT_EVERY: u32 = 50;
+const COLLECT_STEPS: usize = 64;
 /// Address space for the stack; it is backed by memory as far as it was used.
 const STACK_BYTES: usize = 16 << 20;
 
-/// A Lua state.
+/// A Lua state. Nothing outside its machine refers to what is in it, so that another thread may free it.
 pub struct Engine {
-    machine: Coroutine<Order, Pause, ()>,
+    machine: Machine<Order, Pause>,
     used_memory: usize,
     is_running: bool,
+    /// Slots that were used, and those of them that are free again.
+    slots: u32,
+    free: Vec<Slot>,
 }
 
 impl Engine {
     /// A fresh state, which may use so much memory. None if the system has no room for its stack.
-    pub fn new(kind: Kind, memory_max: usize, versions: Versions) -> Option<Engine> {
-        let stack = DefaultStack::new(STACK_BYTES).ok()?;
-        let machine = Coroutine::with_stack(stack, move |yielder: &Yielder<Order, Pause>, order: Order| {
+    pub fn new(kind: Kind, memory_max: usize, versions: Versions, random: Random) -> Option<Engine> {
+        let machine = Machine::new(STACK_BYTES, move |yielder: &Yielder<Order, Pause>, order: Order| {
             // Nothing is left of a state that cannot be made: `resume` answers for it.
-            if let Err(error) = live(yielder, order, kind, memory_max, versions) {
+            if let Err(error) = live(yielder, order, kind, memory_max, (versions, random)) {
                 crate::base::log::warning(&format!("A Lua state could not be made: {error}"));
             }
         });
-        let mut engine = Engine { machine, used_memory: 0, is_running: false };
+        let mut engine =
+            Engine { machine: machine.ok()?, used_memory: 0, is_running: false, slots: 0, free: Vec::new() };
         engine.resume(Order::GoOn);
-        (!engine.machine.done()).then_some(engine)
+        (!engine.machine.is_done()).then_some(engine)
     }
 
     /// Bytes that the Lua state takes, as of the end of the last script.
@@ -148,20 +163,32 @@ impl Engine {
         self.used_memory
     }
 
-    /// Compiles a script and keeps it under this name.
+    /// Compiles a script and keeps it.
     ///
     /// # Errors
     /// Why it cannot be compiled.
-    pub fn compile(&mut self, id: &[u8], code: &[u8]) -> Result<(), Vec<u8>> {
-        match self.carry_out(Order::Compile { id: id.to_vec(), code: code.to_vec() }) {
-            End::Compiled(Some(why)) => Err(why),
-            _ => Ok(()),
+    pub fn compile(&mut self, code: &[u8]) -> Result<Slot, Vec<u8>> {
+        let slot = self.free_slot();
+        match self.carry_out(Order::Compile { slot, code: code.to_vec() }) {
+            End::Compiled(Some(why)) => {
+                self.free.push(slot);
+                Err(why)
+            }
+            _ => Ok(slot),
         }
     }
 
     /// Forgets a script or function.
-    pub fn forget(&mut self, id: &[u8]) {
-        self.carry_out(Order::Forget(id.to_vec()));
+    pub fn forget(&mut self, slot: Slot) {
+        self.carry_out(Order::Forget(slot));
+        self.free.push(slot);
+    }
+
+    fn free_slot(&mut self) -> Slot {
+        self.free.pop().unwrap_or_else(|| {
+            self.slots += 1;
+            Slot(self.slots)
+        })
     }
 
     /// Begins to run a script that was compiled, or a function that was adopted.
@@ -174,9 +201,11 @@ impl Engine {
         self.resume(Order::Load(code.to_vec()))
     }
 
-    /// Takes over the functions of the library that was loaded last.
-    pub fn adopt(&mut self) {
-        self.carry_out(Order::Adopt);
+    /// Takes over the functions of the library that was loaded last, which are so many. Returns where, in their order.
+    pub fn adopt(&mut self, count: usize) -> Vec<Slot> {
+        let slots: Vec<Slot> = (0..count).map(|_| self.free_slot()).collect();
+        self.carry_out(Order::Adopt(slots.clone()));
+        slots
     }
 
     /// Goes on with the reply to a call.
@@ -213,14 +242,11 @@ impl Engine {
     }
 
     fn resume(&mut self, order: Order) -> Step {
-        if self.machine.done() {
+        if self.machine.is_done() {
             let line = b"ERR The Lua state is gone".to_vec();
             return Step::End(End::Failed { line, is_counted: false });
         }
-        let pause = match self.machine.resume(order) {
-            CoroutineResult::Yield(pause) => pause,
-            CoroutineResult::Return(()) => Pause::Idle(End::Done, 0),
-        };
+        let pause = self.machine.resume(order).unwrap_or(Pause::Idle(End::Done, 0));
         self.is_running = !matches!(pause, Pause::Idle(..));
         match pause {
             Pause::Idle(end, used_memory) => {
@@ -240,7 +266,7 @@ impl Drop for Engine {
         while self.is_running {
             self.resume(Order::Kill("ERR The script was ended with its Lua state"));
         }
-        if !self.machine.done() {
+        if !self.machine.is_done() {
             self.resume(Order::Stop);
         }
     }
@@ -285,14 +311,14 @@ fn live(
     mut order: Order,
     kind: Kind,
     memory_max: usize,
-    versions: Versions,
+    (versions, random): (Versions, Random),
 ) -> mlua::Result<()> {
     let libs = StdLib::STRING | StdLib::TABLE | StdLib::MATH | StdLib::OS;
     let lua = Lua::new_with(libs, LuaOptions::default())?;
     lua.set_app_data(Mode::default());
     bounds::set_memory_max(&lua, memory_max);
     lua.scope(|scope| {
-        let native = api::natives(&lua, versions)?;
+        let native = api::natives(&lua, versions, random)?;
         let call = |lua: &Lua, args: MultiValue| -> mlua::Result<Vec<u8>> {
             let call = api::call_of(lua, &args)?;
             match yielder.suspend(Pause::Call(call)) {
@@ -342,7 +368,9 @@ fn live(
         let engine = Parts {
             compile: parts.raw_get("compile")?,
             forget: parts.raw_get("forget")?,
-            run: parts.raw_get("run")?,
+            begin: parts.raw_get("begin")?,
+            xpcall: parts.raw_get("xpcall")?,
+            report: parts.raw_get("report")?,
             load: parts.raw_get("load")?,
             adopt: parts.raw_get("adopt")?,
             tidy: parts.raw_get("tidy")?,
@@ -355,21 +383,28 @@ fn live(
         lua.set_memory_limit(memory_max)?;
         watch(&lua, TICK_INSTRUCTIONS)?;
         let mut end = End::Done;
+        let mut uncollected = 0;
         loop {
+            if matches!(order, Order::Compile { .. } | Order::Run(_) | Order::Load(_)) {
+                uncollected += 1;
+                if uncollected >= COLLECT_EVERY {
+                    uncollected = 0;
+                    collect_some(&lua);
+                }
+            }
             order = match order {
                 Order::Stop => return Ok(()),
-                Order::Compile { id, code } => {
-                    end = End::Compiled(compile(&lua, &engine, &id, &code, kind));
+                Order::Compile { slot, code } => {
+                    end = End::Compiled(compile(&lua, &engine, slot, &code, kind));
                     Order::GoOn
                 }
-                Order::Forget(id) => {
-                    // It fails only where there is no memory for the name; the function then stays unused.
-                    end =
-                        lua.create_string(&id).and_then(|id| engine.forget.call(id)).map_or(End::Done, |()| End::Done);
+                Order::Forget(slot) => {
+                    end = engine.forget.call(slot.0).map_or_else(|error| failed(&lua, error), |()| End::Done);
                     Order::GoOn
                 }
-                Order::Adopt => {
-                    end = engine.adopt.call(()).map_or_else(|error| failed(&lua, error), |()| End::Done);
+                Order::Adopt(slots) => {
+                    let slots: Vec<u32> = slots.into_iter().map(|slot| slot.0).collect();
+                    end = engine.adopt.call(slots).map_or_else(|error| failed(&lua, error), |()| End::Done);
                     Order::GoOn
                 }
                 Order::Run(run) => {
@@ -397,7 +432,9 @@ fn live(
 struct Parts {
     compile: Function,
     forget: Function,
-    run: Function,
+    begin: Function,
+    xpcall: Function,
+    report: Function,
     load: Function,
     adopt: Function,
     tidy: Function,
@@ -416,6 +453,17 @@ fn watch(lua: &Lua, instructions: u32) -> mlua::Result<()> {
         watch(lua, 1)?;
         Err(mlua::Error::external(Raised::Table { err: why.into(), is_counted: false }))
     })
+}
+
+/// Collects some garbage, as scripts that are called often leave little each, and Lua itself waits until it has doubled.
+fn collect_some(lua: &Lua) {
+    for _ in 0..COLLECT_STEPS {
+        match lua.gc_step() {
+            Ok(false) => {}
+            Ok(true) => break,
+            Err(_) => return crate::base::log::warning("The garbage of scripts could not be collected"),
+        }
+    }
 }
 
 /// Makes ready for the next script.
@@ -437,9 +485,9 @@ fn finish(lua: &Lua, engine: &Parts, memory_max: usize) {
     }
 }
 
-fn compile(lua: &Lua, engine: &Parts, id: &[u8], code: &[u8], kind: Kind) -> Option<Vec<u8>> {
+fn compile(lua: &Lua, engine: &Parts, slot: Slot, code: &[u8], kind: Kind) -> Option<Vec<u8>> {
     let name = if kind == Kind::Eval { "@user_script" } else { "@user_function" };
-    let compiled = (|| engine.compile.call::<Value>((lua.create_string(id)?, lua.create_string(code)?, name)))();
+    let compiled = (|| engine.compile.call::<Value>((slot.0, lua.create_string(code)?, name)))();
     match compiled {
         Ok(Value::Nil) => None,
         Ok(Value::String(why)) => Some(why.as_bytes().to_vec()),
@@ -458,7 +506,9 @@ fn strings(lua: &Lua, from: &[Vec<u8>]) -> mlua::Result<Table> {
 
 fn run_script(lua: &Lua, engine: &Parts, run: &Run) -> mlua::Result<End> {
     let (keys, args) = (strings(lua, &run.keys)?, strings(lua, &run.args)?);
-    let (ok, value): (bool, Value) = engine.run.call((lua.create_string(&run.id)?, keys, args))?;
+    // No function of the prelude is to stand between: scripts can count the levels of calls.
+    let script: Function = engine.begin.call((run.slot.0, keys, args))?;
+    let (ok, value): (bool, Value) = engine.xpcall.call((script, &engine.report))?;
     if !ok {
         return Ok(failure(&value, Some(&run.id)));
     }
@@ -496,9 +546,11 @@ fn failure(value: &Value, id: Option<&Vec<u8>>) -> End {
     let text = match (value, field("err")) {
         (_, Some(Value::String(err))) => {
             is_counted = field("ignore_error_stats_update") == Some(Value::Boolean(true));
-            err.as_bytes().to_vec()
+            up_to_nul(&err.as_bytes()).to_vec()
         }
-        (Value::String(text), _) => [b"ERR ".as_slice(), &text.as_bytes()].concat(),
+        (_, Some(Value::Integer(err))) => format_g(err as f64, 14).into_bytes(),
+        (_, Some(Value::Number(err))) => format_g(err, 14).into_bytes(),
+        (Value::String(text), _) => [b"ERR ".as_slice(), up_to_nul(&text.as_bytes())].concat(),
         _ => b"ERR unknown error".to_vec(),
     };
     let line = match (field("source"), field("line")) {

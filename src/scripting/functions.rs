@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::base::shown::shown;
 use crate::resp::parser::split_args;
 
-use super::engine::Registration;
+use super::engine::{Registration, Slot};
 use super::shebang::ScriptFlags;
 
 /// The complaint about a name.
@@ -24,6 +24,7 @@ pub struct Function {
     pub name: Vec<u8>,
     pub description: Option<Vec<u8>>,
     pub flags: ScriptFlags,
+    pub slot: Slot,
 }
 
 /// A library.
@@ -146,11 +147,13 @@ impl Libraries {
     }
 }
 
-/// A library of what its code registered.
-pub fn library_of(name: &[u8], code: &[u8], registered: Vec<Registration>) -> Library {
+/// A library of what its code registered, with where that is kept.
+pub fn library_of(name: &[u8], code: &[u8], registered: Vec<Registration>, slots: Vec<Slot>) -> Library {
     let functions = registered
         .into_iter()
-        .map(|registration| Function {
+        .zip(slots)
+        .map(|(registration, slot)| Function {
+            slot,
             flags: registration
                 .flags
                 .iter()

@@ -14,10 +14,13 @@ pub mod engine;
 pub mod functions;
 mod patterns;
 mod raise;
+mod random;
 pub mod shebang;
 pub mod structs;
+mod tables;
 
 pub use cache::{ScriptCache, Sha};
-pub use engine::{Call, End, Engine, Kind, Run, Step, Versions};
+pub use engine::{Call, End, Engine, Kind, Run, Slot, Step, Versions};
 pub use functions::{Function, Libraries, Library};
+pub use random::Random;
 pub use shebang::{ScriptFlags, Shebang};

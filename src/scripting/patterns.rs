@@ -5,7 +5,7 @@
 use mlua::{Function, Lua, LuaString, MultiValue, Result, Table, Value};
 
 use super::bounds::{self, Bounds};
-use super::raise::{bad_argument, expected, fail, integer_arg, optional_integer, raise_again, string_arg};
+use super::raise::{bad_argument, fail, integer_arg, optional_integer, raise_again, string_arg};
 
 /// Captures of a pattern.
 const CAPTURES_MAX: usize = 32;
@@ -406,8 +406,7 @@ fn gsub(lua: &Lua, args: MultiValue) -> Result<(LuaString, usize)> {
     let replacement = match args.get(2) {
         Some(value @ (Value::String(_) | Value::Table(_) | Value::Function(_))) => value.clone(),
         Some(Value::Integer(_) | Value::Number(_)) => Value::String(string_arg(lua, &args, 2)?),
-        None => return bad_argument(lua, 3, "string/function/table expected"),
-        other => return expected(lua, 3, "string/function/table", other),
+        _ => return bad_argument(lua, 3, "string/function/table expected"),
     };
     let (text, pattern) = (text.as_bytes(), pattern.as_bytes());
     let max = optional_integer(lua, &args, 3, i64::MAX)?;

@@ -2,9 +2,9 @@
 -- `native` holds what Rust provides, `kind` is "eval" or "function".
 local native, kind = ...
 
-local error, type, next, pairs, rawget, rawset, tostring = error, type, next, pairs, rawget, rawset, tostring
+local error, type, next, pairs, ipairs, rawget, rawset, tostring = error, type, next, pairs, ipairs, rawget, rawset, tostring
 local setmetatable, getmetatable, setfenv, xpcall, pcall = setmetatable, getmetatable, setfenv, xpcall, pcall
-local loadstring, load, resume, insert = loadstring, load, coroutine.resume, table.insert
+local loadstring, load, select, resume, insert = loadstring, load, select, coroutine.resume, table.insert
 local value_of, bad_argument, is_killed = native.value_of, native.bad_argument, native.is_killed
 
 local READONLY = "Attempt to modify a readonly table"
@@ -36,10 +36,11 @@ local function caught(ok, ...)
   end
   local e = plain((...))
   if type(e) == "table" then
-    local err = rawget(e, "err")
-    if type(err) == "string" then
+    local err = e.err
+    if type(err) == "string" or type(err) == "number" then
       return false, err
     end
+    return false, e, err
   end
   return false, e
 end
@@ -80,16 +81,22 @@ function real.xpcall(f, handler)
   end)
 end
 
-function real.rawget(t, k)
+function real.rawget(...)
+  local t, k = ...
   if type(t) ~= "table" then
-    bad_argument(1, "rawget", "table", t)
+    bad_argument(1, "table", ...)
+  elseif select("#", ...) < 2 then
+    bad_argument(2, "value expected")
   end
   return rawget(behind[t] or t, k)
 end
 
-function real.rawset(t, k, v)
+function real.rawset(...)
+  local t, k, v = ...
   if type(t) ~= "table" then
-    bad_argument(1, "rawset", "table", t)
+    bad_argument(1, "table", ...)
+  elseif select("#", ...) < 3 then
+    bad_argument(select("#", ...) + 1, "value expected")
   end
   if behind[t] then
     error(READONLY, 0)
@@ -97,30 +104,33 @@ function real.rawset(t, k, v)
   return rawset(t, k, v)
 end
 
-function real.setmetatable(t, mt)
+function real.setmetatable(...)
+  local t, mt = ...
   if type(t) ~= "table" then
-    bad_argument(1, "setmetatable", "table", t)
+    bad_argument(1, "table", ...)
   end
   if behind[t] then
     error(READONLY, 0)
   end
-  if mt ~= nil and type(mt) ~= "table" then
-    bad_argument(2, "setmetatable", "nil or table expected")
+  if select("#", ...) < 2 or (mt ~= nil and type(mt) ~= "table") then
+    bad_argument(2, "nil or table expected")
   end
   return setmetatable(t, mt)
 end
 
-function real.next(t, k)
+function real.next(...)
+  local t, k = ...
   if type(t) ~= "table" then
-    bad_argument(1, "next", "table", t)
+    bad_argument(1, "table", ...)
   end
   return next(behind[t] or t, k)
 end
 local safe_next = real.next
 
-function real.pairs(t)
+function real.pairs(...)
+  local t = ...
   if type(t) ~= "table" then
-    bad_argument(1, "pairs", "table", t)
+    bad_argument(1, "table", ...)
   end
   if behind[t] then
     return safe_next, t, nil
@@ -137,11 +147,12 @@ local function compiled(f, why)
   return nil, why
 end
 
-function real.loadstring(code, name)
+function real.loadstring(...)
+  local code, name = ...
   if type(code) == "number" then
     code = tostring(code)
   elseif type(code) ~= "string" then
-    bad_argument(1, "loadstring", "string", code)
+    bad_argument(1, "string", ...)
   end
   if code:byte() == 27 then
     return nil, "[string \"" .. code:sub(2, 4) .. "\"]:1: unexpected symbol near 'char(27)'"
@@ -149,9 +160,10 @@ function real.loadstring(code, name)
   return compiled(loadstring(code, name))
 end
 
-function real.load(reader, name)
+function real.load(...)
+  local reader, name = ...
   if type(reader) ~= "function" then
-    bad_argument(1, "load", "function", reader)
+    bad_argument(1, "function", ...)
   end
   local is_first = true
   local is_binary = false
@@ -192,7 +204,8 @@ string_table.gfind = string_table.gmatch
 local math_table = copy(math, [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max min mod
   modf pi pow rad sin sinh sqrt tan tanh]])
 math_table.random, math_table.randomseed = native.random, native.randomseed
-local table_table = copy(table, "concat foreach foreachi getn insert maxn remove setn sort")
+local table_table = copy(table, "foreach foreachi getn insert maxn remove setn sort")
+table_table.concat = native.concat
 function table_table.insert(t, ...)
   if behind[t] then
     error(READONLY, 0)
@@ -213,6 +226,9 @@ real.bit = protect(native.bit)
 real.struct = protect(native.struct)
 real.cmsgpack = protect(native.cmsgpack)
 real.cjson = protect(native.cjson)
+if kind ~= "eval" then
+  native.redis.breakpoint, native.redis.debug, native.redis.replicate_commands = nil, nil, nil
+end
 real.redis = protect(native.redis)
 real.server = real.redis
 
@@ -273,39 +289,43 @@ end
 local engine = {}
 
 -- Compiles a chunk and keeps it. Returns why not.
-function engine.compile(id, code, name)
+function engine.compile(slot, code, name)
   local f, why = loadstring(code, name)
   if not f then
     return why
   end
-  functions[id] = setfenv(f, globals)
+  functions[slot] = setfenv(f, globals)
   return nil
 end
 
-function engine.forget(id)
-  functions[id] = nil
+function engine.forget(slot)
+  functions[slot] = false
 end
 
+engine.xpcall, engine.report = xpcall, report
+
+-- What is to be called to run a script or function.
 if kind == "eval" then
-  function engine.run(id, keys, argv)
+  function engine.begin(slot, keys, argv)
     rawset(real, "KEYS", keys)
     rawset(real, "ARGV", argv)
-    return xpcall(functions[id], report)
+    return functions[slot]
   end
 else
-  function engine.run(id, keys, argv)
-    local f = functions[id]
-    return xpcall(function()
+  function engine.begin(slot, keys, argv)
+    local f = functions[slot]
+    return function()
       return f(keys, argv)
-    end, report)
+    end
   end
 end
 
-local pending = {}
+-- The functions of the library that is loaded, and where each name (which counts in lower case) is among them.
+local pending, places = {}, {}
 
 -- Runs a library's code, which registers its functions.
 function engine.load(code, name)
-  pending = {}
+  pending, places = {}, {}
   local f, why = loadstring(code, name)
   if not f then
     return nil, why
@@ -318,19 +338,21 @@ function engine.load(code, name)
 end
 
 function engine.register(name, f)
-  if pending[name] then
+  name = name:lower()
+  if places[name] then
     return false
   end
-  pending[name] = f
+  insert(pending, f)
+  places[name] = #pending
   return true
 end
 
--- Keeps what the library registered, under its functions' names.
-function engine.adopt()
-  for name, f in pairs(pending) do
-    functions[name] = f
+-- Keeps what the library registered, in these slots.
+function engine.adopt(slots)
+  for at, f in ipairs(pending) do
+    functions[slots[at]] = f
   end
-  pending = {}
+  pending, places = {}, {}
 end
 
 -- Calls and looks up what is the script's, and gives what went wrong as a value.

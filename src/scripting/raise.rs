@@ -41,15 +41,25 @@ pub(super) fn fail_table<T>(err: impl Into<Vec<u8>>) -> Result<T> {
 }
 
 /// Raises the complaint about argument `index` of the function that runs.
-pub(super) fn bad_argument<T>(lua: &Lua, index: usize, what: &str) -> Result<T> {
-    let name = lua.inspect_stack(0, |this| this.names().name.map(|name| name.into_owned())).flatten();
-    fail(lua, format!("bad argument #{index} to '{}' ({what})", name.as_deref().unwrap_or("?")))
+pub(super) fn bad_argument<T>(lua: &Lua, index: usize, what: impl AsRef<[u8]>) -> Result<T> {
+    let names = lua.inspect_stack(0, |this| {
+        let names = this.names();
+        (names.name.map(|name| name.into_owned()), names.name_what == Some("method"))
+    });
+    let (name, is_method) = names.unwrap_or_default();
+    let name = name.as_deref().unwrap_or("?");
+    let text = match index - usize::from(is_method && index > 0) {
+        // What a method is called on is no argument.
+        0 if is_method => format!("calling '{name}' on bad self ("),
+        index => format!("bad argument #{index} to '{name}' ("),
+    };
+    fail(lua, [text.as_bytes(), what.as_ref(), b")"].concat())
 }
 
 /// The complaint about an argument that should be `expected`.
 pub(super) fn expected<T>(lua: &Lua, index: usize, expected: &str, value: Option<&Value>) -> Result<T> {
     let got = value.map_or("no value", type_name);
-    bad_argument(lua, index, &format!("{expected} expected, got {got}"))
+    bad_argument(lua, index, format!("{expected} expected, got {got}"))
 }
 
 /// The type of a value as Lua names it.

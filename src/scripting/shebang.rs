@@ -45,7 +45,7 @@ impl Shebang {
         };
         let parts = split_args(&script[..code_at]).filter(|parts| !parts.is_empty());
         let Some(parts) = parts else { return Err("Invalid engine in script shebang".to_owned()) };
-        if !parts[0].eq_ignore_ascii_case(b"#!lua") {
+        if parts[0] != b"#!lua" {
             return Err(format!("Unexpected engine in script shebang: {}", shown(&parts[0])));
         }
         let mut flags = ScriptFlags::NONE;

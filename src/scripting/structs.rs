@@ -90,8 +90,7 @@ impl<'a> Format<'a> {
                 self.align = align;
             }
             other => {
-                let option = char::from(other);
-                return bad_argument(self.lua, 1, &format!("invalid format option '{option}'"));
+                return bad_argument(self.lua, 1, [b"invalid format option '".as_slice(), &[other], b"'"].concat());
             }
         }
         Ok(())
@@ -103,7 +102,7 @@ impl<'a> Format<'a> {
             return 0;
         }
         let size = size.min(self.align);
-        if size.is_power_of_two() { size.wrapping_sub(position & (size - 1)) & (size - 1) } else { 0 }
+        size.wrapping_sub(position & (size - 1)) & (size - 1)
     }
 
     fn put(&self, out: &mut Vec<u8>, little: &[u8]) {
@@ -123,10 +122,11 @@ fn pack(lua: &Lua, args: MultiValue) -> Result<LuaString> {
     let mut bounds = Bounds::new(lua);
     let mut arg = 1;
     // What is missing is nil here.
-    let number = |arg: usize| match args.get(arg) {
-        None => expected(lua, arg + 1, "number", Some(&Value::Nil)),
-        Some(_) => number_arg(lua, &args, arg),
+    let is_there = |arg: usize, kind: &str| match args.get(arg) {
+        None => expected(lua, arg + 1, kind, Some(&Value::Nil)),
+        Some(_) => Ok(()),
     };
+    let number = |arg: usize| is_there(arg, "number").and_then(|()| number_arg(lua, &args, arg));
     while let Some((option, size)) = format.next()? {
         let padding = format.padding(out.len(), option, size);
         bounds.step_of(out.len() + padding + size)?;
@@ -148,6 +148,7 @@ fn pack(lua: &Lua, args: MultiValue) -> Result<LuaString> {
                 arg += 1;
             }
             b'c' | b's' => {
+                is_there(arg, "string")?;
                 let string = string_arg(lua, &args, arg)?;
                 arg += 1;
                 let string = string.as_bytes();
@@ -211,7 +212,7 @@ fn unpack(lua: &Lua, args: MultiValue) -> Result<MultiValue> {
                 let Some(len) = lua.coerce_number(previous)? else {
                     return fail(lua, "format 'c0' needs a previous size");
                 };
-                let end = if len >= 0.0 { at.checked_add(len as usize) } else { None };
+                let end = if len > -1.0 { at.checked_add(len as usize) } else { None };
                 let Some(part) = end.and_then(|end| data.get(at..end)) else { return too_short(lua) };
                 at += part.len();
                 results.push(Value::String(lua.create_string(part)?));

@@ -105,7 +105,11 @@ pub fn note_denied(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]
         Denied::Channel(at) => (Reason::Channel, argv[at].to_vec()),
         Denied::Database(at) => (Reason::Database, argv[at].to_vec()),
     };
-    let user = server.clients.at(place).map(|client| client.user.clone()).unwrap_or_default();
+    let Some(client) = server.clients.at(place) else { return };
+    if context == Context::Toplevel {
+        client.last_command = Some(id);
+    }
+    let user = client.user.clone();
     note(server, place, Refusal { reason, context, object, user });
 }
 

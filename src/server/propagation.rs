@@ -114,11 +114,11 @@ impl Propagation {
         self.unit = unit;
     }
 
-    /// Forgets what was set aside, as it will not go on.
-    pub fn forget_unit(&mut self, unit: Option<(usize, usize)>) {
+    /// Forgets what was set aside.
+    pub fn discard_unit(&mut self, unit: Option<(usize, usize)>) {
         if let Some((start, _)) = unit {
             self.bytes.truncate(start);
-            self.marks.retain(|&(at, _)| at < start);
+            self.marks.retain(|(at, _)| *at < start);
         }
     }
 
@@ -191,7 +191,7 @@ mod tests {
             propagation.settle(DbIndex(db), &[b"DEL", key], true);
         }
         let unit = propagation.suspend_unit();
-        propagation.forget_unit(unit);
+        propagation.discard_unit(unit);
         assert_eq!((propagation.bytes, propagation.marks), (bytes, marks));
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::base::time::Now;
 use crate::keyspace::DbIndex;
+use crate::keyspace::lazyfree::LAZYFREE_EFFORT_MIN;
 use crate::resp::{Output, Proto};
-use crate::scripting::{Engine, Kind, Libraries, Run, ScriptCache, ScriptFlags, Step, Versions};
+use crate::scripting::{Engine, Kind, Libraries, Random, Run, ScriptCache, ScriptFlags, Step, Versions};
 
 use super::client::{ClientFlags, ClientId, QueuedCommand};
 use super::table::CommandId;
@@ -109,6 +110,8 @@ pub struct Scripting {
     pub functions: Option<Engine>,
     /// A script that runs so long that the others have their turns meanwhile.
     pub parked: Option<Box<Running>>,
+    /// What `math.random` goes on with.
+    pub random: Random,
     /// Scripts forgotten for others.
     pub evicted_scripts: u64,
 }
@@ -147,13 +150,40 @@ impl Scripting {
     }
 }
 
+/// When a client wants scripts to be freed. Another thread does it in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freeing {
+    /// Before the reply, as far as it can tell.
+    Sync,
+    /// Later: they count among the keys that are.
+    Async,
+}
+
+impl Freeing {
+    /// What the word of a command that flushes means, or what is configured where there is none.
+    pub fn of(server: &Server, word: Option<&[u8]>) -> Option<Freeing> {
+        match word {
+            None if server.config.lazyfree_lazy_user_flush => Some(Freeing::Async),
+            None => Some(Freeing::Sync),
+            Some(word) if word.eq_ignore_ascii_case(b"sync") => Some(Freeing::Sync),
+            Some(word) if word.eq_ignore_ascii_case(b"async") => Some(Freeing::Async),
+            Some(_) => None,
+        }
+    }
+
+    /// As how many keys a Lua state with so many scripts or functions counts.
+    pub fn count(self, scripts: usize) -> u64 {
+        if self == Freeing::Async && scripts > LAZYFREE_EFFORT_MIN { scripts as u64 + 1 } else { 0 }
+    }
+}
+
 impl Server {
     /// A fresh Lua state. None if there is no memory for it.
     pub fn new_engine(&mut self, kind: Kind) -> Option<Engine> {
         let total = self.host.process_facts().total_memory;
         let memory_max = if total == 0 { MEMORY_MAX } else { total / 2 };
         let versions = Versions { redis: REDIS_VERSION, server: env!("CARGO_PKG_VERSION"), server_name: "russet" };
-        Engine::new(kind, memory_max, versions)
+        Engine::new(kind, memory_max, versions, self.scripting.random.clone())
     }
 
     /// The Lua state of this kind, made when it is first asked for. None if there is no memory for it.

@@ -75,7 +75,9 @@ pub fn note_command(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8
     if !in_multi && !is_client_command {
         options.caching = None;
     }
-    if options.broadcast || !is_meant || !info.flags.has(Flags::READONLY) {
+    // Of a script counts what its commands read.
+    let reads = info.flags.has(Flags::READONLY) && !info.flags.has(Flags::SCRIPT_RUNNER);
+    if options.broadcast || !is_meant || !reads {
         return;
     }
     for (at, _) in info.find_keys(argv).unwrap_or_default() {

@@ -1,6 +1,6 @@
 //! Data structures, and all unsafe code of the keyspace: the table and its entries, the packed encodings, and the
-//! shared nodes of large collections. Deliberately absent: commands, clocks, configuration, IO. Called by
-//! `types` and `keyspace`.
+//! shared nodes of large collections; and the stacks that scripts run on. Deliberately absent: commands, clocks, configuration, IO. Called by
+//! `types`, `keyspace` and `scripting`.
 #![allow(unsafe_code)]
 
 pub mod alloc;
@@ -16,6 +16,7 @@ pub mod expiry;
 pub mod intset;
 pub mod large;
 pub mod listpack;
+pub mod machine;
 pub mod malformed;
 pub mod object;
 pub mod ordered;

@@ -4,6 +4,8 @@
 //! `RUSSET_DIFF_SEED` choose how many commands and which. A difference that is meant stands in `ALLOWED` with its reason.
 
 mod commands;
+mod lua;
+mod scripts;
 #[path = "../support/server.rs"]
 mod server;
 mod users;

@@ -10,16 +10,23 @@ pub enum Reply {
     Int(i64),
     Bulk(Option<Vec<u8>>),
     Array(Option<Vec<Reply>>),
+    /// What only RESP3 has: its first byte, and the line or the bytes.
+    Scalar(char, Vec<u8>),
+    /// Likewise: a map, a set or a push.
+    Aggregate(char, Vec<Reply>),
 }
 
 impl Reply {
     /// The same array with its elements (in groups of so many) sorted, and those of the arrays in it.
     pub fn sorted(&self, group: usize) -> Reply {
-        let Reply::Array(Some(items)) = self else { return self.clone() };
+        let (Reply::Array(Some(items)) | Reply::Aggregate(_, items)) = self else { return self.clone() };
         let inner: Vec<Reply> = items.iter().map(|item| item.sorted(1)).collect();
         let mut groups: Vec<Vec<Reply>> = inner.chunks(group).map(<[Reply]>::to_vec).collect();
         groups.sort();
-        Reply::Array(Some(groups.concat()))
+        match self {
+            Reply::Aggregate(kind, _) => Reply::Aggregate(*kind, groups.concat()),
+            _ => Reply::Array(Some(groups.concat())),
+        }
     }
 
     /// Only the kind of the reply, and of an array its length.
@@ -30,6 +37,8 @@ impl Reply {
             Reply::Int(_) => ":".to_owned(),
             Reply::Bulk(bytes) => format!("${}", bytes.is_some()),
             Reply::Array(items) => format!("*{:?}", items.as_ref().map(Vec::len)),
+            Reply::Scalar(kind, _) => kind.to_string(),
+            Reply::Aggregate(kind, items) => format!("{kind}{}", items.len()),
         }
     }
 
@@ -53,6 +62,11 @@ impl Reply {
             Reply::Array(Some(items)) => {
                 let texts: Vec<String> = items.iter().map(Reply::show).collect();
                 format!("[{}]", texts.join(" "))
+            }
+            Reply::Scalar(kind, bytes) => format!("{kind}{}", bytes.escape_ascii()),
+            Reply::Aggregate(kind, items) => {
+                let texts: Vec<String> = items.iter().map(Reply::show).collect();
+                format!("{kind}[{}]", texts.join(" "))
             }
         }
     }
@@ -111,7 +125,16 @@ impl Conn {
             }
             b'*' if number < 0 => Reply::Array(None),
             b'*' => Reply::Array(Some((0..number).map(|_| self.read(argv)).collect())),
-            other => panic!("not RESP2: {:?} after {}", char::from(other), show_request(argv)),
+            kind @ (b'_' | b'#' | b',' | b'(') => Reply::Scalar(char::from(kind), line[1..line.len() - 2].to_vec()),
+            b'=' => {
+                let mut bytes = vec![0; number as usize + 2];
+                self.reader.read_exact(&mut bytes).expect("the server answers in full");
+                bytes.truncate(number as usize);
+                Reply::Scalar('=', bytes)
+            }
+            kind @ (b'~' | b'>') => Reply::Aggregate(char::from(kind), (0..number).map(|_| self.read(argv)).collect()),
+            b'%' => Reply::Aggregate('%', (0..2 * number).map(|_| self.read(argv)).collect()),
+            other => panic!("no reply begins with {:?}, after {}", char::from(other), show_request(argv)),
         }
     }
 }

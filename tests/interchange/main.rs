@@ -5,6 +5,7 @@
 //! (scripts/test sets them); those that are not set are left out.
 
 mod data;
+mod functions;
 mod process;
 
 use std::path::{Path, PathBuf};

@@ -1,7 +1,9 @@
 //! Scripts that want more than there is, or go on without end inside of one function: each ends in an error, in bounded memory,
 //! and the next script finds all as before.
 
-use russet::scripting::{End, Engine, Kind, Run, Step, Versions};
+use russet::scripting::{End, Engine, Kind, Random, Run, Step, Versions};
+
+use crate::runner::check;
 
 /// What the Lua state may use here, so that trying costs little.
 const MEMORY_MAX: usize = 6 << 20;
@@ -10,13 +12,13 @@ const TICKS_MAX: u32 = 100;
 
 fn engine() -> Engine {
     let versions = Versions { redis: "7.4.0", server: "0.1.0", server_name: "russet" };
-    Engine::new(Kind::Eval, MEMORY_MAX, versions).expect("room for a state")
+    Engine::new(Kind::Eval, MEMORY_MAX, versions, Random::default()).expect("room for a state")
 }
 
 fn run(engine: &mut Engine, script: &str) -> Result<Vec<u8>, String> {
-    engine.compile(b"s", script.as_bytes()).map_err(|why| String::from_utf8_lossy(&why).into_owned())?;
+    let slot = engine.compile(script.as_bytes()).map_err(|why| String::from_utf8_lossy(&why).into_owned())?;
     let mut step =
-        engine.start(Run { id: b"s".to_vec(), keys: Vec::new(), args: Vec::new(), proto: Default::default() });
+        engine.start(Run { slot, id: b"s".to_vec(), keys: Vec::new(), args: Vec::new(), proto: Default::default() });
     for ticks in 0.. {
         step = match step {
             Step::End(End::Reply(reply)) => return Ok(reply),
@@ -181,7 +183,7 @@ fn code_that_is_compiled_already_is_not_taken() {
         "",
     );
     let mut engine = engine();
-    assert!(engine.compile(b"s", b"\x1bLua").is_err());
+    assert!(engine.compile(b"\x1bLua").is_err());
     assert_eq!(run(&mut engine, "return type(loadstring('\\27Lua'))"), Ok(b"$3\r\nnil\r\n".to_vec()));
 }
 
@@ -219,5 +221,41 @@ fn numbers_and_formats_out_of_bounds_are_refused() {
             "string.rep=1",
         ],
         "",
+    );
+}
+
+#[test]
+fn joining_a_table_says_what_cannot_be_joined() {
+    check(
+        "> EVAL \"return table.concat({1,{},3})\" 0
+         (error) ERR user_script:1: invalid value (table) at index 2 in table for 'concat' script: ...
+         > EVAL \"return table.concat({1,2.5,'x',1e100},',')\" 0
+         1,2.5,x,1e+100
+         > EVAL \"return table.concat({1,2},',',1,5)\" 0
+         (error) ERR user_script:1: invalid value (nil) at index 3 in table for 'concat' script: ...
+         > EVAL \"return table.concat('x')\" 0
+         (error) ERR user_script:1: bad argument #1 to 'concat' (table expected, got string) script: ...
+         > EVAL \"return table.concat()\" 0
+         (error) ERR user_script:1: bad argument #1 to 'concat' (table expected, got no value) script: ...
+         > EVAL \"return table.concat({},1,{})\" 0
+         (error) ERR user_script:1: bad argument #3 to 'concat' (number expected, got table) script: ...
+         > EVAL \"return table.concat({1,2,3},{})\" 0
+         (error) ERR user_script:1: bad argument #2 to 'concat' (string expected, got table) script: ...
+         > EVAL \"return table.concat({1,2,3},',','2','3')\" 0
+         2,3
+         > EVAL \"return table.concat({1,2,3},',',5,1)\" 0
+         \"\"
+         > EVAL \"return table.concat({1,2,3},',',1.9)\" 0
+         1,2,3
+         > EVAL \"return table.concat({[-1]='a',[0]='b','c'},'-',-1)\" 0
+         a-b-c
+         > EVAL \"return table.concat(redis)\" 0
+         \"\"
+         > EVAL \"return table.concat({1,2},',',nil,nil)\" 0
+         1,2
+         > EVAL \"return table.concat({1,2,3},',',2^33)\" 0
+         (error) ERR user_script:1: invalid value (nil) at index 0 in table for 'concat' script: ...
+         > EVAL \"return ({pcall(table.concat,{{}})})[2]\" 0
+         \"invalid value (table) at index 1 in table for 'concat'\"",
     );
 }

@@ -24,15 +24,16 @@ pub(super) const CLIENT_CACHING: Command = Command {
     handler: Handler::Server(client_caching),
 };
 fn client_caching(cx: &mut ServerContext<'_>) -> CommandResult {
-    let yes = match cx.argv[2].to_ascii_lowercase().as_slice() {
-        b"yes" => true,
-        b"no" => false,
-        _ => return Err(CommandError::Syntax),
-    };
+    let argv = cx.argv;
     let options = cx.client().tracking.as_mut().filter(|options| options.opt_in || options.opt_out);
     let options = options.ok_or(CommandError::err(
         "CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
     ))?;
+    let yes = match argv[2].to_ascii_lowercase().as_slice() {
+        b"yes" => true,
+        b"no" => false,
+        _ => return Err(CommandError::Syntax),
+    };
     if yes && !options.opt_in {
         return Err(CommandError::err("CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode."));
     }

@@ -197,8 +197,8 @@ fn sort_command(cx: &mut DataContext<'_>, may_store: bool) -> CommandResult {
     let is_reversed = options.descending && !is_sorted;
     let direction = if is_reversed { Direction::Backward } else { Direction::Forward };
     let (type_, elements) = elements_of(cx, argv[1], direction)?;
-    // A set has no order of its own; what is stored must not depend on chance.
-    if options.store.is_some() && type_ == Some(Type::Set) && !is_sorted {
+    // A set has no order of its own; what is stored, or a script sees, must not depend on chance.
+    if (options.store.is_some() || cx.db.keyspace().for_script) && type_ == Some(Type::Set) && !is_sorted {
         (is_sorted, options.alpha, options.by) = (true, true, None);
     }
     let count = elements.len() as i64;

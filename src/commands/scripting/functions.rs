@@ -2,11 +2,12 @@
 
 use crate::base::glob::{Case, is_match};
 use crate::base::shown::shown;
+use crate::dispatch::gates;
 use crate::dispatch::script_libraries::{self as libraries, OnLibrary};
 use crate::persistence::rdb::functions;
 use crate::resp::{CommandError, Reply};
 use crate::scripting::{Kind, Library, Run};
-use crate::server::scripting::ScriptRequest;
+use crate::server::scripting::{Freeing, ScriptRequest};
 use crate::server::{Command, CommandResult, Handler, Outcome, ServerContext};
 use crate::spec::*;
 
@@ -49,12 +50,12 @@ fn fcall(cx: &mut ServerContext<'_>, by_read_only: bool) -> CommandResult {
     let Some(function) = cx.server.scripting.libraries.function(cx.argv[1]) else {
         return Err(CommandError::err("Function not found"));
     };
-    let (flags, name) = (Some(function.flags), function.name.clone());
+    let (flags, name, slot) = (Some(function.flags), function.name.clone(), function.slot);
     let Some(count) = crate::base::number::parse_i64(cx.argv[2]) else {
         return Err(CommandError::err("Bad number of keys provided"));
     };
     let (keys, args) = split_keys(cx.argv, count)?;
-    let run = Run { id: name, keys, args, proto: cx.reply.proto() };
+    let run = Run { slot, id: name, keys, args, proto: cx.reply.proto() };
     Ok(Outcome::RunScript(Box::new(ScriptRequest { kind: Kind::Functions, run, flags, by_read_only })))
 }
 
@@ -112,7 +113,7 @@ fn delete(cx: &mut ServerContext<'_>) -> CommandResult {
 
 fn forget(cx: &mut ServerContext<'_>, library: &Library) {
     if let Some(engine) = &mut cx.server.scripting.functions {
-        library.functions.iter().for_each(|function| engine.forget(&function.name));
+        library.functions.iter().for_each(|function| engine.forget(function.slot));
     }
 }
 
@@ -148,13 +149,13 @@ const FUNCTION_FLUSH: Command = Command {
     handler: Handler::Server(flush),
 };
 fn flush(cx: &mut ServerContext<'_>) -> CommandResult {
-    match *cx.argv {
-        [_, _] => {}
-        [_, _, how] if how.eq_ignore_ascii_case(b"sync") || how.eq_ignore_ascii_case(b"async") => {}
-        [_, _, _] => return Err(CommandError::err("FUNCTION FLUSH only supports SYNC|ASYNC option")),
-        _ => return Err(CommandError::subcommand_syntax("FUNCTION", cx.argv[1])),
+    if cx.argv.len() > 3 {
+        return Err(CommandError::subcommand_syntax("FUNCTION", cx.argv[1]));
     }
-    libraries::flush_libraries(cx.server);
+    let Some(freeing) = Freeing::of(cx.server, cx.argv.get(2).copied()) else {
+        return Err(CommandError::err("FUNCTION FLUSH only supports SYNC|ASYNC option"));
+    };
+    libraries::flush_libraries(cx.server, freeing);
     cx.server.keyspace.dirty += 1;
     cx.reply.ok();
     Ok(Outcome::Done)
@@ -202,7 +203,7 @@ const FUNCTION_KILL: Command = Command {
         tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
         ..PART
     },
-    handler: Handler::Server(|cx| kill(cx, Kind::Functions, "ERR Script killed by user with FUNCTION KILL.")),
+    handler: Handler::Server(|cx| kill(cx, Kind::Functions)),
 };
 
 const FUNCTION_LIST: Command = Command {
@@ -357,9 +358,7 @@ fn stats(cx: &mut ServerContext<'_>) -> CommandResult {
     let now = cx.server.host.mono_us();
     let scripting = &cx.server.scripting;
     if scripting.parked.as_ref().is_some_and(|running| running.request.kind == Kind::Eval) {
-        return Err(CommandError::coded(
-            "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
-        ));
+        return Err(gates::is_busy(Kind::Eval));
     }
     cx.reply.map(2);
     cx.reply.bulk(b"running_script");

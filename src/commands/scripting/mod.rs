@@ -3,9 +3,10 @@
 mod functions;
 
 use crate::base::shown::shown;
+use crate::dispatch::gates;
 use crate::resp::CommandError;
 use crate::scripting::{Kind, Run, Sha, Shebang};
-use crate::server::scripting::ScriptRequest;
+use crate::server::scripting::{Freeing, ScriptRequest};
 use crate::server::{Command, CommandResult, Handler, Outcome, Server, ServerContext, context};
 use crate::spec::*;
 
@@ -59,7 +60,6 @@ const EVAL_RO: Command = Command {
 fn eval(cx: &mut ServerContext<'_>, by_read_only: bool) -> CommandResult {
     let (keys, args) = keys_and_args(cx.argv)?;
     let sha = compile(cx.server, cx.argv[1])?;
-    cx.server.scripting.scripts.touch(&sha);
     request(cx, sha, keys, args, by_read_only)
 }
 
@@ -89,15 +89,14 @@ const EVALSHA_RO: Command = Command {
     handler: Handler::Server(|cx| evalsha(cx, true)),
 };
 fn evalsha(cx: &mut ServerContext<'_>, by_read_only: bool) -> CommandResult {
-    let unknown = || CommandError::coded("NOSCRIPT No matching script. Please use EVAL.");
     // Whatever is no digest names no script, however many keys it says it has.
-    let sha = Sha::parse(cx.argv[1]).ok_or_else(unknown)?;
+    let sha = Sha::parse(cx.argv[1]).ok_or_else(unknown_script)?;
     let (keys, args) = keys_and_args(cx.argv)?;
-    if cx.server.scripting.scripts.get(&sha).is_none() {
-        return Err(unknown());
-    }
-    cx.server.scripting.scripts.touch(&sha);
     request(cx, sha, keys, args, by_read_only)
+}
+
+fn unknown_script() -> CommandError {
+    CommandError::coded("NOSCRIPT No matching script. Please use EVAL.")
 }
 
 fn request(
@@ -107,8 +106,9 @@ fn request(
     args: Vec<Vec<u8>>,
     by_read_only: bool,
 ) -> CommandResult {
-    let flags = cx.server.scripting.scripts.get(&sha).and_then(|script| script.shebang.flags);
-    let run = Run { id: sha.0.to_vec(), keys, args, proto: cx.reply.proto() };
+    let script = cx.server.scripting.scripts.get(&sha).ok_or_else(unknown_script)?;
+    let flags = script.shebang.flags;
+    let run = Run { slot: script.slot, id: sha.0.to_vec(), keys, args, proto: cx.reply.proto() };
     Ok(Outcome::RunScript(Box::new(ScriptRequest { kind: Kind::Eval, run, flags, by_read_only })))
 }
 
@@ -143,13 +143,13 @@ fn compile(server: &mut Server, script: &[u8]) -> Result<Sha, CommandError> {
     let Some(engine) = server.lua_engine(Kind::Eval) else {
         return Err(CommandError::err("There is no memory for a Lua state"));
     };
-    engine
-        .compile(&sha.0, code)
+    let slot = engine
+        .compile(code)
         .map_err(|why| CommandError::err(format!("Error compiling script (new function): {}", shown(&why))))?;
-    if let Some(old) = server.scripting.scripts.add(sha, script, shebang) {
+    if let Some(old) = server.scripting.scripts.add(sha, script, shebang, slot) {
         server.scripting.evicted_scripts += 1;
         if let Some(engine) = server.lua_engine(Kind::Eval) {
-            engine.forget(&old.0);
+            engine.forget(old);
         }
     }
     Ok(sha)
@@ -246,13 +246,13 @@ const SCRIPT_FLUSH: Command = Command {
     handler: Handler::Server(script_flush),
 };
 fn script_flush(cx: &mut ServerContext<'_>) -> CommandResult {
-    match *cx.argv {
-        [_, _] => {}
-        [_, _, how] if how.eq_ignore_ascii_case(b"sync") || how.eq_ignore_ascii_case(b"async") => {}
-        _ => return Err(CommandError::err("SCRIPT FLUSH only support SYNC|ASYNC option")),
-    }
-    cx.server.scripting.scripts.clear();
-    cx.server.scripting.eval = None;
+    let freeing = if cx.argv.len() > 3 { None } else { Freeing::of(cx.server, cx.argv.get(2).copied()) };
+    let Some(freeing) = freeing else {
+        return Err(CommandError::err("SCRIPT FLUSH only support SYNC|ASYNC option"));
+    };
+    let Server { scripting, keyspace, .. } = cx.server;
+    let count = freeing.count(scripting.scripts.len());
+    keyspace.garbage.push_other((scripting.eval.take(), std::mem::take(&mut scripting.scripts)), count);
     cx.reply.ok();
     Ok(Outcome::Done)
 }
@@ -300,11 +300,14 @@ const SCRIPT_KILL: Command = Command {
         tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
         ..INFO
     },
-    handler: Handler::Server(|cx| kill(cx, Kind::Eval, "ERR Script killed by user with SCRIPT KILL.")),
+    handler: Handler::Server(|cx| kill(cx, Kind::Eval)),
 };
 
-/// Lets the script of this kind that runs too long end with this error.
-fn kill(cx: &mut ServerContext<'_>, kind: Kind, why: &'static str) -> CommandResult {
+/// What a script reads that is killed, also if it is a function.
+const KILLED: &str = "ERR Script killed by user with SCRIPT KILL...";
+
+/// Lets the script of this kind that runs too long end with an error.
+fn kill(cx: &mut ServerContext<'_>, kind: Kind) -> CommandResult {
     let Some(running) = &mut cx.server.scripting.parked else {
         return Err(CommandError::coded("NOTBUSY No scripts in execution right now."));
     };
@@ -315,14 +318,9 @@ fn kill(cx: &mut ServerContext<'_>, kind: Kind, why: &'static str) -> CommandRes
         ));
     }
     if running.request.kind != kind {
-        return Err(CommandError::coded(match running.request.kind {
-            Kind::Eval => "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
-            Kind::Functions => {
-                "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
-            }
-        }));
+        return Err(gates::is_busy(running.request.kind));
     }
-    running.killed = Some(why);
+    running.killed = Some(KILLED);
     cx.reply.ok();
     Ok(Outcome::Done)
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::base::disk::reason;
+use crate::base::quote::quoted;
 use crate::config::rewrite::{self, Extent, Owned};
 use crate::config::set::{self, Permit};
 use crate::config::{Directive, Flags as DirectiveFlags, ProtectedFrom};
@@ -98,6 +99,7 @@ fn config_resetstat(cx: &mut ServerContext<'_>) -> CommandResult {
     server.keyspace.stats = Default::default();
     server.keyspace.garbage.reset_stats();
     server.commands.reset_stats();
+    server.scripting.evicted_scripts = 0;
     cx.reply.ok();
     Ok(Outcome::Done)
 }
@@ -138,12 +140,22 @@ pub(super) fn rewrite_file(server: &mut Server, extent: Extent) -> Result<(), Co
     let mut owned = Vec::new();
     // With an ACL file the users are kept there.
     if server.config.aclfile.is_empty() {
-        owned.push(Owned { name: "user", lines: server.acl.users().map(|user| user.text()).collect() });
+        let lines = server.acl.users().map(|user| as_arguments(&user.file_text())).collect();
+        owned.push(Owned { name: "user", lines });
     }
     let new = rewrite::rewrite_file(name, &old, &server.config, &owned, extent).map_err(|why| not_rewritten(&why))?;
     server.host.replace_file(path, &new).map_err(|error| not_rewritten(&reason(&error)))?;
     crate::base::log::notice("CONFIG REWRITE executed with success.");
     Ok(())
+}
+
+/// Words so that a configuration file means them: in quotes where they have such.
+fn as_arguments(words: &[u8]) -> Vec<u8> {
+    let word = |word: &[u8]| match word.iter().any(|byte| matches!(byte, b'"' | b'\'')) {
+        true => quoted(word).into_bytes(),
+        false => word.to_vec(),
+    };
+    words.split(|&byte| byte == b' ').map(word).collect::<Vec<_>>().join(&b' ')
 }
 
 fn not_rewritten(why: &str) -> CommandError {

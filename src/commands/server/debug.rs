@@ -9,6 +9,7 @@ use crate::keyspace::load::OnExisting;
 use crate::keyspace::{DbIndex, KeepTtl};
 use crate::resp::{CommandError, Reply};
 use crate::server::context::{float, integer};
+use crate::server::scripting::Freeing;
 use crate::server::{Command, CommandResult, DebugSwitches, Handler, Outcome, ServerContext};
 use crate::spec::*;
 use crate::storage::{Encoding, EntryRef, Object, Type, Value};
@@ -101,7 +102,7 @@ fn reload(cx: &mut ServerContext<'_>, options: &[&[u8]]) -> Result<(), CommandEr
     }
     if flush {
         cx.server.keyspace.flush(None, false);
-        script_libraries::flush_libraries(cx.server);
+        script_libraries::flush_libraries(cx.server, Freeing::Sync);
     }
     let path = loading::rdb_path(cx.server);
     loading::load_now(cx.server, &path, on_existing)
@@ -193,8 +194,7 @@ fn sleep(cx: &mut ServerContext<'_>, seconds: &[u8]) {
     let us = (float(seconds).unwrap_or(0.0) * 1e6).clamp(0.0, u32::MAX as f64 * 1e6) as u64;
     cx.server.host.sleep_us(us);
     // What follows this command in the same turn happens after the sleep.
-    let now = &mut cx.server.now;
-    (now.mono, now.unix_us) = (now.mono.plus_us(us), now.unix_us.saturating_add_unsigned(us));
+    cx.server.now = cx.server.now.plus_us(us);
     cx.reply.ok();
 }
 

@@ -10,6 +10,7 @@ mod persistence;
 mod slowlog;
 
 use crate::base::log;
+use crate::dispatch::gates;
 use crate::resp::CommandError;
 use crate::server::{
     ClientFlags, Command, CommandResult, Handler, Outcome, REDIS_VERSION, ServerContext, ShutdownRequest, info as text,
@@ -202,6 +203,11 @@ fn shutdown(cx: &mut ServerContext<'_>) -> CommandResult {
         log::notice("Shutdown manually aborted.");
         cx.reply.ok();
         return Ok(Outcome::Done);
+    }
+    if let Some(running) = &cx.server.scripting.parked
+        && !request.nosave
+    {
+        return Err(gates::is_busy(running.request.kind));
     }
     Ok(Outcome::Shutdown(request))
 }

@@ -42,7 +42,11 @@ fn refusals_read_as_those_of_redis() {
         ("latency-tracking-info-percentiles", "50 x", "Invalid latency-tracking-info-percentiles parameters"),
         ("notify-keyspace-events", "KEAq", "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."),
         ("daemonize", "yes", "can't set immutable config"),
-        ("tls-expected-peer-name", "  ", "tls-expected-peer-name contains no usable name; use an empty string to disable it"),
+        (
+            "tls-expected-peer-name",
+            "  ",
+            "tls-expected-peer-name contains no usable name; use an empty string to disable it",
+        ),
         (
             "tls-expected-peer-name",
             "a\tb",

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use russet::base::disk::MemoryDisk;
 
-use crate::runner::{TestNode, check, check3, run};
+use crate::runner::{TestNode, check, check3, encode, run};
 
 #[test]
 fn a_new_user_may_do_nothing() {
@@ -189,6 +189,44 @@ fn rules_that_cannot_be_change_nothing() {
 }
 
 #[test]
+fn a_zero_byte_ends_a_rule_but_not_a_password() {
+    check(
+        "> ACL SETUSER u \"+get\\x00x\" \"on\\x00\" \"(+set ~a\\x00 ~b)\" (+get \"\\x00\" ~c)
+         OK
+         > ACL LIST
+         [\"user default on nopass sanitize-payload ~* &* +@all\" \"user u on sanitize-payload resetchannels -@all +get (~a \
+         resetchannels -@all +set) (~c resetchannels -@all +get)\"]
+         > ACL SETUSER v on \">p\\x00w\"
+         OK
+         > AUTH v p
+         (error) WRONGPASS invalid username-password pair or user is disabled.
+         > ACL SETUSER u \"~a\\x00b\"
+         (error) ERR Error in ACL SETUSER modifier '~a': Syntax error
+         > ACL SETUSER u \"%R~a\\x00b\"
+         (error) ERR Error in ACL SETUSER modifier '%R~a': Syntax error
+         > ACL SETUSER u \"\\x00\"
+         (error) ERR Error in ACL SETUSER modifier '': Syntax error
+         > ACL SETUSER u \"(+nosuch\\x00x)\"
+         (error) ERR Error in ACL SETUSER modifier '(+nosuch': Unknown command or category name in ACL
+         > AUTH v \"p\\x00w\"
+         OK",
+    );
+}
+
+#[test]
+fn words_in_parentheses_may_be_quoted() {
+    check(
+        "> ACL SETUSER u \"(+get '~a)')\" \"(+set\\t~b )\" \"(+del \\\"~c)\"
+         OK
+         > ACL LIST
+         [\"user default on nopass sanitize-payload ~* &* +@all\" \"user u off sanitize-payload resetchannels -@all (~a) \
+         resetchannels -@all +get) (~b resetchannels -@all +set) (resetchannels -@all)\"]
+         > ACL SETUSER u \"(+get '~a b')\"
+         (error) ERR Error in ACL SETUSER modifier '(+get '~a b')': Syntax error",
+    );
+}
+
+#[test]
 fn databases_may_be_limited() {
     check(
         "!reference ends: rules of Valkey
@@ -348,4 +386,20 @@ fn users_are_kept_in_a_file() {
          > ACL USERS
          [b default]",
     );
+}
+
+#[test]
+fn what_a_file_keeps_is_what_was() {
+    let disk = MemoryDisk::default();
+    disk.put(Path::new("/data/users.acl"), b"");
+    let mut node = TestNode::start_on(disk.clone(), &[("aclfile", "/data/users.acl")]);
+    let rules = ["~a)", "~\"b\"", "(+get ~c) %R~(d &e\\)", "(-@all +set|x) ~f))", "(~\\\"g +del)", "('~\"h' +get)"];
+    let argv: Vec<Vec<u8>> =
+        ["ACL", "SETUSER", "u"].iter().chain(&rules).map(|word| word.as_bytes().to_vec()).collect();
+    node.send("a", &encode(&argv));
+    run(&mut node, "< a OK\n> ACL SAVE\nOK");
+    let before = node.ask("ACL GETUSER u");
+    assert!(before.contains("~c) %R~(d"), "{before}");
+    assert_eq!(node.ask("ACL LOAD"), "OK");
+    assert_eq!(node.ask("ACL GETUSER u"), before);
 }

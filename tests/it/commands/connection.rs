@@ -308,6 +308,22 @@ fn options_of_tracking_exclude_one_another() {
 }
 
 #[test]
+fn caching_means_nothing_to_who_does_not_track() {
+    check(
+        "> CLIENT CACHING maybe
+         (error) ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled
+         > CLIENT TRACKING ON OPTIN
+         OK
+         > CLIENT CACHING maybe
+         (error) ERR syntax error
+         > CLIENT CACHING no
+         (error) ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.
+         > CLIENT TRACKING OFF
+         OK",
+    );
+}
+
+#[test]
 fn who_has_read_a_key_hears_of_its_change_once() {
     check3(
         "> CLIENT TRACKING ON
@@ -334,8 +350,46 @@ fn who_has_read_a_key_hears_of_its_change_once() {
          b> FLUSHALL
          OK
          < a >[invalidate (nil)]
+         > GET k
+         (nil)
+         b> MULTI
+         OK
+         b> SET k 1
+         QUEUED
+         b> FLUSHDB
+         QUEUED
+         b> SET k 2
+         QUEUED
+         b> FLUSHALL
+         QUEUED
+         b> EXEC
+         [OK OK OK OK]
+         < a >[invalidate [k]]
+         < a >[invalidate (nil)]
+         < a >[invalidate (nil)]
+         > MULTI
+         OK
+         > FLUSHALL
+         QUEUED
+         > FLUSHALL
+         QUEUED
+         > EXEC
+         [OK OK]
+         < a >[invalidate (nil)]
+         < a >[invalidate (nil)]
          > CLIENT TRACKING ON NOLOOP
          OK
+         > EVAL_RO \"return 1\" 1 k
+         (int) 1
+         b> SET k 5
+         OK
+         > EVAL_RO \"return redis.call('GET','k')\" 1 l
+         5
+         b> SET k 6
+         OK
+         < a >[invalidate [k]]
+         b> DEL l k
+         (int) 1
          > GET k
          (nil)
          > SET k 1

@@ -1,6 +1,7 @@
-use russet::scripting::{End, Engine, Kind, Run, Step, Versions};
+use russet::base::disk::MemoryDisk;
+use russet::scripting::{End, Engine, Kind, Random, Run, Step, Versions};
 
-use crate::runner::{TestNode, check, check3, encode, run};
+use crate::runner::{TestNode, check, check_with, check3, encode, run};
 
 #[test]
 fn eval_runs_a_script_with_keys_and_arguments() {
@@ -102,6 +103,160 @@ fn values_of_lua_become_replies() {
          > EVAL \"return {verbatim_string={format='txt',string='abc'}}\" 0
          (txt) abc",
     );
+}
+
+#[test]
+fn texts_in_one_line_end_at_a_zero_byte() {
+    check(
+        "> EVAL \"return {ok='a\\\\0b'}\" 0
+         a
+         > EVAL \"return {err='a\\\\0b'}\" 0
+         (error) a
+         > EVAL \"return {redis.status_reply('a\\\\0b').ok,redis.error_reply('a\\\\0b').err}\" 0
+         [\"a\\x00b\" \"ERR a\"]
+         > EVAL \"error({err=5})\" 0
+         (error) 5 script: 58cfd935477cdbf9342fa1cc3ec8452b6a3ddc4b, on @user_script:1.
+         > EVAL 'return {{double=-0.0},{double=-5851877798724998565}}' 0
+         [-0 -5851877798724998000]",
+    );
+}
+
+#[test]
+fn what_pcall_returns_is_as_in_redis() {
+    check(
+        "> EVAL \"return select('#',pcall(error,{x=1}))\" 0
+         (int) 3
+         > EVAL \"return select('#',pcall(error,{err='x'}))\" 0
+         (int) 2
+         > EVAL \"return {select(2,pcall(error,{err=7}))}\" 0
+         [(int) 7]
+         > EVAL \"return {select(2,pcall(loadstring,{}))}\" 0
+         [\"bad argument #1 to '?' (string expected, got table)\"]
+         > EVAL \"return {pcall(function() local s='x' return s:rep() end),'?'}\" 0
+         [(nil) ?]
+         > EVAL \"return {select(2,pcall(function() local s='x' return s:rep() end))}\" 0
+         [\"user_script:1: bad argument #1 to 'rep' (number expected, got no value)\"]
+         > EVAL \"return {select(2,pcall(setmetatable,{}))}\" 0
+         [\"bad argument #2 to '?' (nil or table expected)\"]
+         > EVAL \"return {pcall(redis.set_repl,'x')}\" 0
+         [(int) 1]
+         > EVAL \"redis.setresp('3') return true\" 0
+         (int) 1",
+    );
+}
+
+#[test]
+fn scripts_that_only_read_publish_nothing() {
+    check(
+        "> EVAL_RO \"return redis.call('PFCOUNT','p')\" 0
+         (error) ERR Write commands are not allowed from read-only scripts. script: ...
+         > EVAL_RO \"return redis.call('PUBLISH','c','m')\" 0
+         (error) ERR Write commands are not allowed from read-only scripts. script: ...",
+    );
+}
+
+#[test]
+fn time_stands_still_for_a_script() {
+    check_with(
+        &[("enable-debug-command", "yes")],
+        "> EVAL \"redis.call('SET','k','v','PX',1) redis.call('DEBUG','SLEEP','0.01') return redis.call('EXISTS','k')\" 0
+         (error) ERR This Redis command is not allowed from script script: ...
+         > DEBUG SET-DISABLE-DENY-SCRIPTS 1
+         OK
+         > EVAL \"redis.call('SET','k','v','PX',1) redis.call('DEBUG','SLEEP','0.01') return redis.call('EXISTS','k')\" 0
+         (int) 1
+         > EXISTS k
+         (int) 0
+         > DEBUG SET-DISABLE-DENY-SCRIPTS 0
+         OK",
+    );
+}
+
+#[test]
+fn a_base_of_commands_has_the_functions() {
+    let disk = MemoryDisk::default();
+    let config = [("appendonly", "yes"), ("aof-use-rdb-preamble", "no")];
+    let mut node = TestNode::start_on(disk.clone(), &config);
+    run(
+        &mut node,
+        "> FUNCTION LOAD \"#!lua name=l\\nredis.register_function('f',function() return 5 end)\"
+         l
+         > SET k v
+         OK
+         > BGREWRITEAOF
+         Background append only file rewriting started",
+    );
+    for _ in 0..20 {
+        node.turn();
+    }
+    let base = node.commands_of("appendonlydir/appendonly.aof.2.base.aof");
+    assert_eq!(base.len(), 3, "{base:?}");
+    drop(node);
+    run(&mut TestNode::start_on(disk, &config), "> FCALL f 0\n(int) 5\n> GET k\nv");
+}
+
+#[test]
+fn a_script_sees_sets_in_order() {
+    check(
+        "> SADD s c aa b a
+         (int) 4
+         > EVAL \"return redis.call('SORT','s','BY','_')\" 0
+         [a aa b c]",
+    );
+}
+
+#[test]
+fn all_lua_states_share_the_random_numbers() {
+    check(
+        "> FUNCTION LOAD \"#!lua name=l\\nredis.register_function('f',function() return math.random(1000000) end)\"
+         l
+         > EVAL 'math.randomseed(7) return math.random(1000000)' 0
+         (int) 266445
+         > FCALL f 0
+         (int) 682036
+         > EVAL 'return math.random(1000000)' 0
+         (int) 265491
+         > FUNCTION FLUSH
+         OK",
+    );
+}
+
+#[test]
+fn named_arguments_may_be_numbers_in_any_case() {
+    check(
+        "> FUNCTION LOAD \"#!lua name=l\\nredis.register_function{Function_Name=1,CALLBACK=function() return 2 end,description=3}\"
+         l
+         > FUNCTION LIST
+         [[library_name l engine LUA functions [[name 1 description 3 flags []]]]]
+         > FCALL 1 0
+         (int) 2
+         > FUNCTION LOAD REPLACE \"#!lua name=l\\nredis.register_function{5}\"
+         (error) ERR Error registering functions: ERR unknown argument given to redis.register_function
+         > FUNCTION FLUSH
+         OK",
+    );
+}
+
+#[test]
+fn memory_of_functions_is_used_again() {
+    let mut node = TestNode::new(&[]);
+    let load = |node: &mut TestNode, name: &str| {
+        let code = format!("#!lua name={name}\nredis.register_function('{name}', function() return '{name}' end)");
+        let reply = node.ask(&format!("FUNCTION LOAD REPLACE {code:?}"));
+        assert_eq!(reply, name);
+    };
+    for round in 0..3 {
+        for number in 0..40 {
+            load(&mut node, &format!("l{}", (number * 7 + round) % 40));
+        }
+        assert_eq!(node.ask("FUNCTION DELETE l3"), "OK");
+        load(&mut node, "other");
+        for number in (0..40).filter(|number| *number != 3) {
+            assert_eq!(node.ask(&format!("FCALL l{number} 0")), format!("l{number}"));
+        }
+        assert_eq!(node.ask("FCALL other 0"), "other");
+        assert_eq!(node.ask("FCALL l3 0"), "(error) ERR Function not found");
+    }
 }
 
 #[test]
@@ -335,6 +490,23 @@ fn slow_node() -> TestNode {
 }
 
 #[test]
+fn what_a_parked_script_took_is_a_latency_of_its_command() {
+    let mut node = slow_node();
+    run(&mut node, "> CONFIG SET latency-monitor-threshold 10\nOK");
+    node.send("a", &request(&["EVAL", "while true do end", "0"]));
+    run(&mut node, "b> SCRIPT KILL\nOK");
+    for _ in 0..10_000 {
+        if !node.node.is_script_parked() {
+            break;
+        }
+        node.turn();
+    }
+    run(&mut node, "< a (error) ERR Script killed by user with SCRIPT KILL... script: ...");
+    let latest = node.ask("LATENCY LATEST");
+    assert!(latest.contains("[command "), "{latest}");
+}
+
+#[test]
 fn a_script_without_end_can_be_killed() {
     let mut node = slow_node();
     for script in [
@@ -358,9 +530,45 @@ fn a_script_without_end_can_be_killed() {
         );
         run(
             &mut node,
-            "b> PING\nPONG\n< a (error) ERR Script killed by user with SCRIPT KILL. script: ...\n> PING\nPONG",
+            "b> PING\nPONG\n< a (error) ERR Script killed by user with SCRIPT KILL... script: ...\n> PING\nPONG",
         );
     }
+}
+
+#[test]
+fn the_server_can_be_ended_while_a_script_is_busy() {
+    let mut node = slow_node();
+    node.send("a", &request(&["EVAL", "redis.call('SET','a','1') while true do end", "0"]));
+    run(
+        &mut node,
+        "b> SCRIPT KILL
+         (error) UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the \
+         script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.
+         b> SHUTDOWN
+         (error) BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.
+         b> SHUTDOWN SAVE
+         (error) BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.
+         b> SHUTDOWN ABORT
+         (error) ERR No shutdown in progress.",
+    );
+    node.send("b", &request(&["SHUTDOWN", "NOSAVE"]));
+    assert!(node.node.server.shutdown.is_some());
+    // What the script has not ended with is not written.
+    assert!(node.commands_of("appendonlydir/appendonly.aof.1.incr.aof").is_empty());
+}
+
+#[test]
+fn a_rewrite_that_a_busy_script_holds_up_keeps_nobody_from_ending_the_server() {
+    let mut node = TestNode::new(&[("busy-reply-threshold", "10")]);
+    node.host.tick_us.set(1000);
+    node.send("a", &request(&["CONFIG", "SET", "appendonly", "yes"]));
+    node.send("a", &request(&["EVAL", "while true do end", "0"]));
+    run(
+        &mut node,
+        "b> PING\n(error) BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+    );
+    node.send("b", &request(&["SHUTDOWN", "NOSAVE"]));
+    assert!(node.node.server.shutdown.is_some());
 }
 
 #[test]
@@ -452,7 +660,7 @@ fn a_library_must_not_take_long_to_load() {
 #[test]
 fn scripts_that_want_too_much_end_in_an_error() {
     let versions = Versions { redis: "7.4.0", server: "0.1.0", server_name: "russet" };
-    let mut engine = Engine::new(Kind::Eval, 32 << 20, versions).expect("room for a state");
+    let mut engine = Engine::new(Kind::Eval, 32 << 20, versions, Random::default()).expect("room for a state");
     let scripts = [
         "local s='x' while true do s=s..s end",
         "local t={} while true do t[#t+1]={} end",
@@ -470,8 +678,8 @@ fn scripts_that_want_too_much_end_in_an_error() {
         "local function f(g) return g(g) end return xpcall(function() error('x') end,function(e) error(e) end) or error('y')",
     ];
     for script in scripts {
-        engine.compile(b"s", script.as_bytes()).expect("a script");
-        let run = Run { id: b"s".to_vec(), keys: Vec::new(), args: Vec::new(), proto: Default::default() };
+        let slot = engine.compile(script.as_bytes()).expect("a script");
+        let run = Run { slot, id: b"s".to_vec(), keys: Vec::new(), args: Vec::new(), proto: Default::default() };
         let mut step = engine.start(run);
         let end = loop {
             step = match step {
@@ -488,9 +696,9 @@ fn scripts_that_want_too_much_end_in_an_error() {
 #[test]
 fn a_lua_state_may_go_while_its_script_runs() {
     let versions = Versions { redis: "7.4.0", server: "0.1.0", server_name: "russet" };
-    let mut engine = Engine::new(Kind::Eval, 32 << 20, versions).expect("room for a state");
-    engine.compile(b"s", b"while true do pcall(redis.call,'PING') end").expect("a script");
-    let run = Run { id: b"s".to_vec(), keys: Vec::new(), args: Vec::new(), proto: Default::default() };
+    let mut engine = Engine::new(Kind::Eval, 32 << 20, versions, Random::default()).expect("room for a state");
+    let slot = engine.compile(b"while true do pcall(redis.call,'PING') end").expect("a script");
+    let run = Run { slot, id: b"s".to_vec(), keys: Vec::new(), args: Vec::new(), proto: Default::default() };
     assert!(matches!(engine.start(run), Step::Call(_)));
 }
 
@@ -531,15 +739,15 @@ fn selected_databases_and_protocols_are_the_scripts_own() {
 #[test]
 fn ticks_may_come_at_any_time() {
     let versions = Versions { redis: "7.4.0", server: "0.1.0", server_name: "russet" };
-    let mut engine = Engine::new(Kind::Functions, 32 << 20, versions).expect("room for a state");
+    let mut engine = Engine::new(Kind::Functions, 32 << 20, versions, Random::default()).expect("room for a state");
     for number in 0..5000 {
         let step = engine.load(b"redis.register_function('f',function() return 1 end)");
         assert!(matches!(step, Step::End(End::Loaded(_)) | Step::Tick), "{number}: {step:?}");
         if matches!(step, Step::Tick) {
             assert!(matches!(engine.go_on(), Step::End(End::Loaded(_))));
         }
-        engine.adopt();
-        engine.forget(b"f");
-        engine.compile(b"s", b"return 1").expect("a script");
+        engine.adopt(1).into_iter().for_each(|slot| engine.forget(slot));
+        let slot = engine.compile(b"return 1").expect("a script");
+        engine.forget(slot);
     }
 }
