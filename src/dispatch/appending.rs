@@ -141,9 +141,12 @@ pub fn follow(server: &mut Server) {
     let holds_back = aof.state == AofState::On || aof.turning_off.is_some();
     let always = holds_back && server.config.appendfsync == AppendFsync::Always;
     let is_clean = !aof.unsynced && aof.syncing_since.is_none() && aof.trust == Trust::Good;
-    if is_clean || !always {
-        aof.released = aof.epoch - 1;
-    }
+    // Where nothing waits any more, what this turn wrote does not either.
+    aof.released = match (always, is_clean) {
+        (false, _) => aof.epoch,
+        (true, true) => aof.epoch - 1,
+        (true, false) => aof.released.min(aof.epoch - 1),
+    };
     server.keyspace.unsynced.set_active(always, aof.epoch);
 }
 

@@ -126,14 +126,19 @@ pub(super) fn call(
     }
     server.clock_us = server.host.mono_us();
     let us = server.clock_us - start_us;
-    let called = finish(server, place, result, deny_blocking);
+    let mut called = finish(server, place, result, deny_blocking);
     let mut refused = false;
     if server.keyspace.unsynced.is_active() {
         if command.info.keys.is_empty() && command.info.flags.has(Flags::READONLY) {
             server.keyspace.unsynced.see_all();
         }
         let changed = wrote || server.keyspace.dirty != dirty_before || server.keyspace.events.has_vanished();
-        refused = refusable.is_some_and(|mark| appending::refuse_unsynced(server, place, mark, changed));
+        let mark = refusable.filter(|_| matches!(called, Called::Done | Called::Block(_)));
+        refused = mark.is_some_and(|mark| appending::refuse_unsynced(server, place, mark, changed));
+        if refused {
+            // Whoever would have waited is answered.
+            called = Called::Done;
+        }
     }
     let request = argv;
     let shown = if server.redacted.is_empty() { Vec::new() } else { shown_argv(server, argv) };
@@ -212,11 +217,14 @@ pub(super) fn end_script(server: &mut Server, place: u32, before: &CallBefore, m
     server.clock_us = server.host.mono_us();
     let us = server.clock_us.saturating_sub(before.start_us);
     let argv: Vec<&[u8]> = before.argv.iter().map(Vec::as_slice).collect();
+    let mut muted = false;
     if let Some(client) = server.clients.at(place) {
         client.last_command = Some(before.id);
+        muted = client.flags.has(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP));
     }
     finish(server, place, Ok(Outcome::Done), false);
-    let is_refusable = server.keyspace.unsynced.is_active() && server.persistence.aof.refusal().is_some();
+    let is_active = server.keyspace.unsynced.is_active();
+    let is_refusable = is_active && !muted && server.persistence.aof.refusal().is_some();
     let changed = server.propagation.offset() != before.offset || server.keyspace.events.has_vanished();
     let refused = is_refusable && appending::refuse_unsynced(server, place, mark, changed);
     count(server, place, before.id, &argv, us, failed || refused, before.out_bytes);
@@ -225,7 +233,7 @@ pub(super) fn end_script(server: &mut Server, place: u32, before: &CallBefore, m
     if wrote && let Some(client) = server.clients.at(place) {
         client.write_offset = server.propagation.offset();
     }
-    if server.keyspace.unsynced.is_active() && !refused {
+    if is_active && !refused && (wrote || !muted) {
         appending::hold_reply(server, place, before.position, wrote);
     }
 }

@@ -399,6 +399,9 @@ pub fn cron(server: &mut Server) {
         }
         return;
     }
+    if server.persistence.rdb_waits {
+        return;
+    }
     let now = server.now.mono;
     if let Some((changes, seconds)) = server.persistence.due_save_point(&server.config.save, server.keyspace.dirty, now)
     {

@@ -75,12 +75,14 @@ pub(super) fn run(
         call: None,
         remaining: None,
         unit: None,
+        seen: 0,
         is_orphan: false,
     });
     match drive(server, place, running, may_park) {
         Driven::Ended(running, end) => Ok(Ran::Done { failed: finish(server, place, *running, end).0 }),
         Driven::Parked(mut running) => {
             running.unit = server.propagation.suspend_unit();
+            running.seen = server.keyspace.unsynced.take_seen();
             running.call = call.map(|(call, argv)| CallBefore { argv: owned(argv), ..call });
             server.scripting.parked = Some(running);
             Ok(Ran::Parked)
@@ -228,9 +230,11 @@ pub fn go_on(server: &mut Server) -> Option<(crate::server::ClientId, bool)> {
     let id = running.client;
     let Some(place) = server.clients.place(id) else { return Some((id, true)) };
     server.propagation.resume_unit(running.unit);
+    server.keyspace.unsynced.resume_seen(running.seen);
     let (mut running, end) = match drive(server, place, running, true) {
         Driven::Parked(mut running) => {
             running.unit = server.propagation.suspend_unit();
+            running.seen = server.keyspace.unsynced.take_seen();
             server.scripting.parked = Some(running);
             return None;
         }

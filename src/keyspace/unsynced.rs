@@ -98,6 +98,11 @@ impl Unsynced {
         std::mem::take(&mut self.seen)
     }
 
+    /// Goes on from what `take_seen` returned, after other commands.
+    pub fn resume_seen(&mut self, seen: u64) {
+        self.seen = seen;
+    }
+
     /// Ends the epoch; its changes were written. The next is `epoch`.
     pub fn end_epoch(&mut self, epoch: u64) {
         self.epoch = epoch;

@@ -39,7 +39,9 @@ impl Node {
     /// How long the owner may sleep if no bytes come, in microseconds.
     pub fn sleep_us(&self, now: MonoTime) -> u64 {
         let server = &self.server;
-        if !self.input_left.is_empty() || !server.pending_writes.is_empty() || self.is_script_parked() {
+        // Who waited for the disk, and has its answer since, goes on in the next turn.
+        let has_more = !self.input_left.is_empty() || !server.pending_writes.is_empty() || !server.unblocked.is_empty();
+        if has_more || self.is_script_parked() {
             return 0;
         }
         let mut wait = self.cron.last.map_or(0, |last| (last.0 + self.cron_period_us()).saturating_sub(now.0));
@@ -61,7 +63,9 @@ impl Node {
             }
             wait = wait.min(HELD_BACK_US);
         }
-        if let Some(until) = server.persistence.aof.gathers_until(server.held.len()).filter(|&until| until > now) {
+        // By the turn's time, which decided whether the sync was due; it may be by now.
+        let gathers_until = server.persistence.aof.gathers_until(server.held.len());
+        if let Some(until) = gathers_until.filter(|&until| until > server.now.mono) {
             let left = until.since(now);
             wait = wait.min(if left < LEAST_SLEEP_US { 0 } else { left });
         }

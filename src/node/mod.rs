@@ -261,7 +261,8 @@ impl Node {
 
     /// After the replies that wait for nothing went out: waits a little for the sync that this turn asked for, if it may be quick.
     pub fn wait_for_quick_sync(&mut self) {
-        if !self.server.held.is_empty() {
+        // What the turn of a script that takes long wrote is not gathered.
+        if !self.server.held.is_empty() && !self.is_script_parked() {
             appending::wait_for_quick_sync(&mut self.server);
         }
     }

@@ -107,7 +107,11 @@ impl Disk for RealDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+        match File::open(path)?.sync_all() {
+            // Some file systems have nothing to do here, and say so in their way.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EBADF)) => Ok(()),
+            result => result,
+        }
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
@@ -117,5 +121,18 @@ impl Disk for RealDisk {
         }
         names.sort();
         Ok(names)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_needs_no_sync_is_as_good_as_synced() {
+        let proc = Path::new("/proc");
+        assert_eq!(File::open(proc).unwrap().sync_all().unwrap_err().raw_os_error(), Some(libc::EINVAL));
+        assert!(RealDisk.sync_dir(proc).is_ok());
+        assert!(RealDisk.sync_dir(Path::new("/proc/nosuch")).is_err());
     }
 }

@@ -180,4 +180,18 @@ mod tests {
         let at: Vec<(u8, u16)> = marks.iter().map(|&(at, db)| (bytes[at + 1], db.0)).collect();
         assert_eq!(at, [(b'3', 0), (b'2', 1), (b'2', 0)]);
     }
+
+    #[test]
+    fn a_unit_that_does_not_go_on_leaves_nothing_behind() {
+        let mut propagation = Propagation { enabled: true, ..Propagation::default() };
+        propagation.command(DbIndex(2), &[b"SET", b"a", b"1"]);
+        let (bytes, marks) = (propagation.bytes.clone(), propagation.marks.clone());
+        propagation.begin_unit();
+        for (db, key) in [(2, b"b"), (3, b"c")] {
+            propagation.settle(DbIndex(db), &[b"DEL", key], true);
+        }
+        let unit = propagation.suspend_unit();
+        propagation.discard_unit(unit);
+        assert_eq!((propagation.bytes, propagation.marks), (bytes, marks));
+    }
 }

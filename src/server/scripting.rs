@@ -91,6 +91,8 @@ pub struct Running {
     pub remaining: Option<Remaining>,
     /// Where in what is propagated its unit began.
     pub unit: Option<(usize, usize)>,
+    /// The latest epoch of the append-only file that it saw something of.
+    pub seen: u64,
     /// Is its client gone?
     pub is_orphan: bool,
 }

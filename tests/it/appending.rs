@@ -819,6 +819,34 @@ fn commands_of_a_file_are_repeated_a_slice_of_time_each() {
 }
 
 #[test]
+fn who_has_waited_for_the_disk_goes_on_at_once() {
+    for request in ["WAITAOF 1 0 0", "CONFIG SET appendonly no"] {
+        let mut node = start(&ALWAYS);
+        node.host.holds_jobs.set(true);
+        let requests = ["SET a 1", request, "ECHO next"];
+        node.send(
+            "a",
+            &requests.iter().flat_map(|text| encode(&split_args(text.as_bytes()).expect("one"))).collect::<Vec<_>>(),
+        );
+        assert_eq!(node.read("a"), None, "{request} waits");
+        node.host.holds_jobs.set(false);
+        node.host.run_jobs();
+        // One turn, as the job's end causes it, after which replies are written and the reactor asks how long it may sleep.
+        node.node.begin_turn(node.now());
+        node.node.go_on();
+        node.node.end_turn();
+        node.node.write_append_only_file();
+        let written = std::mem::take(&mut node.node.server.pending_writes);
+        assert!(!written.is_empty(), "{request} is answered");
+        assert_eq!(node.node.sleep_us(node.now().mono), 0, "what follows {request} is slept over");
+        node.node.server.pending_writes = written;
+        node.turn();
+        let replies: Vec<String> = std::iter::from_fn(|| node.read("a")).collect();
+        assert!(replies.len() == 3 && replies[2] == "next", "{replies:?}");
+    }
+}
+
+#[test]
 fn waitaof_tells_when_the_writes_of_a_client_are_on_the_disk() {
     let mut node = start(&[YES]);
     run(

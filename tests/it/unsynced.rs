@@ -393,3 +393,106 @@ fn the_server_can_be_ended_while_the_disk_is_full() {
     let mut again = TestNode::start_on(node.host.disk.after_crash(), &ALWAYS);
     assert_eq!(again.ask("GET k"), "before");
 }
+
+#[test]
+fn who_would_wait_for_a_key_is_refused_once_and_waits_for_nothing() {
+    let mut node = start();
+    run(&mut node, "> XADD s 1-1 f v\n1-1");
+    node.host.disk.set_full(true);
+    assert_eq!(ask(&mut node, "w", "XADD s 2-1 f v"), None);
+    assert_eq!(ask(&mut node, "b", "XREAD BLOCK 100 STREAMS s $").as_deref(), Some(MISCONF));
+    assert_eq!(ask(&mut node, "b", "CLIENT GETNAME").as_deref(), Some("(nil)"));
+    node.advance_ms(300);
+    assert_eq!(node.read("b"), None, "one request has two replies");
+    assert_eq!(ask(&mut node, "b", "ECHO x").as_deref(), Some("x"));
+}
+
+#[test]
+fn who_stops_to_sync_always_leaves_nobody_without_a_reply() {
+    for policy in ["no", "everysec"] {
+        let mut node = start();
+        let requests = ["SET k after", &format!("CONFIG SET appendfsync {policy}"), "GET k"];
+        node.send(
+            "b",
+            &requests.iter().flat_map(|text| encode(&split_args(text.as_bytes()).expect("one"))).collect::<Vec<_>>(),
+        );
+        let replies: Vec<String> = std::iter::from_fn(|| node.read("b")).collect();
+        assert_eq!(replies, ["OK", "OK", "after"], "{policy}");
+    }
+}
+
+#[test]
+fn a_script_that_takes_long_does_not_show_what_it_saw_before_others_were_served() {
+    let mut node = waiting();
+    let_scripts_be_slow(&mut node);
+    let script = "local v = redis.call('GET', KEYS[1]) for i=1,3000000 do end return v";
+    node.send("b", &encode(&["EVAL", script, "1", "k"].map(|word| word.as_bytes().to_vec())));
+    assert!(node.node.is_script_parked());
+    assert_eq!(ask(&mut node, "c", "HELLO 2").map(drop), Some(()));
+    for _ in 0..10_000 {
+        if !node.node.is_script_parked() {
+            break;
+        }
+        node.turn();
+    }
+    assert_eq!(node.read("b"), None, "it shows what could be lost");
+    node.host.holds_jobs.set(false);
+    node.advance_ms(2);
+    assert_eq!(node.read("b").as_deref(), Some("after"));
+}
+
+/// From here on a script is slow after a hundred looks at the clock.
+fn let_scripts_be_slow(node: &mut TestNode) {
+    node.node.server.config.busy_reply_threshold = 10;
+    node.host.tick_us.set(100);
+}
+
+const SLOW: &str = "for i=1,3000000 do end return 'end'";
+
+#[test]
+fn nothing_that_is_not_written_is_let_go_of_while_a_script_takes_long() {
+    let mut node = start();
+    // Long enough for turns to wait for their syncs again.
+    node.advance_ms(500);
+    node.host.holds_jobs.set(true);
+    node.host.quick_jobs.set(true);
+    // In one turn: a sync of what was written so far is asked for, somebody writes, and a script begins that keeps it from being written.
+    node.node.begin_turn(node.now());
+    for (client, request) in [("w", "SET other 1"), ("a", "BGREWRITEAOF"), ("b", "SET k after")] {
+        let place = node.client(client);
+        node.node.receive(place, &encode(&split_args(request.as_bytes()).expect("a request")));
+    }
+    let_scripts_be_slow(&mut node);
+    node.send("c", &encode(&["EVAL", SLOW, "0"].map(|word| word.as_bytes().to_vec())));
+    assert!(node.node.is_script_parked());
+    assert_eq!(node.read("b"), None, "what is not even written is acknowledged");
+    for _ in 0..10_000 {
+        if !node.node.is_script_parked() {
+            break;
+        }
+        node.turn();
+    }
+    node.host.holds_jobs.set(false);
+    node.advance_ms(2);
+    for (client, reply) in [("w", "OK"), ("b", "OK"), ("c", "end")] {
+        assert_eq!(node.read(client).as_deref(), Some(reply));
+    }
+}
+
+#[test]
+fn a_sync_that_waits_for_other_writers_is_not_slept_through() {
+    let mut node = start();
+    node.host.holds_jobs.set(true);
+    for client in ["a", "b"] {
+        assert_eq!(ask(&mut node, client, "SET k after"), None);
+    }
+    *node.host.clock_us.borrow_mut() += 2000;
+    node.host.holds_jobs.set(false);
+    node.turn();
+    assert_eq!((node.read("a").as_deref(), node.read("b")), (Some("OK"), None), "one waits for the next sync");
+    let server = &node.node.server;
+    let until = server.persistence.aof.gathers_until(server.held.len()).expect("the sync waits for the other");
+    // The turn has lasted until the moment at which the sync is due.
+    assert_eq!(node.node.sleep_us(until), 0);
+    assert_eq!(node.node.sleep_us(until.plus_us(1)), 0);
+}

@@ -603,6 +603,24 @@ fn a_script_that_has_written_cannot_be_killed() {
 }
 
 #[test]
+fn of_a_script_that_takes_long_nothing_is_kept_when_the_server_ends() {
+    let lines = [("appendonly", "yes"), ("aof-load-truncated", "no")];
+    for script in [
+        "redis.call('SET','a','1') while true do end",
+        "redis.call('SET','a','1') redis.call('SELECT','1') redis.call('SET','b','1') while true do end",
+    ] {
+        let mut node = slow_node();
+        run(&mut node, "> SET before 1\nOK");
+        node.send("a", &request(&["EVAL", script, "0"]));
+        assert!(node.node.is_script_parked());
+        node.send("b", &request(&["SHUTDOWN", "NOSAVE"]));
+        assert!(node.node.server.shutdown.is_some(), "the server ends");
+        let mut again = TestNode::start_on(node.host.disk.after_kill(), &lines);
+        run(&mut again, "> GET before\n1\n> EXISTS a\n(int) 0\n> SELECT 1\nOK\n> EXISTS b\n(int) 0");
+    }
+}
+
+#[test]
 fn a_function_without_end_can_be_killed_when_its_client_is_gone() {
     let mut node = slow_node();
     run(
