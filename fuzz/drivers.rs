@@ -707,7 +707,7 @@ fn run_lua(script: &str, data: &[u8]) {
     }
     let versions = Versions { redis: "7.4.0", server: "0.1.0", server_name: "russet" };
     let kept = ENGINE.take();
-    let new = || Engine::new(Kind::Eval, 64 << 20, versions, Random::default()).expect("room for a Lua state");
+    let new = || Engine::new(Kind::Eval, 16 << 20, versions, Random::default()).expect("room for a Lua state");
     let mut engine = kept.unwrap_or_else(new);
     let slot = engine.compile(script.as_bytes()).expect("a script");
     let (first, second) = data.split_at(data.len().min(usize::from(data.first().copied().unwrap_or(0)) % 32));
@@ -724,7 +724,7 @@ fn run_lua(script: &str, data: &[u8]) {
                 }
                 Step::Call(_) => engine.answer(data.to_vec()),
                 Step::MayCall(_) => engine.permit(Ok(false)),
-                Step::Tick if ticks < 100 => engine.go_on(),
+                Step::Tick if ticks < 20 => engine.go_on(),
                 Step::Tick => engine.kill("ERR killed"),
             };
         }

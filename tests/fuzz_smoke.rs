@@ -149,7 +149,11 @@ fn parsers_refuse_or_understand() {
         b"# x\nfile \" a\\n\" seq 3 type i k v\n",
     ];
     smoke_changed(drivers::aof_manifest, &manifests, 20_000);
-    let files: [&[u8]; 2] = [
+    // Longer than a batch.
+    let long =
+        [b"*1\r\n$5\r\nMULTI\r\n".as_slice(), &b"*1\r\n$1\r\na\r\n".repeat(600), b"*1\r\n$4\r\nEXEC\r\n"].concat();
+    let files: [&[u8]; 3] = [
+        &long,
         b"#TS:5\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*1\r\n$5\r\nMULTI\r\n*1\r\n$1\r\na\r\n*1\r\n$4\r\nEXEC\r\n*1\r\n$1\r\nb\r\n",
         b"*1\r\n$5\r\nmulti\r\n*2\r\n$0\r\n\r\n$2\r\n\r\n\r\n",
     ];

@@ -92,9 +92,10 @@ pub fn library(lua: &Lua) -> Result<Table> {
         let own = options.clone();
         let function = lua.create_function(move |lua, args: MultiValue| {
             let mut options = own.get();
-            let result = set(lua, &args, &mut options)?;
+            let result = set(lua, &args, &mut options);
+            // What comes before a bad argument counts.
             own.set(options);
-            Ok(result)
+            result
         })?;
         table.raw_set(name, function)?;
     }

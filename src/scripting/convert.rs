@@ -66,6 +66,8 @@ impl<'a> Reader<'a> {
         self.rest = &self.rest[1..];
         let line = self.line();
         let count = parse_i64(line).and_then(|count| usize::try_from(count).ok());
+        // An element takes a byte at least.
+        let count_max = self.rest.len();
         match (kind, count) {
             (b'+', _) => self.named("ok", self.string(line)?),
             (b'-', _) => Ok(Value::Table(error_table(self.lua, line, true)?)),
@@ -76,8 +78,8 @@ impl<'a> Reader<'a> {
             }
             (b'$' | b'*', None) => Ok(Value::Boolean(false)),
             (b'*' | b'>', Some(count)) => {
-                let table = self.lua.create_table_with_capacity(count.min(self.rest.len()), 0)?;
-                for index in 1..=count {
+                let table = self.lua.create_table_with_capacity(count.min(count_max), 0)?;
+                for index in 1..=count.min(count_max) {
                     let value = self.value(depth + 1)?;
                     table.raw_set(index, value)?;
                 }
@@ -85,7 +87,7 @@ impl<'a> Reader<'a> {
             }
             (b'%', Some(count)) => {
                 let table = self.lua.create_table()?;
-                for _ in 0..count {
+                for _ in 0..count.min(count_max) {
                     let (key, value) = (self.value(depth + 1)?, self.value(depth + 1)?);
                     if key != Value::Nil {
                         table.raw_set(key, value)?;
@@ -95,7 +97,7 @@ impl<'a> Reader<'a> {
             }
             (b'~', Some(count)) => {
                 let table = self.lua.create_table()?;
-                for _ in 0..count {
+                for _ in 0..count.min(count_max) {
                     let member = self.value(depth + 1)?;
                     if member != Value::Nil {
                         table.raw_set(member, true)?;
@@ -105,7 +107,7 @@ impl<'a> Reader<'a> {
             }
             (b'|', Some(count)) => {
                 // What a reply tells beside itself is no value.
-                for _ in 0..count * 2 {
+                for _ in 0..count.saturating_mul(2).min(count_max) {
                     self.value(depth + 1)?;
                 }
                 self.value(depth + 1)

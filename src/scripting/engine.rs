@@ -131,7 +131,7 @@ const TICK_INSTRUCTIONS: u32 = 10_000;
 const COLLECT_EVERY: u32 = 50;
 const COLLECT_STEPS: usize = 64;
 /// Address space for the stack; it is backed by memory as far as it was used.
-const STACK_BYTES: usize = 16 << 20;
+const STACK_BYTES: usize = if cfg!(fuzzing) { 64 << 20 } else { 16 << 20 };
 
 /// A Lua state. Nothing outside its machine refers to what is in it, so that another thread may free it.
 pub struct Engine {
@@ -385,12 +385,15 @@ fn live(
         let mut end = End::Done;
         let mut uncollected = 0;
         loop {
-            if matches!(order, Order::Compile { .. } | Order::Run(_) | Order::Load(_)) {
-                uncollected += 1;
-                if uncollected >= COLLECT_EVERY {
-                    uncollected = 0;
-                    collect_some(&lua);
-                }
+            uncollected += match order {
+                Order::Compile { .. } | Order::Run(_) => 1,
+                // A library leaves all of its code behind.
+                Order::Load(_) => 2,
+                _ => 0,
+            };
+            if uncollected >= COLLECT_EVERY {
+                uncollected = 0;
+                collect_some(&lua);
             }
             order = match order {
                 Order::Stop => return Ok(()),

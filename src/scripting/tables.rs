@@ -6,7 +6,7 @@ use super::bounds::Bounds;
 use super::raise::{expected, fail, integer_arg, optional_integer, string_arg, type_name};
 
 pub(super) fn concat(lua: &Lua, args: MultiValue) -> Result<LuaString> {
-    let Some(Value::Table(table)) = args.front() else { return expected(lua, 0, "table", args.front()) };
+    let Some(Value::Table(table)) = args.front() else { return expected(lua, 1, "table", args.front()) };
     let is_given = |index: usize| args.get(index).is_some_and(|value| *value != Value::Nil);
     let separator = if is_given(1) { Some(string_arg(lua, &args, 1)?) } else { None };
     let separator = separator.as_ref().map(|text| text.as_bytes());

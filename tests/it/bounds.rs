@@ -6,9 +6,9 @@ use russet::scripting::{End, Engine, Kind, Random, Run, Step, Versions};
 use crate::runner::check;
 
 /// What the Lua state may use here, so that trying costs little.
-const MEMORY_MAX: usize = 6 << 20;
+const MEMORY_MAX: usize = 4 << 20;
 /// Ticks that a script gets until it is killed.
-const TICKS_MAX: u32 = 100;
+const TICKS_MAX: u32 = 500;
 
 fn engine() -> Engine {
     let versions = Versions { redis: "7.4.0", server: "0.1.0", server_name: "russet" };
