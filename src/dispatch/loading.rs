@@ -303,6 +303,7 @@ pub fn reload_aof(server: &mut Server) -> Result<(), LoadError> {
     if !read_manifest(server) {
         return Err(LoadError::Aof("the manifest cannot be understood".to_owned()));
     }
+    rewriting::begin_anew(server);
     server.keyspace.flush(None, false);
     script_libraries::flush_libraries(server, Freeing::Sync);
     server.keyspace.events.forget();

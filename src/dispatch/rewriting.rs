@@ -282,6 +282,15 @@ pub(super) fn abandon(server: &mut Server) {
     server.persistence.aof.send(Order::Remove(vec![rewrite.temp_base]));
 }
 
+/// Other data are about to take the place of those that a rewrite writes. One whose files share nothing with those in force begins
+/// anew after that; any other goes on, as what is loaded is what its files hold.
+pub(super) fn begin_anew(server: &mut Server) {
+    if server.persistence.aof.rewrite.as_ref().is_some_and(|rewrite| rewrite.incremental_is_temp) {
+        abandon(server);
+        server.persistence.aof.rewrite_scheduled = true;
+    }
+}
+
 /// Gives up the rewrite that goes on because there is to be no append-only file.
 pub(super) fn cancel(server: &mut Server) {
     if server.persistence.aof.rewrite.is_some() {

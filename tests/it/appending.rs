@@ -819,6 +819,21 @@ fn commands_of_a_file_are_repeated_a_slice_of_time_each() {
 }
 
 #[test]
+fn a_file_that_is_turned_on_while_another_is_loaded_holds_what_was_loaded() {
+    let mut node = start(&[DEBUG]);
+    assert_eq!(node.ask("SET a 1"), "OK");
+    node.host.held_job.set(Some("snapshot"));
+    run(&mut node, "> CONFIG SET appendonly yes\nOK\n> SET b 2\nOK\n> DEBUG LOADAOF\nOK\n> DBSIZE\n(int) 0");
+    node.host.held_job.set(None);
+    assert_eq!(node.ask("SET c 3"), "OK");
+    node.advance_ms(1100);
+    assert_eq!(node.ask("SET d 4"), "OK");
+    assert!(node.ask("INFO persistence").contains("aof_rewrite_in_progress:0"));
+    let mut again = found_on(node.host.disk.after_kill(), &[YES, DEBUG]);
+    assert_eq!(digest(&mut again), digest(&mut node));
+}
+
+#[test]
 fn who_has_waited_for_the_disk_goes_on_at_once() {
     for request in ["WAITAOF 1 0 0", "CONFIG SET appendonly no"] {
         let mut node = start(&ALWAYS);
