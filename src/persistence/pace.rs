@@ -9,7 +9,7 @@ const EMPTY_TURN_US: u64 = 5;
 const WINDOW_US: u64 = 2000;
 /// Shares of the time, in thousandths.
 const WHOLE: u64 = 1000;
-const SHARE_MIN: u64 = 60;
+const SHARE_MIN: u64 = 40;
 /// Below this load a cut gets all the time that is left.
 const CALM: u64 = 150;
 /// The most that a cut is owed, and so the longest slice.
@@ -97,8 +97,8 @@ mod tests {
         let half = part_beside(100, 100);
         assert!((150..250).contains(&half), "{half}");
         let full = part_beside(300, 0);
-        assert!((40..=60).contains(&full), "{full}");
+        assert!((25..=40).contains(&full), "{full}");
         let swamped = part_beside(5000, 10);
-        assert!((20..=60).contains(&swamped), "{swamped}");
+        assert!((12..=40).contains(&swamped), "{swamped}");
     }
 }
