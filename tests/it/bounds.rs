@@ -16,6 +16,10 @@ fn engine() -> Engine {
 }
 
 fn run(engine: &mut Engine, script: &str) -> Result<Vec<u8>, String> {
+    run_for(engine, script, TICKS_MAX)
+}
+
+fn run_for(engine: &mut Engine, script: &str, ticks_max: u32) -> Result<Vec<u8>, String> {
     let slot = engine.compile(script.as_bytes()).map_err(|why| String::from_utf8_lossy(&why).into_owned())?;
     let mut step =
         engine.start(Run { slot, id: b"s".to_vec(), keys: Vec::new(), args: Vec::new(), proto: Default::default() });
@@ -30,7 +34,7 @@ fn run(engine: &mut Engine, script: &str) -> Result<Vec<u8>, String> {
                 engine.answer(b"+OK\r\n".to_vec())
             }
             Step::MayCall(_) => engine.permit(Ok(true)),
-            Step::Tick if ticks < TICKS_MAX => engine.go_on(),
+            Step::Tick if ticks < ticks_max => engine.go_on(),
             Step::Tick => engine.kill("ERR killed"),
         };
     }
@@ -137,6 +141,26 @@ fn what_nests_itself_has_an_end() {
         ],
         "",
     );
+}
+
+#[test]
+fn a_stack_that_is_full_is_told_alike_wherever_a_tick_comes() {
+    // Near the end of the stack the rest of it is used up over and over, so that a tick comes at each of its levels.
+    let script = "local others = {}
+        local function fill() return 1 + fill() end
+        local function note(_, text)
+          if text ~= 'user_script:1: stack overflow' then others[#others + 1] = text end
+        end
+        note(pcall(fill))
+        local function deep(levels)
+          if levels > 0 then return 1 + deep(levels - 1) end
+          for round = 1, 10000 do note(pcall(fill)) end
+          return 0
+        end
+        deep(19950)
+        return others[1] or 'alike'"
+        .replace('\n', " ");
+    assert_eq!(run_for(&mut engine(), &script, u32::MAX), Ok(b"$5\r\nalike\r\n".to_vec()));
 }
 
 #[test]

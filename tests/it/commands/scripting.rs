@@ -751,3 +751,18 @@ fn ticks_may_come_at_any_time() {
         engine.forget(slot);
     }
 }
+
+#[test]
+fn a_script_that_is_loaded_takes_no_place_of_those_of_eval() {
+    let mut text = String::new();
+    for number in 0..500 {
+        text.push_str(&format!("> EVAL \"return {number}\" 0\n(int) {number}\n"));
+    }
+    text.push_str(
+        "> SCRIPT LOAD \"return 'kept'\"
+         831718c21eb8cace8e6f31e7782a9d8e38ed5600
+         > EVALSHA 06d3d9b2060dd51343d5f19f0e531f15c507e3d1 0
+         (int) 0",
+    );
+    check(&text);
+}
