@@ -741,11 +741,11 @@ fn ticks_may_come_at_any_time() {
     let versions = Versions { redis: "7.4.0", server: "0.1.0", server_name: "russet" };
     let mut engine = Engine::new(Kind::Functions, 32 << 20, versions, Random::default()).expect("room for a state");
     for number in 0..5000 {
-        let step = engine.load(b"redis.register_function('f',function() return 1 end)");
-        assert!(matches!(step, Step::End(End::Loaded(_)) | Step::Tick), "{number}: {step:?}");
-        if matches!(step, Step::Tick) {
-            assert!(matches!(engine.go_on(), Step::End(End::Loaded(_))));
+        let mut step = engine.load(b"redis.register_function('f',function() return 1 end)");
+        while matches!(step, Step::Tick) {
+            step = engine.go_on();
         }
+        assert!(matches!(step, Step::End(End::Loaded(_))), "{number}: {step:?}");
         engine.adopt(1).into_iter().for_each(|slot| engine.forget(slot));
         let slot = engine.compile(b"return 1").expect("a script");
         engine.forget(slot);
