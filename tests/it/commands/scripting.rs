@@ -621,6 +621,29 @@ fn of_a_script_that_takes_long_nothing_is_kept_when_the_server_ends() {
 }
 
 #[test]
+fn a_save_goes_on_while_a_script_takes_long() {
+    let lines = [("busy-reply-threshold", "10"), ("appendonly", "yes"), ("enable-debug-command", "yes")];
+    let mut node = TestNode::new(&lines);
+    node.host.tick_us.set(1000);
+    run(&mut node, "> DEBUG POPULATE 20000\nOK\n> BGSAVE\nBackground saving started");
+    assert!(node.node.server.keyspace.is_cutting());
+    let script = "redis.call('SET','late','1') redis.call('SET','key:7','late') for i=1,30000000 do end return 'end'";
+    node.send("a", &request(&["EVAL", script, "0"]));
+    assert!(node.node.is_script_parked() && node.node.server.keyspace.is_cutting());
+    while node.node.server.keyspace.is_cutting() {
+        assert!(node.node.is_script_parked(), "the script is quicker than the walk");
+        node.turn();
+    }
+    while node.node.is_script_parked() {
+        node.turn();
+    }
+    run(&mut node, "< a end\n> GET key:7\nlate");
+    node.settle();
+    let mut again = TestNode::start_on(node.host.disk.after_kill(), &[("appendonly", "no")]);
+    run(&mut again, "> DBSIZE\n(int) 20000\n> EXISTS late\n(int) 0\n> GET key:7\nvalue:7");
+}
+
+#[test]
 fn a_function_without_end_can_be_killed_when_its_client_is_gone() {
     let mut node = slow_node();
     run(
