@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, SanType};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion, version};
@@ -46,12 +46,15 @@ impl Authority {
         self.sign_with(file, common_name, &KeyPair::generate().expect("a key"));
     }
 
-    /// Writes a certificate of this key.
+    /// Writes a certificate of this key. An empty name is none.
     fn sign_with(&self, file: &str, common_name: &str, key: &KeyPair) {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
-        params.distinguished_name.push(DnType::CommonName, common_name);
-        let uri = format!("urn:{common_name}").as_str().try_into().expect("an URI");
-        params.subject_alt_names.push(SanType::URI(uri));
+        params.distinguished_name = DistinguishedName::new();
+        if !common_name.is_empty() {
+            params.distinguished_name.push(DnType::CommonName, common_name);
+            let uri = format!("urn:{common_name}").as_str().try_into().expect("an URI");
+            params.subject_alt_names.push(SanType::URI(uri));
+        }
         params.serial_number = Some(vec![0x8a, 1, 0, 0xff].into());
         let certificate = params.signed_by(key, &self.issuer).expect("a certificate");
         std::fs::write(self.path(&format!("{file}.crt")), certificate.pem()).expect("a file");
@@ -141,6 +144,14 @@ impl Connection {
 
     fn send(&mut self, bytes: &[u8]) {
         self.0.get_mut().write_all(bytes).expect("the server reads");
+    }
+
+    /// The strings and numbers of the only array in the reply's array.
+    fn ask_fields(&mut self, request: &str) -> Vec<String> {
+        assert_eq!(self.ask(request), "*1", "{request}");
+        let head = self.line().expect("an array");
+        let count: usize = head.strip_prefix('*').and_then(|count| count.parse().ok()).expect("a length");
+        (0..count).map(|_| self.line().expect("a field")).collect()
     }
 
     /// A line, or the content of a bulk string.
@@ -265,8 +276,23 @@ fn a_certificate_logs_its_user_in() {
     assert!(alice.ask("INFO stats").contains("acl_access_denied_tls_cert:2\r\n"));
     assert_eq!(alice.ask("CONFIG SET tls-auth-clients-user URI"), "+OK");
     let mut bob = authority.client().with("bob").connect(&server);
+    assert_eq!(alice.ask("ACL LOG RESET"), "+OK");
     assert_eq!(bob.ask("ACL WHOAMI"), "urn:bob");
     assert_eq!(bob.ask("PING"), "-NOPERM User urn:bob has no permissions to run the 'ping' command");
+    let entry = alice.ask_fields("ACL LOG");
+    for (name, value) in
+        [("reason", "tls-cert"), ("context", "toplevel"), ("object", ""), ("username", "bob"), ("count", ":1")]
+    {
+        let at = entry.iter().position(|field| field == name).expect("a field");
+        assert_eq!(entry[at + 1], value, "{name}");
+    }
+    // Who shows a certificate that names nobody has not tried to be anybody.
+    authority.sign("nobody", "");
+    for field in ["CN", "URI"] {
+        assert_eq!(alice.ask(&format!("CONFIG SET tls-auth-clients-user {field}")), "+OK");
+        assert_eq!(authority.client().with("nobody").connect(&server).ask("ACL WHOAMI"), "default");
+    }
+    assert!(alice.ask("INFO stats").contains("acl_access_denied_tls_cert:2\r\n"));
 }
 
 #[test]

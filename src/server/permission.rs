@@ -149,14 +149,13 @@ pub fn log_in(server: &mut Server, id: ClientId, user: &[u8]) {
 }
 
 /// Makes the client the first of these users, whom its certificate names, that is there and on. Where none is, it stays who it
-/// is, and that is noted.
+/// is, and that is noted if the certificate names anybody at all.
 pub fn log_in_by_certificate(server: &mut Server, id: ClientId, names: &[Vec<u8>]) {
     let known = names.iter().find(|name| server.acl.user(name).is_some_and(|user| user.is_on));
     if let Some(user) = known {
         return log_in(server, id, user);
     }
-    let Some(place) = server.clients.place(id) else { return };
-    let user = names.first().cloned().unwrap_or_default();
+    let (Some(place), Some(user)) = (server.clients.place(id), names.first().cloned()) else { return };
     note(server, place, Refusal { reason: Reason::TlsCert, context: Context::Toplevel, object: Vec::new(), user });
 }
 
