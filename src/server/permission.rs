@@ -6,13 +6,17 @@ use crate::config::AclPubsubDefault;
 use crate::resp::CommandError;
 use crate::spec::{Categories, Flags, KeyFlags};
 
+use super::absent::ABSENT;
 use super::describe::describe;
 use super::table::{CommandId, CommandTable};
 use super::{Client, ClientFlags, ClientId, Server};
 
-/// The catalog of all commands of a table, under their original names.
+/// The catalog of all commands of a table, under their original names, and behind them those that rules may name besides.
 pub fn catalog(table: &CommandTable) -> crate::acl::Catalog {
-    crate::acl::Catalog::new(table.iter().map(|(_, entry)| (entry.full_name.clone(), entry.info().all_categories())))
+    let there = table.iter().map(|(_, entry)| (entry.full_name.clone(), entry.info().all_categories()));
+    let absent =
+        ABSENT.iter().flat_map(|(categories, names)| names.iter().map(|name| ((*name).to_owned(), *categories)));
+    crate::acl::Catalog::new(there.chain(absent))
 }
 
 /// Which channels a new user may use.
