@@ -328,7 +328,7 @@ fn repeated_addition(
     let found = change(&mut cx.db, key, |stream| {
         let additions = stream.additions.as_mut()?;
         let found = additions.find(producer, id, since)?;
-        additions.duplicates += 1;
+        additions.duplicates = additions.duplicates.wrapping_add(1);
         Some(found)
     })?
     .flatten();
@@ -342,7 +342,7 @@ fn remember(stream: &mut Stream, producer: &[u8], name: &[u8], id: StreamId, sin
     let max = stream.idmp_maxsize as usize;
     let additions = stream.additions.get_or_insert_with(|| Box::new(Additions::default()));
     additions.remember(producer, name, id, since, max);
-    additions.added += 1;
+    additions.added = additions.added.wrapping_add(1);
 }
 
 fn xidmprecord(cx: &mut DataContext<'_>) -> CommandResult {
