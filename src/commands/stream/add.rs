@@ -333,7 +333,7 @@ fn repeated_addition(
     })?
     .flatten();
     if found.is_some() {
-        cx.db.modified(key);
+        cx.db.count_changes(1);
     }
     Ok(found)
 }
@@ -368,7 +368,7 @@ fn xidmprecord(cx: &mut DataContext<'_>) -> CommandResult {
                 remember(stream, producer, name, entry, since);
             })?;
             note_extras(cx);
-            cx.db.modified(key);
+            cx.db.count_changes(1);
         }
     }
     cx.reply.ok();
@@ -414,7 +414,7 @@ fn xcfgset(cx: &mut DataContext<'_>) -> CommandResult {
     })?;
     if is_changed == Some(true) {
         note_extras(cx);
-        cx.db.modified(key);
+        cx.db.count_changes(1);
     }
     cx.reply.ok();
     Ok(Outcome::Done)
@@ -459,7 +459,7 @@ fn xsetid(cx: &mut DataContext<'_>) -> CommandResult {
         stream.entries_added = added.unwrap_or(stream.entries_added);
         stream.max_deleted_id = max_deleted.unwrap_or(stream.max_deleted_id);
     })?;
-    cx.db.modified(key);
+    cx.db.count_changes(1);
     cx.db.notify(Notify::STREAM, "xsetid", key);
     cx.reply.ok();
     Ok(Outcome::Done)
