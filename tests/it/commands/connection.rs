@@ -1,4 +1,4 @@
-use crate::runner::{TestNode, check, check_with, check3, run};
+use crate::runner::{TestNode, check, check_with, check3, encode, run};
 
 #[test]
 fn ping_and_echo_repeat() {
@@ -321,6 +321,30 @@ fn caching_means_nothing_to_who_does_not_track() {
          > CLIENT TRACKING OFF
          OK",
     );
+}
+
+#[test]
+fn many_prefixes_are_compared_in_a_moment() {
+    let mut node = TestNode::new(&[]);
+    let track = |prefixes: &[String]| {
+        let words = ["CLIENT", "TRACKING", "ON", "BCAST"].map(str::to_owned).into_iter();
+        let prefixes = prefixes.iter().flat_map(|prefix| ["PREFIX".to_owned(), prefix.clone()]);
+        encode(&words.chain(prefixes).map(String::into_bytes).collect::<Vec<_>>())
+    };
+    let mut prefixes: Vec<String> = (0..100_000).map(|number| format!("p{number:06}")).collect();
+    node.send("a", &track(&prefixes));
+    assert_eq!(node.read("a").as_deref(), Some("OK"));
+    let refused = |prefix: &str, which: &str, other: &str| {
+        let text = "Prefixes for a single client must not overlap.";
+        Some(format!("(error) ERR Prefix '{prefix}' overlaps with {which} prefix '{other}'. {text}"))
+    };
+    prefixes.extend(["q", "p0", "qq", "p00"].map(str::to_owned));
+    node.send("b", &track(&prefixes));
+    assert_eq!(node.read("b"), refused("p000000", "another provided", "p0"));
+    node.send("a", &track(&prefixes[100_000..]));
+    assert_eq!(node.read("a"), refused("q", "another provided", "qq"));
+    node.send("a", &track(&prefixes[100_001..100_002]));
+    assert_eq!(node.read("a"), refused("p0", "an existing", "p000000"));
 }
 
 #[test]
