@@ -54,6 +54,10 @@ pub fn disable(server: &mut Server, id: ClientId) {
     client.flags = client.flags.without(gone);
     server.tracking.clients -= 1;
     options.prefixes.iter().for_each(|prefix| server.tracking.remove_prefix(prefix, id.0));
+    if server.tracking.clients == 0 {
+        // Nobody is left to be told. Redis remembers the keys until they change.
+        forget_keys(server);
+    }
     follow(server);
 }
 
@@ -112,9 +116,17 @@ pub fn invalidate(server: &mut Server, key: &[u8], by: Option<ClientId>) {
     }
 }
 
+/// Forgets who has read which key. There may be a million of them: another thread frees them.
+fn forget_keys(server: &mut Server) {
+    let keys = server.tracking.take_keys();
+    if !keys.is_empty() {
+        server.keyspace.garbage.push_other(keys, 0);
+    }
+}
+
 /// All keys changed.
 pub fn invalidate_all(server: &mut Server) {
-    server.tracking.clear_keys();
+    forget_keys(server);
     for id in server.clients.ids() {
         if server.clients.get_mut(id).is_some_and(|client| client.tracking.is_some()) {
             tell(server, id, None);

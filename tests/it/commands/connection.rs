@@ -324,6 +324,17 @@ fn caching_means_nothing_to_who_does_not_track() {
 }
 
 #[test]
+fn keys_that_were_read_are_forgotten_with_the_last_who_would_be_told() {
+    let mut node = TestNode::new(&[]);
+    node.ask("HELLO 3");
+    node.ask("CLIENT TRACKING ON");
+    node.ask("MGET a b c");
+    assert!(node.ask("INFO stats").contains("tracking_total_keys:3"));
+    node.ask("CLIENT TRACKING OFF");
+    assert!(node.ask("INFO stats").contains("tracking_total_keys:0"));
+}
+
+#[test]
 fn many_prefixes_are_compared_in_a_moment() {
     let mut node = TestNode::new(&[]);
     let track = |prefixes: &[String]| {
