@@ -160,7 +160,7 @@ fn tell(server: &mut Server, id: ClientId, keys: Option<&[&[u8]]>) {
     let Some(receiver) = server.clients.get_mut(target) else {
         return tell_of_broken_redirect(server, id, target);
     };
-    let is_resp3 = receiver.proto == crate::resp::Proto::Resp3;
+    let is_resp3 = receiver.message_proto() == crate::resp::Proto::Resp3;
     // In RESP2 a message can only come between replies where a client expects messages.
     if !is_resp3 && (redirect.is_none() || !receiver.is_subscriber()) {
         return;
@@ -188,7 +188,7 @@ fn tell(server: &mut Server, id: ClientId, keys: Option<&[&[u8]]>) {
 fn tell_of_broken_redirect(server: &mut Server, id: ClientId, target: ClientId) {
     let Some(client) = server.clients.get_mut(id) else { return };
     client.flags = client.flags.or(ClientFlags::TRACKING_BROKEN);
-    if client.proto == crate::resp::Proto::Resp3 {
+    if client.message_proto() == crate::resp::Proto::Resp3 {
         messages::send(server, id, 0, |reply| {
             reply.push(2);
             reply.bulk(b"tracking-redir-broken");
