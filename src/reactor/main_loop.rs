@@ -23,6 +23,7 @@ use super::connection::{Connection, Socket};
 use super::freeing::Freeing;
 use super::host::{Changes, Clock};
 use super::listener::{Listener, Stream};
+use super::sys;
 use super::tls;
 use super::tls_stream::TlsStream;
 
@@ -65,6 +66,7 @@ pub(super) struct MainLoop {
     read_buffer: Box<[u8]>,
     /// Connections that have more to read than fitted the buffer, or than could be executed at once.
     unread: VecDeque<(usize, ClientId)>,
+    turns: u64,
     /// Listeners whose queue was not emptied within the accept budget.
     unaccepted: bool,
     pool: Vec<Vec<u8>>,
@@ -100,6 +102,7 @@ impl MainLoop {
             freeing,
             read_buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             unread: VecDeque::new(),
+            turns: 0,
             unaccepted: false,
             pool: Vec::new(),
             shutting_down,
@@ -155,11 +158,15 @@ impl MainLoop {
 
     fn turn(&mut self, events: &Events) {
         let start = self.clock.now();
+        self.turns += 1;
         self.node.begin_turn(start);
-        let mut phases = Phases { clock: self.clock.clone(), last: start.mono.0, worst: ("", 0) };
+        // A system call, which turns outside saves need not pay for.
+        let worked = self.node.server.persistence.running.as_ref().and_then(|_| sys::thread_cpu_us());
+        let mut phases = Phases { clock: self.clock.clone(), last: start.mono.0, worst: ("", 0), worked };
         self.handshakes_left = HANDSHAKES_PER_TURN;
         let mut accepts = std::mem::take(&mut self.unaccepted);
-        let unread = self.unread.len();
+        // Who waits since the last turn comes first.
+        self.read_on();
         for event in events {
             match event.token() {
                 SIGNALS => self.handle_signals(),
@@ -169,7 +176,6 @@ impl MainLoop {
                 Token(place) => self.handle_event(place, event),
             }
         }
-        self.read_on(unread);
         self.node.go_on();
         phases.end("command");
         self.node.end_turn();
@@ -210,7 +216,8 @@ impl MainLoop {
         server.stats.eventloop_duration_sum_us += us;
         server.stats.eventloop_duration_max_us = server.stats.eventloop_duration_max_us.max(us);
         if us >= STALL_US {
-            server.stats.stalls.record(phases.worst.0, us);
+            let worked = phases.worked.and_then(|before| Some(sys::thread_cpu_us()?.saturating_sub(before)));
+            server.stats.stalls.record(phases.worst.0, us, worked);
             let threshold = server.config.latency_monitor_threshold.max(0) as u64;
             server.latency.add_if_slow("event-loop", us / 1000, threshold, server.now.unix().seconds());
         }
@@ -229,19 +236,25 @@ impl MainLoop {
         if event.is_writable() {
             self.write(place);
         }
-        if event.is_readable() || ended {
-            self.read(place);
+        let was_read = |connection: &Connection| connection.read_on_in == self.turns;
+        if ended || event.is_readable() && !self.connections.get(place).and_then(Option::as_ref).is_some_and(was_read) {
+            if self.node.seems_turn_spent() {
+                self.read_later(place);
+            } else {
+                self.read(place);
+            }
         }
     }
 
-    /// Reads from the first `count` connections that had more to read, as far as the turn's time allows.
-    fn read_on(&mut self, count: usize) {
-        for _ in 0..count {
+    /// Reads from the connections that had more to read, each once, as far as the turn's time allows.
+    fn read_on(&mut self) {
+        for _ in 0..self.unread.len() {
             let Some((place, client)) = self.unread.pop_front() else { return };
             if let Some(Some(connection)) = self.connections.get_mut(place)
                 && connection.client == client
             {
                 connection.more_to_read = false;
+                connection.read_on_in = self.turns;
                 self.read(place);
             }
             if self.node.is_turn_spent() {
@@ -589,8 +602,15 @@ impl MainLoop {
         if self.connections.len() <= place {
             self.connections.resize_with(place + 1, || None);
         }
-        let connection =
-            Connection { socket, client, wants_write: false, closing: false, more_to_read: false, ended: false };
+        let connection = Connection {
+            socket,
+            client,
+            wants_write: false,
+            closing: false,
+            more_to_read: false,
+            ended: false,
+            read_on_in: 0,
+        };
         self.connections[place] = Some(connection);
         if is_tls {
             self.handshakes.push_back((self.node.server.now.mono.0 + HANDSHAKE_US, place, client));
@@ -701,6 +721,8 @@ struct Phases {
     clock: Clock,
     last: u64,
     worst: (&'static str, u64),
+    /// Processor time of the thread at the beginning, if it is measured.
+    worked: Option<u64>,
 }
 
 impl Phases {
