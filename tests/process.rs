@@ -238,6 +238,25 @@ fn a_save_waits_for_what_a_cancelled_one_leaves() {
 
 #[cfg(unix)]
 #[test]
+fn a_save_keeps_to_its_processors_and_stalls_beside_it_tell_their_work() {
+    let options = ["--enable-debug-command", "yes", "--bgsave-cpulist", "0", "--rdb-key-save-delay", "10000000"];
+    let server = Server::start(env!("CARGO_BIN_EXE_russet"), &options);
+    let mut conn = BufReader::new(server.connect());
+    assert_eq!(ask(&mut conn, "SET key value"), "+OK");
+    let pid = told(&ask(&mut conn, "INFO server"), "process_id");
+    assert_eq!(ask(&mut conn, "BGSAVE"), "+Background saving started");
+    // A thread has its name before it has its processors.
+    wait_for("the thread is bound", || {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("the process goes on").flatten();
+        let mut states = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("status")).ok());
+        states.any(|state| state.starts_with("Name:\tsnapshot\n") && state.contains("\nCpus_allowed_list:\t0\n"))
+    });
+    assert_eq!(ask(&mut conn, "DEBUG SLEEP 0.01"), "+OK");
+    let stalls = ask(&mut conn, "INFO stalls");
+    assert!(stalls.contains("stall_command:count=1,worst_usec=") && stalls.contains(",worst_cpu_usec="), "{stalls}");
+}
+
+#[test]
 fn a_terminal_that_hangs_up_does_not_end_it() {
     let server = ours();
     let mut conn = BufReader::new(server.connect());

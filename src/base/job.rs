@@ -32,6 +32,11 @@ pub trait Job: Send {
     fn is_urgent(&self) -> bool {
         true
     }
+
+    /// The processors that it may run on, as a list of numbers and ranges, and the directive that says so; an empty list is all.
+    fn processors(&self) -> (&'static str, &str) {
+        ("", "")
+    }
 }
 
 /// Wakes the node's owner, so that a turn begins.
@@ -40,8 +45,8 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 /// Sleeps so many microseconds (delays that tests ask for).
 pub type Sleep = Arc<dyn Fn(u64) + Send + Sync>;
 
-/// Gives way to the node for a moment if this job shares its processor. A job that is not urgent calls it at least at each
-/// hundred microseconds of work, so that commands never wait for it longer than that.
+/// Gives way for a moment to whoever wants this job's processor, the node or its clients. A job that is not urgent calls it at
+/// least at each hundred microseconds of work, so that commands never wait for it longer than that.
 pub type Breathe = Arc<dyn Fn() + Send + Sync>;
 
 /// What a job was sent.

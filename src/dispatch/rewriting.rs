@@ -19,7 +19,8 @@ use crate::persistence::snapshot::{PieceSink, SnapshotEnd};
 use crate::persistence::state::{Purpose, Running};
 use crate::server::Server;
 
-use super::{appending, backup, saving};
+use super::saving::{self, Waiting};
+use super::{appending, backup};
 
 /// Between two attempts to mend a loss, or to turn the file on.
 const RETRY_US: u64 = 1_000_000;
@@ -105,7 +106,7 @@ fn try_begin(server: &mut Server) -> Result<(), String> {
     let epoch = server.persistence.aof.epoch - 1;
     server.persistence.aof.rewrite =
         Some(Rewrite { base_is_rdb, incremental_is_temp, epoch, offset, started, temp_base });
-    if let Err(why) = saving::start(server, sink, Purpose::AofRewrite, &size, dirty) {
+    if let Err(why) = saving::start(server, sink, Purpose::AofRewrite, Waiting::No, &size, dirty) {
         server.persistence.aof.rewrite = None;
         drop_temp_incremental(server, incremental_is_temp);
         return Err(why);

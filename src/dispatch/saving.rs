@@ -12,7 +12,7 @@ use crate::persistence::pace::Pace;
 use crate::persistence::rdb::encode::{Compression, Form};
 use crate::persistence::rdb::save::FileSink;
 use crate::persistence::rdb::writer::{AccessNote, RdbOptions, RdbWriter};
-use crate::persistence::snapshot::{PieceSink, Snapshot, SnapshotEnd};
+use crate::persistence::snapshot::{PieceSink, Snapshot, SnapshotEnd, SnapshotOptions};
 use crate::persistence::state::{Purpose, Running};
 use crate::server::{REDIS_VERSION, Server, ShutdownRequest, VALKEY_VERSION};
 
@@ -48,7 +48,7 @@ pub fn begin_rdb(server: &mut Server) -> Result<(), SaveRefusal> {
 
 /// Does everybody wait for a save?
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Waiting {
+pub(super) enum Waiting {
     Yes,
     No,
 }
@@ -65,7 +65,7 @@ fn begin(server: &mut Server, how: Waiting) -> Result<(), SaveRefusal> {
     let dirty = server.keyspace.dirty;
     let size = server.keyspace.begin_cut();
     let sink = rdb_sink(server, size.clone(), how);
-    start(server, sink, Purpose::Rdb, &size, dirty).map_err(|why| {
+    start(server, sink, Purpose::Rdb, how, &size, dirty).map_err(|why| {
         log::warning(&format!("Can't save in background: {why}"));
         note_failure(server);
         SaveRefusal::Failed(why)
@@ -84,11 +84,20 @@ pub(super) fn start(
     server: &mut Server,
     sink: Box<dyn PieceSink>,
     purpose: Purpose,
+    how: Waiting,
     size: &CutSize,
     dirty: u64,
 ) -> Result<(), String> {
-    let delay = server.config.rdb_key_save_delay;
-    let (snapshot, job) = Snapshot::new(sink, delay, server.host.wake(), server.host.sleep());
+    let config = &server.config;
+    let options = SnapshotOptions {
+        key_delay_us: config.rdb_key_save_delay,
+        is_urgent: how == Waiting::Yes,
+        processors: match purpose {
+            Purpose::AofRewrite => ("aof-rewrite-cpulist", config.aof_rewrite_cpulist.display().into_owned()),
+            Purpose::Rdb => ("bgsave-cpulist", config.bgsave_cpulist.display().into_owned()),
+        },
+    };
+    let (snapshot, job) = Snapshot::new(sink, options, server.host.wake(), server.host.sleep());
     if let Err(error) = server.host.spawn("snapshot", job) {
         server.keyspace.discard_cut();
         return Err(reason(&error));

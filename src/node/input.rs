@@ -20,9 +20,9 @@ const BATCH_MAX: usize = 64;
 const BATCH_ARGS_KEPT: usize = 64 * 1024;
 /// From this much waiting output on, the output limit is looked at after each request.
 const OUTPUT_WATCH: usize = 64 * 1024;
-/// Microseconds of requests in one turn, whoever sent them.
+/// Microseconds of requests in one turn, whoever sent them: clients that come later are served in the next one, before others.
 const TURN_US: u64 = 500;
-/// Microseconds that each client gets even in a turn that has lasted so long.
+/// Microseconds that a client gets at a time. What is left of a pipeline goes on when the others had theirs.
 const SHARE_US: u64 = 100;
 /// What a long argument's allocation begins with; it doubles up to the argument's length as bytes come in.
 const BIG_FIRST: usize = 256 * 1024;
@@ -35,7 +35,8 @@ pub(super) struct Batch {
     args: Vec<(usize, usize)>,
     hashes: Vec<u64>,
     parser: Parser,
-    /// When the client in hand must let others come in between.
+    /// When the client in hand came to its turn, and when it must let others come in between.
+    slice_start_us: u64,
     slice_end_us: u64,
 }
 
@@ -82,10 +83,10 @@ impl Node {
         }
     }
 
-    /// Goes on with clients whose input was more than a slice of an earlier turn. The others came first.
+    /// Goes on with clients whose input was more than a slice, one after the other, for as long as the turn's time allows, but
+    /// with one at least. The others came first.
     pub fn go_on(&mut self) {
-        for _ in 0..self.input_left.len() {
-            let Some(id) = self.input_left.pop_front() else { return };
+        while let Some(id) = self.input_left.pop_front() {
             let Some(place) = self.server.clients.place(id) else { continue };
             if let Some(client) = self.server.clients.at(place) {
                 client.flags = client.flags.without(ClientFlags::INPUT_LEFT);
@@ -102,6 +103,11 @@ impl Node {
         self.server.host.mono_us() >= self.server.now.mono.0 + TURN_US
     }
 
+    /// The same as far as the last client served tells, without a look at the clock.
+    pub fn seems_turn_spent(&self) -> bool {
+        self.batch.slice_start_us >= self.server.now.mono.0 + TURN_US
+    }
+
     /// Has the client at `place` sent more than it may have executed for now? Then nothing more is to be read from it.
     pub fn has_input_left(&mut self, place: u32) -> bool {
         self.server.clients.at(place).is_some_and(|client| client.flags.has(ClientFlags::INPUT_LEFT))
@@ -109,7 +115,8 @@ impl Node {
 
     fn begin_slice(&mut self) {
         let now = self.server.host.mono_us();
-        self.batch.slice_end_us = (self.server.now.mono.0 + TURN_US).max(now + SHARE_US);
+        self.batch.slice_start_us = now;
+        self.batch.slice_end_us = now + SHARE_US;
     }
 
     /// Goes on with what a client sent while it could not be served.

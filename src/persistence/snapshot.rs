@@ -85,6 +85,17 @@ impl Shared {
     }
 }
 
+/// How a snapshot is to be written.
+#[derive(Clone, Debug)]
+pub struct SnapshotOptions {
+    /// Microseconds to sleep at each key; negative: one microsecond at so many keys (rdb-key-save-delay).
+    pub key_delay_us: i32,
+    /// Does everybody wait for it?
+    pub is_urgent: bool,
+    /// A directive and its list of the processors to use.
+    pub processors: (&'static str, String),
+}
+
 /// The node's end of a snapshot.
 pub struct Snapshot {
     orders: Sender<Order>,
@@ -93,11 +104,16 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// A snapshot that goes to `sink`, and the job that writes it.
-    pub fn new(sink: Box<dyn PieceSink>, key_delay_us: i32, wake: Wake, sleep: Sleep) -> (Snapshot, Box<dyn Job>) {
+    pub fn new(
+        sink: Box<dyn PieceSink>,
+        options: SnapshotOptions,
+        wake: Wake,
+        sleep: Sleep,
+    ) -> (Snapshot, Box<dyn Job>) {
         let (sender, orders) = channel();
         let shared = Arc::new(Shared::default());
-        shared.key_delay_us.store(i64::from(key_delay_us) as u64, Ordering::Relaxed);
-        let job = SnapshotJob { orders, sink: Some(sink), shared: shared.clone(), wake, sleep };
+        shared.key_delay_us.store(i64::from(options.key_delay_us) as u64, Ordering::Relaxed);
+        let job = SnapshotJob { orders, sink: Some(sink), shared: shared.clone(), options, wake, sleep };
         (Snapshot { orders: sender, shared }, Box::new(job))
     }
 
@@ -138,6 +154,7 @@ struct SnapshotJob {
     /// None once it failed: what comes is dropped.
     sink: Option<Box<dyn PieceSink>>,
     shared: Arc<Shared>,
+    options: SnapshotOptions,
     wake: Wake,
     sleep: Sleep,
 }
@@ -197,7 +214,11 @@ impl Drop for SnapshotJob {
 
 impl Job for SnapshotJob {
     fn is_urgent(&self) -> bool {
-        false
+        self.options.is_urgent
+    }
+
+    fn processors(&self) -> (&'static str, &str) {
+        (self.options.processors.0, &self.options.processors.1)
     }
 
     fn run(&mut self, wait: Wait) -> Progress {

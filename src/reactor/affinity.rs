@@ -1,8 +1,7 @@
-//! Which processors a thread may run on: `server-cpulist` and `bio-cpulist`.
+//! Which processors a thread may run on: `server-cpulist`, `bio-cpulist`, `bgsave-cpulist` and `aof-rewrite-cpulist`.
 
 use crate::base::disk::reason;
 use crate::base::log;
-use crate::config::Text;
 
 use super::sys;
 
@@ -10,12 +9,12 @@ use super::sys;
 const PROCESSORS_MAX: usize = 1024;
 
 /// Binds the calling thread to the processors of a list; an empty one leaves it as it is.
-pub(super) fn bind_thread(directive: &str, list: &Text) {
+pub(super) fn bind_thread(directive: &str, list: &str) {
     if list.is_empty() {
         return;
     }
-    let Some(processors) = parse(&list.display()) else {
-        return log::warning(&format!("{directive}: not a list of processors: {}", list.display()));
+    let Some(processors) = parse(list) else {
+        return log::warning(&format!("{directive}: not a list of processors: {list}"));
     };
     if let Err(error) = sys::bind_thread_to(&processors) {
         log::warning(&format!("{directive}: {}", reason(&error)));

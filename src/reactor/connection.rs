@@ -102,6 +102,8 @@ pub(super) struct Connection {
     pub(super) more_to_read: bool,
     /// The poll told that the peer's end is closed. It does not tell again, so reading goes on until it shows.
     pub(super) ended: bool,
+    /// The turn in which it was last read because it had waited: an event of the same turn has nothing to add.
+    pub(super) read_on_in: u64,
 }
 
 impl Connection {

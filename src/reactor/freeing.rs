@@ -20,7 +20,7 @@ impl Freeing {
     pub(super) fn start(done: Arc<AtomicU64>, cpulist: Text) -> std::io::Result<Freeing> {
         let (sender, receiver) = channel::<Vec<Waste>>();
         std::thread::Builder::new().name("lazyfree".to_owned()).spawn(move || {
-            affinity::bind_thread("bio-cpulist", &cpulist);
+            affinity::bind_thread("bio-cpulist", &cpulist.display());
             while let Ok(wastes) = receiver.recv() {
                 for waste in wastes {
                     waste.free(&done);

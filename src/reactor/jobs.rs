@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::base::job::{Breathe, Job, Progress, Wait, Wake};
 use crate::storage::alloc;
 
-use super::sys;
+use super::{affinity, sys};
 
 /// How long a command that waits for a job sleeps at most before it looks again.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -40,14 +40,12 @@ struct Places {
     job: AtomicUsize,
 }
 
-/// Notes where this thread runs, and lets the other one go on if it is there too: left alone, two busy threads on one
-/// processor take turns of several milliseconds.
-fn meet(own: &AtomicUsize, other: &AtomicUsize) {
-    let Some(cpu) = sys::current_cpu() else { return };
+/// Notes where this thread runs. Is the other one there too? Left alone, two busy threads on one processor take turns of several
+/// milliseconds.
+fn meet(own: &AtomicUsize, other: &AtomicUsize) -> bool {
+    let Some(cpu) = sys::current_cpu() else { return false };
     own.store(cpu + 1, Ordering::Relaxed);
-    if other.load(Ordering::Relaxed) == cpu + 1 {
-        std::thread::yield_now();
-    }
+    other.load(Ordering::Relaxed) == cpu + 1
 }
 
 impl Jobs {
@@ -74,11 +72,17 @@ impl Jobs {
 
     pub(super) fn breathe(&self) -> Breathe {
         let places = self.places.clone();
-        Arc::new(move || meet(&places.job, &places.node))
+        Arc::new(move || {
+            meet(&places.job, &places.node);
+            // Whoever is there: a client that waits for a processor asks for nothing meanwhile.
+            std::thread::yield_now();
+        })
     }
 
     pub(super) fn give_way(&self) {
-        meet(&self.places.node, &self.places.job);
+        if meet(&self.places.node, &self.places.job) {
+            std::thread::yield_now();
+        }
     }
 
     /// Runs a job on a thread of its own.
@@ -88,6 +92,8 @@ impl Jobs {
             if !job.is_urgent() {
                 sys::lower_priority(NICENESS);
             }
+            let (directive, processors) = job.processors();
+            affinity::bind_thread(directive, processors);
             while job.run(Wait::Block) != Progress::Done {}
             drop(job);
             places.job.store(0, Ordering::Relaxed);

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +24,7 @@ use super::connection::{Connection, Socket};
 use super::freeing::Freeing;
 use super::host::{Changes, Clock};
 use super::listener::{Listener, Stream};
+use super::sys;
 use super::tls;
 use super::tls_stream::TlsStream;
 
@@ -65,6 +67,7 @@ pub(super) struct MainLoop {
     read_buffer: Box<[u8]>,
     /// Connections that have more to read than fitted the buffer, or than could be executed at once.
     unread: VecDeque<(usize, ClientId)>,
+    turns: u64,
     /// Listeners whose queue was not emptied within the accept budget.
     unaccepted: bool,
     pool: Vec<Vec<u8>>,
@@ -100,6 +103,7 @@ impl MainLoop {
             freeing,
             read_buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             unread: VecDeque::new(),
+            turns: 0,
             unaccepted: false,
             pool: Vec::new(),
             shutting_down,
@@ -155,11 +159,15 @@ impl MainLoop {
 
     fn turn(&mut self, events: &Events) {
         let start = self.clock.now();
+        self.turns += 1;
         self.node.begin_turn(start);
-        let mut phases = Phases { clock: self.clock.clone(), last: start.mono.0, worst: ("", 0) };
+        // A system call, which turns outside saves need not pay for.
+        let worked = self.node.server.persistence.running.as_ref().and_then(|_| sys::thread_cpu_us());
+        let mut phases = Phases { clock: self.clock.clone(), last: start.mono.0, worst: ("", 0), worked };
         self.handshakes_left = HANDSHAKES_PER_TURN;
         let mut accepts = std::mem::take(&mut self.unaccepted);
-        let unread = self.unread.len();
+        // Who waits since the last turn comes first.
+        self.read_on();
         for event in events {
             match event.token() {
                 SIGNALS => self.handle_signals(),
@@ -169,7 +177,6 @@ impl MainLoop {
                 Token(place) => self.handle_event(place, event),
             }
         }
-        self.read_on(unread);
         self.node.go_on();
         phases.end("command");
         self.node.end_turn();
@@ -210,7 +217,8 @@ impl MainLoop {
         server.stats.eventloop_duration_sum_us += us;
         server.stats.eventloop_duration_max_us = server.stats.eventloop_duration_max_us.max(us);
         if us >= STALL_US {
-            server.stats.stalls.record(phases.worst.0, us);
+            let worked = phases.worked.and_then(|before| Some(sys::thread_cpu_us()?.saturating_sub(before)));
+            server.stats.stalls.record(phases.worst.0, us, worked);
             let threshold = server.config.latency_monitor_threshold.max(0) as u64;
             server.latency.add_if_slow("event-loop", us / 1000, threshold, server.now.unix().seconds());
         }
@@ -229,19 +237,25 @@ impl MainLoop {
         if event.is_writable() {
             self.write(place);
         }
-        if event.is_readable() || ended {
-            self.read(place);
+        let was_read = |connection: &Connection| connection.read_on_in == self.turns;
+        if ended || event.is_readable() && !self.connections.get(place).and_then(Option::as_ref).is_some_and(was_read) {
+            if self.node.seems_turn_spent() {
+                self.read_later(place);
+            } else {
+                self.read(place);
+            }
         }
     }
 
-    /// Reads from the first `count` connections that had more to read, as far as the turn's time allows.
-    fn read_on(&mut self, count: usize) {
-        for _ in 0..count {
+    /// Reads from the connections that had more to read, each once, as far as the turn's time allows.
+    fn read_on(&mut self) {
+        for _ in 0..self.unread.len() {
             let Some((place, client)) = self.unread.pop_front() else { return };
             if let Some(Some(connection)) = self.connections.get_mut(place)
                 && connection.client == client
             {
                 connection.more_to_read = false;
+                connection.read_on_in = self.turns;
                 self.read(place);
             }
             if self.node.is_turn_spent() {
@@ -325,6 +339,13 @@ impl MainLoop {
         let (id, result) = (connection.client, stream.handshake());
         match result {
             Ok(()) => {
+                // One whose address cannot be told is gone.
+                let is_local = stream.stream().peer_addr().is_ok_and(is_loopback);
+                if let Err(line) = self.node.admit(is_local) {
+                    let _ = stream.write_vectored(&[io::IoSlice::new(line.as_bytes())]);
+                    self.close(place, id);
+                    return false;
+                }
                 let field = self.node.server.config.tls_auth_clients_user;
                 if let Some(names) = stream.certificate().and_then(|shown| tls::user_names(field, shown)) {
                     permission::log_in_by_certificate(&mut self.node.server, id, &names);
@@ -547,7 +568,8 @@ impl MainLoop {
                     laddr,
                     fd: i64::from(stream.as_raw_fd()),
                     is_unix: false,
-                    is_loopback: addr.ip().to_canonical().is_loopback(),
+                    is_loopback: is_loopback(addr),
+                    is_handshaking: is_tls,
                 };
                 let socket = match (is_tls, &self.tls) {
                     (false, _) => Socket::Tcp(stream),
@@ -568,6 +590,7 @@ impl MainLoop {
                     fd: i64::from(stream.as_raw_fd()),
                     is_unix: true,
                     is_loopback: true,
+                    is_handshaking: false,
                 };
                 (Socket::Unix(stream), connection)
             }
@@ -589,8 +612,15 @@ impl MainLoop {
         if self.connections.len() <= place {
             self.connections.resize_with(place + 1, || None);
         }
-        let connection =
-            Connection { socket, client, wants_write: false, closing: false, more_to_read: false, ended: false };
+        let connection = Connection {
+            socket,
+            client,
+            wants_write: false,
+            closing: false,
+            more_to_read: false,
+            ended: false,
+            read_on_in: 0,
+        };
         self.connections[place] = Some(connection);
         if is_tls {
             self.handshakes.push_back((self.node.server.now.mono.0 + HANDSHAKE_US, place, client));
@@ -689,6 +719,11 @@ impl MainLoop {
     }
 }
 
+/// Is this address one of the machine itself?
+fn is_loopback(addr: SocketAddr) -> bool {
+    addr.ip().to_canonical().is_loopback()
+}
+
 /// When the files of TLS were last looked at, and when they were written then.
 #[derive(Default)]
 struct Reload {
@@ -701,6 +736,8 @@ struct Phases {
     clock: Clock,
     last: u64,
     worst: (&'static str, u64),
+    /// Processor time of the thread at the beginning, if it is measured.
+    worked: Option<u64>,
 }
 
 impl Phases {

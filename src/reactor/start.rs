@@ -241,7 +241,7 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
     let mut main_loop = main_loop.map_err(|error| reason(&error))?;
     log::notice("Server initialized");
     // The other threads run by now, on processors of their own.
-    affinity::bind_thread("server-cpulist", &main_loop.config().server_cpulist);
+    affinity::bind_thread("server-cpulist", &main_loop.config().server_cpulist.display());
     main_loop.load();
     supervisor.ready();
     let code = main_loop.run();

@@ -39,10 +39,25 @@ pub fn page_bytes() -> usize {
     usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
 
-/// Gives this thread a smaller share of a processor that others want as well.
+/// Gives this thread a smaller share of a processor that others want as well; when it has something to do it waits until
+/// who has the processor lets go of it.
 pub(super) fn lower_priority(niceness: i32) {
     // SAFETY: a plain call; zero names the calling thread. To ask for less is always allowed; without it, no harm is done.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, niceness) };
+    #[cfg(target_os = "linux")]
+    {
+        let parameters = libc::sched_param { sched_priority: 0 };
+        // SAFETY: the pointer is to live parameters; zero names the calling thread. As above.
+        unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &parameters) };
+    }
+}
+
+/// Microseconds of a processor that this thread has used; none if the system does not tell.
+pub fn thread_cpu_us() -> Option<u64> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a live timespec.
+    let told = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) } == 0;
+    told.then_some(time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1000)
 }
 
 /// The processor that this thread runs on at the moment; none if the system does not tell.

@@ -12,6 +12,7 @@ use crate::storage::alloc::{self, AllocatorStats};
 
 use super::certificates::Certificates;
 use super::client::Client;
+use super::stats::Stall;
 use super::{ClientFlags, REDIS_VERSION, Server};
 
 /// A section: its name as clients ask for it, its heading, whether INFO alone shows it, and its text.
@@ -482,8 +483,12 @@ fn write_stalls(server: &mut Server, out: &mut String) {
         "stall_worst_usec": stalls.worst_us;
         "stall_worst_cause": stalls.worst_cause;
     }
-    for (cause, (count, worst)) in &stalls.by_cause {
-        let _ = write!(out, "stall_{cause}:count={count},worst_usec={worst}\r\n");
+    for (cause, Stall { count, worst_us, worst_cpu_us }) in &stalls.by_cause {
+        let _ = write!(out, "stall_{cause}:count={count},worst_usec={worst_us}");
+        if let Some(us) = worst_cpu_us {
+            let _ = write!(out, ",worst_cpu_usec={us}");
+        }
+        out.push_str("\r\n");
     }
 }
 

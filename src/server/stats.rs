@@ -41,24 +41,36 @@ pub struct Stalls {
     pub count: u64,
     pub worst_us: u64,
     pub worst_cause: &'static str,
-    pub by_cause: BTreeMap<&'static str, (u64, u64)>,
+    pub by_cause: BTreeMap<&'static str, Stall>,
+}
+
+/// The turns that one cause made long.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stall {
+    /// How many.
+    pub count: u64,
+    /// Microseconds of the longest.
+    pub worst_us: u64,
+    /// The most that one of them worked, in microseconds of processor time, where that was measured: while a snapshot is
+    /// written. The rest of such a turn was a wait, most often for a processor.
+    pub worst_cpu_us: Option<u64>,
 }
 
 impl Stalls {
-    /// Notes that `cause` held the reactor for this long.
-    pub fn record(&mut self, cause: &'static str, us: u64) {
+    /// Notes that `cause` held the reactor for this long, and how much of it was work if that is known.
+    pub fn record(&mut self, cause: &'static str, us: u64, cpu_us: Option<u64>) {
         self.count += 1;
         if us > self.worst_us {
             self.worst_us = us;
             self.worst_cause = cause;
         }
-        let (count, worst) = self.by_cause.entry(cause).or_default();
-        *count += 1;
-        *worst = (*worst).max(us);
+        let stall = self.by_cause.entry(cause).or_default();
+        stall.count += 1;
+        stall.worst_us = stall.worst_us.max(us);
+        stall.worst_cpu_us = stall.worst_cpu_us.max(cpu_us);
     }
 }
 
-/// The counters.
 /// How often somebody was turned away, by what was not theirs.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(missing_docs)]
@@ -71,6 +83,7 @@ pub struct Denials {
     pub database: u64,
 }
 
+/// The counters.
 #[derive(Clone, Debug, Default)]
 #[allow(missing_docs)]
 pub struct Stats {

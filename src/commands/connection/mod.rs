@@ -18,6 +18,9 @@ pub const COMMANDS: &[Command] = &[AUTH, client::CLIENT, ECHO, HELLO, PING, QUIT
 
 const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 
+/// As this user the nodes of a cluster of Redis 8 speak with each other; no user can be called so.
+const INTERNAL_CONNECTION: &[u8] = b"internal connection";
+
 const AUTH: Command = Command {
     info: CommandInfo {
         name: "auth",
@@ -49,6 +52,9 @@ fn auth(cx: &mut ServerContext<'_>) -> CommandResult {
                 ));
             }
             (DEFAULT_USER, password)
+        }
+        [_, INTERNAL_CONNECTION, _] => {
+            return Err(CommandError::err("Cannot authenticate as an internal connection on non-cluster instances"));
         }
         [_, user, password] => (user, password),
         _ => return Err(CommandError::Syntax),
@@ -205,7 +211,10 @@ fn ping(cx: &mut ServerContext<'_>) -> CommandResult {
         return Err(CommandError::Arity("ping".into()));
     }
     let message = cx.argv.get(1).copied();
-    let is_subscriber = !cx.reply.is_resp3() && cx.client().is_subscriber();
+    // A script is none, whoever runs it.
+    let client = cx.client();
+    let is_subscriber = client.is_subscriber() && client.own_proto.is_none();
+    let is_subscriber = is_subscriber && !cx.reply.is_resp3();
     match message {
         _ if is_subscriber => {
             cx.reply.array(2);
