@@ -4,7 +4,7 @@
 
 use mlua::{Error, Function, Lua, Result};
 
-use super::engine::Mode;
+use super::engine::{self, Mode};
 use super::raise::{Raised, fail};
 
 /// Bytes that are built at once, at most, and where this is looked at first.
@@ -25,6 +25,11 @@ pub(super) fn set_memory_max(lua: &Lua, bytes: usize) {
 /// Bytes that may be built at once: a string, a reply, the arguments of a command. No more than the state itself may use.
 pub(super) fn built_max(lua: &Lua) -> usize {
     lua.app_data_ref::<MemoryMax>().map_or(BUILT_MAX, |max| max.0.min(BUILT_MAX))
+}
+
+/// Notes that a function has made a string of so many bytes, which a single instruction may walk.
+pub(super) fn made(lua: &Lua, bytes: usize) -> Result<()> {
+    if bytes > engine::CALM_BYTES / 2 { engine::look_at_memory(lua) } else { Ok(()) }
 }
 
 /// The steps of one function.

@@ -5,7 +5,7 @@ use mlua::{Error, Lua, Result, Table, Value};
 use crate::base::number::{format_shortest, parse_f64, parse_i64};
 use crate::resp::{Output, Proto, Reply};
 
-use super::bounds::Bounds;
+use super::bounds::{self, Bounds};
 use super::engine::End;
 use super::raise::{Raised, error_table};
 
@@ -24,7 +24,9 @@ pub(super) fn from_reply(lua: &Lua, reply: &[u8], raises: bool) -> Result<Value>
         let err = line.strip_suffix(b"\r\n").unwrap_or(line).to_vec();
         return Err(Error::external(Raised::Table { err, is_counted: true }));
     }
-    Reader { lua, rest: reply }.value(0)
+    let value = Reader { lua, rest: reply }.value(0)?;
+    bounds::made(lua, reply.len())?;
+    Ok(value)
 }
 
 struct Reader<'a> {

@@ -133,7 +133,7 @@ const LOOK_INSTRUCTIONS: u32 = 1000;
 const TICK_LOOKS: u32 = 10;
 /// Memory that a script may use until it is watched more closely. One instruction may walk all of what is there: it compares two
 /// strings, or moves the elements of a table. With more memory than this each look is a tick, and they come the more often.
-const CALM_BYTES: usize = 8 << 20;
+pub(super) const CALM_BYTES: usize = 8 << 20;
 const LOOK_INSTRUCTIONS_MIN: usize = 10;
 /// Garbage that scripts leave until all of it is collected, if they may use much more.
 const GARBAGE_MAX: usize = 64 << 20;
@@ -372,7 +372,7 @@ fn live(
                 mode.killed = Some(why);
                 mode.killed_at = raise::place_of_script(lua, 0);
             }
-            Ok(())
+            look_at_memory(lua)
         })?;
         lua.set_named_registry_value("russet.tick", tick)?;
         let kind_name = if kind == Kind::Eval { "eval" } else { "function" };
@@ -397,6 +397,7 @@ fn live(
         lua.set_memory_limit(memory_max)?;
         let used = lua.used_memory();
         let watcher = Rc::new(Watch { looks: Cell::new(0), before: Cell::new(used), collected: Cell::new(used) });
+        lua.set_app_data(watcher.clone());
         watch(&lua, watcher.clone(), Pace::CALM)?;
         let mut end = End::Done;
         let mut uncollected = 0;
@@ -507,9 +508,9 @@ fn watch(lua: &Lua, watcher: Rc<Watch>, pace: Pace) -> mlua::Result<()> {
             tick.call::<()>(())?;
         }
         let Some(why) = killed(lua) else {
-            let wanted = Pace::of(used);
-            if wanted != Pace::CALM || pace != Pace::CALM {
-                change_pace(lua, watcher.clone(), wanted)?;
+            // The tick has seen to it that one who uses much is looked at closely.
+            if used <= CALM_BYTES && pace != Pace::CALM {
+                watch(lua, watcher.clone(), Pace::CALM)?;
             }
             return Ok(VmState::Continue);
         };
@@ -517,6 +518,14 @@ fn watch(lua: &Lua, watcher: Rc<Watch>, pace: Pace) -> mlua::Result<()> {
         change_pace(lua, watcher.clone(), Pace::KILLED)?;
         Err(mlua::Error::external(Raised::Table { err: why.into(), is_counted: false }))
     })
+}
+
+/// Has the script looked at more closely if it uses much, as when a function has made something large.
+pub(super) fn look_at_memory(lua: &Lua) -> mlua::Result<()> {
+    let Some(watcher) = lua.app_data_ref::<Rc<Watch>>().map(|watcher| Rc::clone(&watcher)) else { return Ok(()) };
+    let used = lua.used_memory().saturating_sub(watcher.before.get());
+    let is_killed = lua.app_data_ref::<Mode>().is_some_and(|mode| mode.killed.is_some());
+    if used > CALM_BYTES && !is_killed { change_pace(lua, watcher, Pace::of(used)) } else { Ok(()) }
 }
 
 /// Changes the pace until the script ends. Of several coroutines the one that runs is meant, and those that it makes.

@@ -29,7 +29,9 @@ fn rep(lua: &Lua, args: MultiValue) -> Result<LuaString> {
     let text = text.as_bytes();
     match text.len().checked_mul(times) {
         Some(bytes) if bytes <= bounds::built_max(lua) => {
-            lua.create_string(text.repeat(if bytes == 0 { 0 } else { times }))
+            let made = lua.create_string(text.repeat(if bytes == 0 { 0 } else { times }))?;
+            bounds::made(lua, bytes)?;
+            Ok(made)
         }
         _ => fail(lua, "resulting string too large"),
     }

@@ -315,13 +315,15 @@ end
 local sort = table.sort
 function table_table.sort(...)
   local t, is_less = ...
-  if type(t) ~= "table" then
+  if type(t) == "table" and #t <= FEW and (is_less == nil or type(is_less) == "function") then
+    return sort(t, is_less)
+  elseif type(t) ~= "table" then
     bad_argument(1, "table", ...)
   elseif is_less ~= nil and type(is_less) ~= "function" then
     bad_argument(2, "function", ...)
   end
   local count = #t
-  if count <= FEW or (count <= MANY and gcinfo() <= CALM and (is_less or is_quickly_sorted(t, count))) then
+  if count <= MANY and gcinfo() <= CALM and (is_less or is_quickly_sorted(t, count)) then
     return sort(t, is_less)
   end
   local ok, e = pcall(sort_slowly, t, is_less or is_less_by_itself, count)

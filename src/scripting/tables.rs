@@ -2,7 +2,7 @@
 
 use mlua::{Lua, LuaString, MultiValue, Result, Value};
 
-use super::bounds::Bounds;
+use super::bounds::{self, Bounds};
 use super::raise::{expected, fail, integer_arg, optional_integer, string_arg, type_name};
 
 pub(super) fn concat(lua: &Lua, args: MultiValue) -> Result<LuaString> {
@@ -34,5 +34,7 @@ pub(super) fn concat(lua: &Lua, args: MultiValue) -> Result<LuaString> {
         }
         bounds.step_of(out.len())?;
     }
-    lua.create_string(out)
+    let made = lua.create_string(&out)?;
+    bounds::made(lua, out.len())?;
+    Ok(made)
 }
