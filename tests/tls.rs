@@ -581,6 +581,28 @@ fn connections_that_we_make_show_who_we_are_and_look_at_who_is_there() {
     assert_eq!(connect_out(&old, &server, "ACL WHOAMI").expect("a reply"), whoami);
 }
 
+#[test]
+fn one_read_takes_a_part_of_what_has_come() {
+    let authority = Authority::new();
+    let server = authority.start(&["--tls-auth-clients", "no"]);
+    assert_eq!(authority.client().connect(&server).ask("SETRANGE big 3999999 x"), ":4000000");
+    let config = Config { tls_ca_cert_file: Text::from(&*authority.path("ca.crt")), ..Config::default() };
+    let settings = TlsSettings::read(&config).expect("settings");
+    let stream = server.connect();
+    // So much may come that is not read.
+    socket2::SockRef::from(&stream).set_recv_buffer_size(400_000).expect("a longer buffer");
+    stream.set_nonblocking(true).expect("a socket that does not wait");
+    let stream = mio::net::TcpStream::from_std(stream);
+    let mut stream = TlsStream::connect(stream, settings.client().expect("settings"), "127.0.0.1").expect("a session");
+    wait_for("the handshake is over", || stream.handshake().is_ok());
+    let request = [std::io::IoSlice::new(b"GET big\r\n")];
+    assert_eq!(stream.write_vectored(&request).expect("a request"), 9);
+    let mut seen = vec![0; 300_000];
+    wait_for("much has come", || stream.stream().peek(&mut seen).is_ok_and(|count| count > 180_000));
+    let count = stream.read(&mut vec![0; 4_000_000]).expect("a part");
+    assert!((1..160_000).contains(&count), "{count}");
+}
+
 /// What the program says when it refuses to start with these options.
 fn refusal_to_start(options: &[&str]) -> String {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_russet"))

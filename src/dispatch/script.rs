@@ -51,6 +51,7 @@ pub(super) fn run(
     let Some(client) = server.clients.at(place) else { return Ok(Ran::Done { failed: false }) };
     let before =
         ClientBefore { db: client.db, proto: client.proto, flags: client.flags, out: std::mem::take(&mut client.out) };
+    client.own_proto = Some(client.proto);
     client.flags = client.flags.or(ClientFlags::DENY_BLOCKING).or(ClientFlags::SCRIPT).without(
         // What the script's commands answer is for the script.
         ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP).or(ClientFlags::REPLY_SKIP_NEXT),
@@ -186,6 +187,7 @@ fn finish(server: &mut Server, place: u32, running: Running, end: End) -> (bool,
     let Some(client) = server.clients.at(place).filter(|client| client.id == id) else { return (true, true) };
     client.db = before.db;
     client.proto = before.proto;
+    client.own_proto = None;
     let own = ClientFlags::DENY_BLOCKING
         .or(ClientFlags::SCRIPT)
         .or(ClientFlags::REPLY_OFF)

@@ -379,6 +379,12 @@ impl Db<'_> {
         self.keyspace.events.touched(self.index, key);
     }
 
+    /// Counts changes that neither watchers nor trackers hear of: those of consumer groups, whose stream stays as it is.
+    #[inline]
+    pub fn count_changes(&mut self, changes: u64) {
+        self.keyspace.dirty += changes;
+    }
+
     /// Tells subscribers of an event of this class.
     #[inline]
     pub fn notify(&mut self, class: Notify, event: &'static str, key: &[u8]) {

@@ -11,6 +11,10 @@ use rustls::{ClientConfig, ClientConnection, Connection, Error, InvalidMessage, 
 /// Bytes encrypted and not sent, at most: the rest of the output stays with the client, where its limits count it.
 const UNSENT_MAX: usize = 64 * 1024;
 
+/// Encrypted bytes that one read takes from the socket, give or take a record: whoever sends without pause, be it records
+/// without content, does not keep the loop.
+const TAKEN_MAX: usize = 128 * 1024;
+
 /// A socket and the TLS session on it.
 pub struct TlsStream {
     stream: TcpStream,
@@ -90,13 +94,13 @@ impl TlsStream {
         Ok(())
     }
 
-    /// Reads what the client said, until the buffer is full or the socket is empty.
+    /// Reads what the client said, until the buffer is full, the socket is empty or enough was taken from it.
     ///
     /// # Errors
-    /// The connection is broken, or nothing has come (`WouldBlock`).
+    /// The connection is broken, nothing has come (`WouldBlock`), or so far nothing that says anything (`Interrupted`).
     pub fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.is_drained = false;
-        let mut filled = 0;
+        let (mut filled, mut taken) = (0, 0);
         while filled < buf.len() {
             match self.session.reader().read(&mut buf[filled..]) {
                 Ok(0) => break,
@@ -108,9 +112,12 @@ impl TlsStream {
                 Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
                 Err(_) => {}
             }
+            if taken >= TAKEN_MAX {
+                return if filled > 0 { Ok(filled) } else { Err(ErrorKind::Interrupted.into()) };
+            }
             match self.take_in() {
                 Ok(0) => break,
-                Ok(_) => {}
+                Ok(count) => taken += count,
                 Err(error) if filled == 0 => return Err(error),
                 // Whatever ends the connection shows again at the next read.
                 Err(_) => break,

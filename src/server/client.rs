@@ -100,6 +100,8 @@ pub struct Client {
     pub id: ClientId,
     pub db: DbIndex,
     pub proto: Proto,
+    /// The protocol that it speaks itself, while a script runs for it and `proto` is that of the script's calls.
+    pub own_proto: Option<Proto>,
     pub flags: ClientFlags,
     pub out: Output,
     pub partial: Option<Box<Partial>>,
@@ -142,6 +144,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// The protocol of messages that it is sent.
+    #[inline]
+    pub fn message_proto(&self) -> Proto {
+        self.own_proto.unwrap_or(self.proto)
+    }
+
     /// Bytes of output that may be sent.
     #[inline]
     pub fn sendable(&self) -> usize {

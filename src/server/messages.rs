@@ -71,8 +71,13 @@ pub fn publish(server: &mut Server, kind: Kind, channel: &[u8], message: &[u8], 
 /// if the client is gone.
 pub fn send(server: &mut Server, id: ClientId, epoch: u64, write: impl FnOnce(&mut Reply<'_>)) -> bool {
     match server.clients.get_mut(id) {
+        Some(client) if client.flags.has(ClientFlags::CLOSING) => false,
         Some(client) if client.flags.has(ClientFlags::DENY_BLOCKING) => {
-            write(&mut Reply::new(client.deferred.get_or_insert_default(), client.proto));
+            let proto = client.message_proto();
+            write(&mut Reply::new(client.deferred.get_or_insert_default(), proto));
+            if let Some(place) = server.clients.place(id) {
+                check_output_limit(server, place);
+            }
             true
         }
         Some(_) => send_now(server, id, epoch, write),
@@ -127,7 +132,8 @@ pub fn check_output_limit(server: &mut Server, place: u32) {
     let now = server.now.mono;
     let Some(client) = server.clients.at(place) else { return };
     // What a long reply will come to counts in advance: Redis would hold all of it at once.
-    let bytes = (client.out.limited_bytes() as u64).saturating_add(client.out.unwritten_bytes_min());
+    let deferred = client.deferred.as_ref().map_or(0, |deferred| deferred.limited_bytes());
+    let bytes = ((client.out.limited_bytes() + deferred) as u64).saturating_add(client.out.unwritten_bytes_min());
     let limits = &server.config.client_output_buffer_limit;
     let limit = if client.is_subscriber() { &limits.pubsub } else { &limits.normal };
     let is_hard = limit.hard_bytes > 0 && bytes >= limit.hard_bytes;

@@ -209,6 +209,7 @@ impl Server {
             client.flags = client.flags.or(ClientFlags::CLOSING);
             if !flush {
                 client.out = Output::default();
+                client.deferred = None;
             }
             self.actions.push(Action::Close { client: id, flush });
         }

@@ -54,13 +54,14 @@ pub fn request_of<'a>(table: &CommandTable, id: CommandId, argv: &'a [&'a [u8]],
         "swapdb" => request.dbs.extend([number(1), number(2)].into_iter().flatten()),
         "flushall" => request.all_dbs = true,
         "copy" => {
-            let word = (3..argv.len()).find(|&at| argv[at].eq_ignore_ascii_case(b"db"));
-            request.dbs.extend(word.and_then(|at| number(at + 1)));
+            // Of several the last counts; each of them must be allowed.
+            let words = (3..argv.len()).filter(|&at| argv[at].eq_ignore_ascii_case(b"db"));
+            request.dbs.extend(words.filter_map(|at| number(at + 1)));
         }
         _ => {}
     }
     let on_keys = Categories::KEYSPACE.or(Categories::READ).or(Categories::WRITE);
-    if !request.keys.is_empty() || (info.all_categories().has(on_keys) && request.dbs.is_empty() && !request.all_dbs) {
+    if !info.keys.is_empty() || (info.all_categories().has(on_keys) && request.dbs.is_empty() && !request.all_dbs) {
         request.dbs.push((0, db));
     }
     request

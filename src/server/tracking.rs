@@ -54,6 +54,10 @@ pub fn disable(server: &mut Server, id: ClientId) {
     client.flags = client.flags.without(gone);
     server.tracking.clients -= 1;
     options.prefixes.iter().for_each(|prefix| server.tracking.remove_prefix(prefix, id.0));
+    if server.tracking.clients == 0 {
+        // Nobody is left to be told. Redis remembers the keys until they change.
+        forget_keys(server);
+    }
     follow(server);
 }
 
@@ -112,9 +116,17 @@ pub fn invalidate(server: &mut Server, key: &[u8], by: Option<ClientId>) {
     }
 }
 
+/// Forgets who has read which key. There may be a million of them: another thread frees them.
+fn forget_keys(server: &mut Server) {
+    let keys = server.tracking.take_keys();
+    if !keys.is_empty() {
+        server.keyspace.garbage.push_other(keys, 0);
+    }
+}
+
 /// All keys changed.
 pub fn invalidate_all(server: &mut Server) {
-    server.tracking.clear_keys();
+    forget_keys(server);
     for id in server.clients.ids() {
         if server.clients.get_mut(id).is_some_and(|client| client.tracking.is_some()) {
             tell(server, id, None);
@@ -148,7 +160,7 @@ fn tell(server: &mut Server, id: ClientId, keys: Option<&[&[u8]]>) {
     let Some(receiver) = server.clients.get_mut(target) else {
         return tell_of_broken_redirect(server, id, target);
     };
-    let is_resp3 = receiver.proto == crate::resp::Proto::Resp3;
+    let is_resp3 = receiver.message_proto() == crate::resp::Proto::Resp3;
     // In RESP2 a message can only come between replies where a client expects messages.
     if !is_resp3 && (redirect.is_none() || !receiver.is_subscriber()) {
         return;
@@ -176,7 +188,7 @@ fn tell(server: &mut Server, id: ClientId, keys: Option<&[&[u8]]>) {
 fn tell_of_broken_redirect(server: &mut Server, id: ClientId, target: ClientId) {
     let Some(client) = server.clients.get_mut(id) else { return };
     client.flags = client.flags.or(ClientFlags::TRACKING_BROKEN);
-    if client.proto == crate::resp::Proto::Resp3 {
+    if client.message_proto() == crate::resp::Proto::Resp3 {
         messages::send(server, id, 0, |reply| {
             reply.push(2);
             reply.bulk(b"tracking-redir-broken");

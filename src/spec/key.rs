@@ -1,5 +1,7 @@
 //! Key specifications: where in a request the keys stand. <https://redis.io/docs/latest/develop/reference/key-specs/>
 
+use std::ops::Range;
+
 use crate::base::bits::bits;
 
 bits! {
@@ -170,6 +172,41 @@ pub(super) fn store_of_sort(argv: &[&[u8]]) -> Option<usize> {
         }
     }
     store
+}
+
+/// Where GEORADIUS and GEORADIUSBYMEMBER store their result: after the last STORE or STOREDIST.
+pub(super) fn store_of_georadius(argv: &[&[u8]]) -> Option<usize> {
+    // No option stands before the fifth place, where the unit of GEORADIUS is.
+    let mut at = 5;
+    let mut store = None;
+    while let Some(word) = argv.get(at) {
+        let is_store = word.eq_ignore_ascii_case(b"store") || word.eq_ignore_ascii_case(b"storedist");
+        if is_store && at + 1 < argv.len() {
+            at += 1;
+            store = Some(at);
+        }
+        at += 1;
+    }
+    store
+}
+
+/// Where the keys of XREAD and XREADGROUP are. None where the options are not theirs.
+pub(super) fn streams_of_read(argv: &[&[u8]]) -> Option<Range<usize>> {
+    let mut at = 1;
+    loop {
+        let word = argv.get(at)?;
+        let is = |other: &str| word.eq_ignore_ascii_case(other.as_bytes());
+        at += 1;
+        if is("streams") {
+            return Some(at..at + (argv.len() - at) / 2);
+        } else if is("group") {
+            at += 2;
+        } else if ["block", "count", "maxcount", "maxsize", "claim"].into_iter().any(is) {
+            at += 1;
+        } else if !is("noack") {
+            return None;
+        }
+    }
 }
 
 /// See `CommandInfo::legacy_range`: the specs that are plain index ranges, joined when they follow one another.

@@ -233,6 +233,16 @@ impl CommandInfo {
         }
         match self.name {
             "sort" => found.extend(key::store_of_sort(argv).map(|at| (at, OVERWRITE))),
+            // Of several the last counts.
+            "georadius" | "georadiusbymember" => {
+                found.truncate(1);
+                found.extend(key::store_of_georadius(argv).map(|at| (at, OVERWRITE)));
+            }
+            // The word may also be the name of a group or consumer.
+            "xread" | "xreadgroup" => {
+                let flags = self.keys.first().map_or(READ, |spec| spec.flags);
+                found = key::streams_of_read(argv)?.map(|at| (at, flags)).collect();
+            }
             // With an empty key the keys follow a word.
             "migrate" => found.retain(|&(at, _)| !argv[at].is_empty()),
             "set" if !key::set_reads(argv) => found.iter_mut().for_each(|(_, flags)| *flags = OVERWRITE),

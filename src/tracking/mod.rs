@@ -10,6 +10,9 @@ use crate::base::rng::Rng;
 /// A client, by its number.
 pub type Reader = u64;
 
+/// Keys with their hashes, and who has read each.
+pub type Keys = BTreeMap<(u64, Vec<u8>), Vec<Reader>>;
+
 /// What changed under one prefix since the last broadcast.
 #[derive(Debug, Default)]
 struct Prefix {
@@ -32,7 +35,7 @@ pub struct Broadcast {
 pub struct Tracking {
     seed: HashSeed,
     /// In the order of their hashes, so that a random one is soon found.
-    keys: BTreeMap<(u64, Vec<u8>), Vec<Reader>>,
+    keys: Keys,
     items: usize,
     prefixes: BTreeMap<Vec<u8>, Prefix>,
     /// How many prefixes have each length.
@@ -104,10 +107,10 @@ impl Tracking {
         Some((place.1, readers))
     }
 
-    /// All keys changed at once.
-    pub fn clear_keys(&mut self) {
-        self.keys.clear();
+    /// Forgets all keys, and gives what was known of them to be freed elsewhere.
+    pub fn take_keys(&mut self) -> Keys {
         self.items = 0;
+        std::mem::take(&mut self.keys)
     }
 
     /// Notes that a client wants to hear of keys with this prefix.

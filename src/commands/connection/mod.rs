@@ -211,7 +211,10 @@ fn ping(cx: &mut ServerContext<'_>) -> CommandResult {
         return Err(CommandError::Arity("ping".into()));
     }
     let message = cx.argv.get(1).copied();
-    let is_subscriber = !cx.reply.is_resp3() && cx.client().is_subscriber();
+    // A script is none, whoever runs it.
+    let client = cx.client();
+    let is_subscriber = client.is_subscriber() && client.own_proto.is_none();
+    let is_subscriber = is_subscriber && !cx.reply.is_resp3();
     match message {
         _ if is_subscriber => {
             cx.reply.array(2);

@@ -134,25 +134,42 @@ fn client_tracking(cx: &mut ServerContext<'_>) -> CommandResult {
     Ok(Outcome::Done)
 }
 
-/// No prefix may begin with another of the same client: it would be told twice.
+/// No prefix may begin with another of the same client: it would be told twice. There may be many: only the one that is
+/// refused is compared with each.
 fn check_prefixes(options: &TrackingOptions, new: &[Vec<u8>]) -> Result<(), CommandError> {
-    let overlap = |one: &[u8], other: &[u8]| one.starts_with(other) || other.starts_with(one);
-    for (index, prefix) in new.iter().enumerate() {
-        let refused = |which: &str, other: &[u8]| {
-            CommandError::err(format!(
-                "Prefix '{}' overlaps with {which} prefix '{}'. Prefixes for a single client must not overlap.",
-                shown(prefix),
-                shown(other)
-            ))
-        };
-        if let Some(old) = options.prefixes.iter().find(|old| overlap(old, prefix)) {
-            return Err(refused("an existing", old));
-        }
-        if let Some(other) = new[index + 1..].iter().find(|other| overlap(other, prefix)) {
-            return Err(refused("another provided", other));
+    let Some(index) = first_overlapping(options, new) else { return Ok(()) };
+    let prefix = &new[index];
+    let overlaps = |other: &&Vec<u8>| other.starts_with(prefix) || prefix.starts_with(other);
+    let old = options.prefixes.iter().find(overlaps).map(|old| ("an existing", old));
+    let other = || new[index + 1..].iter().find(overlaps).map(|other| ("another provided", other));
+    let Some((which, other)) = old.or_else(other) else { return Ok(()) };
+    Err(CommandError::err(format!(
+        "Prefix '{}' overlaps with {which} prefix '{}'. Prefixes for a single client must not overlap.",
+        shown(prefix),
+        shown(other)
+    )))
+}
+
+/// The first of the new prefixes that begins with another prefix of the client, or another with it.
+fn first_overlapping(options: &TrackingOptions, new: &[Vec<u8>]) -> Option<usize> {
+    let old = options.prefixes.iter().map(|prefix| (prefix, None));
+    let mut sorted: Vec<(&Vec<u8>, Option<usize>)> =
+        old.chain(new.iter().enumerate().map(|(index, prefix)| (prefix, Some(index)))).collect();
+    // What begins with a prefix stands right behind it.
+    sorted.sort_unstable();
+    let mut sorted = sorted.into_iter();
+    let mut first: Option<usize> = None;
+    let mut note = |index: Option<usize>| first = first.into_iter().chain(index).min();
+    let (mut root, mut root_index) = sorted.next()?;
+    for (prefix, index) in sorted {
+        if prefix.starts_with(root) {
+            note(root_index);
+            note(index);
+        } else {
+            (root, root_index) = (prefix, index);
         }
     }
-    Ok(())
+    first
 }
 
 pub(super) const CLIENT_TRACKINGINFO: Command = Command {

@@ -328,12 +328,12 @@ fn repeated_addition(
     let found = change(&mut cx.db, key, |stream| {
         let additions = stream.additions.as_mut()?;
         let found = additions.find(producer, id, since)?;
-        additions.duplicates += 1;
+        additions.duplicates = additions.duplicates.wrapping_add(1);
         Some(found)
     })?
     .flatten();
     if found.is_some() {
-        cx.db.modified(key);
+        cx.db.count_changes(1);
     }
     Ok(found)
 }
@@ -342,7 +342,7 @@ fn remember(stream: &mut Stream, producer: &[u8], name: &[u8], id: StreamId, sin
     let max = stream.idmp_maxsize as usize;
     let additions = stream.additions.get_or_insert_with(|| Box::new(Additions::default()));
     additions.remember(producer, name, id, since, max);
-    additions.added += 1;
+    additions.added = additions.added.wrapping_add(1);
 }
 
 fn xidmprecord(cx: &mut DataContext<'_>) -> CommandResult {
@@ -368,7 +368,7 @@ fn xidmprecord(cx: &mut DataContext<'_>) -> CommandResult {
                 remember(stream, producer, name, entry, since);
             })?;
             note_extras(cx);
-            cx.db.modified(key);
+            cx.db.count_changes(1);
         }
     }
     cx.reply.ok();
@@ -414,7 +414,7 @@ fn xcfgset(cx: &mut DataContext<'_>) -> CommandResult {
     })?;
     if is_changed == Some(true) {
         note_extras(cx);
-        cx.db.modified(key);
+        cx.db.count_changes(1);
     }
     cx.reply.ok();
     Ok(Outcome::Done)
@@ -459,7 +459,7 @@ fn xsetid(cx: &mut DataContext<'_>) -> CommandResult {
         stream.entries_added = added.unwrap_or(stream.entries_added);
         stream.max_deleted_id = max_deleted.unwrap_or(stream.max_deleted_id);
     })?;
-    cx.db.modified(key);
+    cx.db.count_changes(1);
     cx.db.notify(Notify::STREAM, "xsetid", key);
     cx.reply.ok();
     Ok(Outcome::Done)

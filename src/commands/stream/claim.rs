@@ -133,7 +133,7 @@ pub(super) fn propagate_group(
 
 /// Tells that a consumer was made by naming it.
 pub(super) fn announce_consumer(cx: &mut DataContext<'_>, key: &[u8]) {
-    cx.db.modified(key);
+    cx.db.count_changes(1);
     cx.db.notify(Notify::STREAM, "xgroup-createconsumer", key);
 }
 
@@ -290,13 +290,13 @@ fn tell_claims(cx: &mut DataContext<'_>, key: &[u8], group: &[u8], consumer: &[u
     let Outcomes { claimed, last_id, entries_read, .. } = outcomes;
     if outcomes.moved_last_id && claimed.is_empty() {
         propagate_group(cx, key, group, *last_id, *entries_read);
-        cx.db.modified(key);
+        cx.db.count_changes(1);
     }
     for claimed in claimed {
         propagate_claim(cx, key, group, consumer, claimed, *last_id);
     }
     if !claimed.is_empty() {
-        cx.db.modified_times(key, claimed.len() as u64);
+        cx.db.count_changes(claimed.len() as u64);
         cx.db.ready(key);
     }
     if outcomes.made_consumer && claimed.iter().all(|claimed| claimed.dropped_from.is_some()) {

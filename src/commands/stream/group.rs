@@ -211,7 +211,10 @@ fn xgroup_create(cx: &mut DataContext<'_>) -> CommandResult {
         let entries_read = options.entries_read(stream);
         stream.add_group(group, ConsumerGroup::new(last, entries_read))
     })?;
-    cx.db.modified(key);
+    match found {
+        Some(_) => cx.db.count_changes(1),
+        None => cx.db.modified(key),
+    }
     cx.db.notify(Notify::STREAM, "xgroup-create", key);
     cx.reply.ok();
     Ok(Outcome::Done)
@@ -228,7 +231,7 @@ fn xgroup_setid(cx: &mut DataContext<'_>) -> CommandResult {
             (group.last_id, group.entries_read) = (last, entries_read);
         }
     })?;
-    cx.db.modified(key);
+    cx.db.count_changes(1);
     cx.db.notify(Notify::STREAM, "xgroup-setid", key);
     cx.reply.ok();
     Ok(Outcome::Done)
@@ -243,7 +246,7 @@ fn xgroup_destroy(cx: &mut DataContext<'_>) -> CommandResult {
     let is_removed = removed.is_some();
     if let Some(removed) = removed {
         cx.db.discard_part(Box::new(Object::Stream(Box::new(removed))));
-        cx.db.modified(key);
+        cx.db.count_changes(1);
         cx.db.notify(Notify::STREAM, "xgroup-destroy", key);
         // Those who wait for this group learn that it is gone.
         cx.db.ready(key);
@@ -260,7 +263,7 @@ fn xgroup_createconsumer(cx: &mut DataContext<'_>) -> CommandResult {
         stream.group_mut(group).is_some_and(|group| group.add_consumer(consumer, now))
     })? == Some(true);
     if is_added {
-        cx.db.modified(key);
+        cx.db.count_changes(1);
         cx.db.notify(Notify::STREAM, "xgroup-createconsumer", key);
     }
     cx.reply.int(i64::from(is_added));
@@ -274,7 +277,7 @@ fn xgroup_delconsumer(cx: &mut DataContext<'_>) -> CommandResult {
         change(&mut cx.db, key, |stream| stream.group_mut(group).and_then(|group| group.remove_consumer(consumer)))?
             .flatten();
     if removed.is_some() {
-        cx.db.modified(key);
+        cx.db.count_changes(1);
         cx.db.notify(Notify::STREAM, "xgroup-delconsumer", key);
     }
     cx.reply.int(removed.unwrap_or(0) as i64);

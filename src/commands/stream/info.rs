@@ -264,8 +264,8 @@ fn xinfo_consumers(cx: &mut DataContext<'_>) -> CommandResult {
         name(reply, "name");
         reply.bulk(label.bytes());
         number(reply, "pending", consumer.pending().len() as i64);
-        number(reply, "idle", (now - consumer.seen_time).max(0));
-        number(reply, "inactive", consumer.active_time.map_or(-1, |active| (now - active).max(0)));
+        number(reply, "idle", now.saturating_sub(consumer.seen_time).max(0));
+        number(reply, "inactive", consumer.active_time.map_or(-1, |active| now.saturating_sub(active).max(0)));
     }
     Ok(Outcome::Done)
 }

@@ -127,7 +127,7 @@ fn xack(cx: &mut DataContext<'_>) -> CommandResult {
         acknowledged = count.flatten().unwrap_or(0);
     }
     if acknowledged > 0 {
-        cx.db.modified_times(key, acknowledged as u64);
+        cx.db.count_changes(acknowledged as u64);
     }
     cx.reply.int(acknowledged as i64);
     Ok(Outcome::Done)
@@ -160,7 +160,7 @@ fn xackdel(cx: &mut DataContext<'_>) -> CommandResult {
     tell_deleted(cx, key, deleted);
     let only_acknowledged = outcomes.iter().filter(|&&outcome| outcome > 0).count() as u64 - deleted;
     if only_acknowledged > 0 {
-        cx.db.modified_times(key, only_acknowledged);
+        cx.db.count_changes(only_acknowledged);
     }
     cx.reply.array(outcomes.len());
     outcomes.into_iter().for_each(|outcome| cx.reply.int(outcome));
@@ -262,7 +262,7 @@ fn xnack(cx: &mut DataContext<'_>) -> CommandResult {
     .unwrap_or(0);
     if given_back > 0 {
         note_extras(cx);
-        cx.db.modified_times(key, given_back);
+        cx.db.count_changes(given_back);
         cx.db.ready(key);
     }
     cx.reply.int(given_back as i64);

@@ -594,7 +594,7 @@ fn repeat(
         cx.propagate_as(&[b"XGROUP", b"CREATECONSUMER", key, group, consumer]);
     }
     if given.is_new || !given.assigned.is_empty() {
-        cx.db.modified(key);
+        cx.db.count_changes(1);
     }
     if !given.assigned.is_empty() {
         // Others may wait until these lie long enough.

@@ -246,6 +246,10 @@ fn databases_may_be_limited() {
          (error) NOPERM No permissions to access database
          b> COPY k l DB 3
          (error) NOPERM No permissions to access database
+         b> COPY k l DB 0 DB 3
+         (error) NOPERM No permissions to access database
+         b> COPY k l DB 3 DB 0
+         (error) NOPERM No permissions to access database
          b> SWAPDB 0 1
          (error) NOPERM No permissions to access database
          b> FLUSHALL
@@ -256,12 +260,52 @@ fn databases_may_be_limited() {
          OK
          b> GET k
          (error) NOPERM No permissions to access database
+         b> EVAL \"return 1\" 0
+         (error) NOPERM No permissions to access database
          b> PING
          PONG
          > ACL SETUSER u alldbs
          OK
          b> SELECT 1
          OK",
+    );
+}
+
+/// What is checked are the keys that the command takes, also where its words stand twice or are names.
+#[test]
+fn keys_are_found_as_the_commands_find_them() {
+    check(
+        "> GEOADD a 1 1 m
+         (int) 1
+         > XADD s 1-1 f v
+         1-1
+         > XGROUP CREATE s g 0
+         OK
+         > ACL SETUSER u on nopass +@all ~a ~b ~streams
+         OK
+         b> AUTH u any
+         OK
+         !reference ends: before Redis 8.10 the first of such words counts
+         b> GEORADIUS a 1 1 1 km STORE b STORE c
+         (error) NOPERM No permissions to access a key
+         b> GEORADIUS a 1 1 1 km STORE b STOREDIST c
+         (error) NOPERM No permissions to access a key
+         b> GEORADIUSBYMEMBER a m 1 km STOREDIST b STORE c
+         (error) NOPERM No permissions to access a key
+         b> GEORADIUS a 1 1 1 km STOREDIST c STORE b
+         (int) 1
+         > COMMAND GETKEYS GEORADIUSBYMEMBER a m 1 km STOREDIST b ASC STORE c
+         [a c]
+         > EXISTS c
+         (int) 0
+         b> XREADGROUP NOACK GROUP g streams STREAMS s >
+         (error) NOPERM No permissions to access a key
+         b> XREADGROUP COUNT 1 GROUP streams c STREAMS s >
+         (error) NOPERM No permissions to access a key
+         > COMMAND GETKEYS XREADGROUP CLAIM 0 NOACK GROUP g streams STREAMS s streams > >
+         [s streams]
+         > COMMAND GETKEYS XREAD COUNT 1 BLOCK 0 STREAMS s t 0 0
+         [s t]",
     );
 }
 

@@ -1,4 +1,4 @@
-use crate::runner::{TestNode, check, check_with, check3, run};
+use crate::runner::{TestNode, check, check_with, check3, encode, run};
 
 #[test]
 fn ping_and_echo_repeat() {
@@ -325,6 +325,83 @@ fn caching_means_nothing_to_who_does_not_track() {
          > CLIENT TRACKING OFF
          OK",
     );
+}
+
+/// A script speaks RESP2 unless it says otherwise, whatever its client speaks.
+#[test]
+fn whose_script_changes_what_it_has_read_hears_of_it_behind_the_reply() {
+    check3(
+        "> CLIENT TRACKING ON
+         OK
+         > EVAL \"redis.call('GET','k') redis.call('SET','k','1') return redis.call('GET','k')\" 0
+         1
+         < a >[invalidate [k]]
+         > EVAL \"redis.setresp(3) redis.call('DEL','k') return 2\" 0
+         (int) 2
+         < a >[invalidate [k]]
+         > EVAL \"redis.call('FLUSHALL') return 3\" 0
+         (int) 3
+         < a >[invalidate (nil)]
+         > CLIENT TRACKING OFF
+         OK
+         > SUBSCRIBE c
+         >[subscribe c (int) 1]
+         > EVAL \"return redis.call('PING')\" 0
+         PONG
+         > EVAL \"return redis.call('PUBLISH','c','m')\" 0
+         (int) 1
+         !reference differs: an array, as the script speaks RESP2
+         < a >[message c m]",
+    );
+}
+
+#[test]
+fn keys_that_were_read_are_forgotten_with_the_last_who_would_be_told() {
+    let mut node = TestNode::new(&[]);
+    node.ask("HELLO 3");
+    node.ask("CLIENT TRACKING ON");
+    node.ask("MGET a b c");
+    assert!(node.ask("INFO stats").contains("tracking_total_keys:3"));
+    node.ask("CLIENT TRACKING OFF");
+    assert!(node.ask("INFO stats").contains("tracking_total_keys:0"));
+}
+
+#[test]
+fn many_prefixes_are_compared_in_a_moment() {
+    let mut node = TestNode::new(&[]);
+    let track = |prefixes: &[String]| {
+        let words = ["CLIENT", "TRACKING", "ON", "BCAST"].map(str::to_owned).into_iter();
+        let prefixes = prefixes.iter().flat_map(|prefix| ["PREFIX".to_owned(), prefix.clone()]);
+        encode(&words.chain(prefixes).map(String::into_bytes).collect::<Vec<_>>())
+    };
+    let mut prefixes: Vec<String> = (0..100_000).map(|number| format!("p{number:06}")).collect();
+    node.send("a", &track(&prefixes));
+    assert_eq!(node.read("a").as_deref(), Some("OK"));
+    let refused = |prefix: &str, which: &str, other: &str| {
+        let text = "Prefixes for a single client must not overlap.";
+        Some(format!("(error) ERR Prefix '{prefix}' overlaps with {which} prefix '{other}'. {text}"))
+    };
+    prefixes.extend(["q", "p0", "qq", "p00"].map(str::to_owned));
+    node.send("b", &track(&prefixes));
+    assert_eq!(node.read("b"), refused("p000000", "another provided", "p0"));
+    node.send("a", &track(&prefixes[100_000..]));
+    assert_eq!(node.read("a"), refused("q", "another provided", "qq"));
+    node.send("a", &track(&prefixes[100_001..100_002]));
+    assert_eq!(node.read("a"), refused("p0", "an existing", "p000000"));
+}
+
+#[test]
+fn a_script_that_floods_its_own_client_costs_it_the_connection() {
+    let mut node = TestNode::new(&[]);
+    node.ask("CONFIG SET client-output-buffer-limit \"pubsub 1mb 0 0\"");
+    node.ask("HELLO 3");
+    node.ask("SUBSCRIBE c");
+    node.ask(
+        "EVAL \"for i=1,40 do redis.call('PUBLISH','c',string.rep('x',100000)) end redis.call('SET','done','1')\" 0",
+    );
+    assert!(!node.is_connected("a"));
+    node.send("b", &encode(&[b"GET".to_vec(), b"done".to_vec()]));
+    assert_eq!(node.read("b").as_deref(), Some("1"));
 }
 
 #[test]

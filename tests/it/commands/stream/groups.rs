@@ -540,3 +540,48 @@ fn clients_wait_for_entries_as_consumers() {
         "#,
     );
 }
+
+/// Each of these changes groups, and not what the stream holds.
+#[test]
+fn watchers_of_a_stream_do_not_hear_of_its_groups() {
+    let before = "> XADD s 1-1 a 1
+        1-1
+        > XADD s 2-1 a 2
+        2-1
+        > XGROUP CREATE s g 0
+        OK
+        > XGROUP CREATE s h 0
+        OK
+        > XREADGROUP GROUP g c COUNT 1 STREAMS s >
+        [[s [[1-1 [a 1]]]]]
+        > WATCH s
+        OK
+        ";
+    let after = "
+        > MULTI
+        OK
+        > XLEN s
+        QUEUED
+        > EXEC
+        [(int) 2]";
+    for change in [
+        "XREADGROUP GROUP g c STREAMS s >\n[[s [[2-1 [a 2]]]]]",
+        "XREADGROUP GROUP g d STREAMS s >\n[[s [[2-1 [a 2]]]]]",
+        "XREADGROUP GROUP g d STREAMS s 0\n[[s []]]",
+        "XREADGROUP GROUP g c NOACK STREAMS s >\n[[s [[2-1 [a 2]]]]]",
+        "XACK s g 1-1\n(int) 1",
+        "XACKDEL s g ACKED IDS 1 1-1\n[(int) 2]",
+        "XCLAIM s g d 0 1-1 JUSTID\n[1-1]",
+        "XCLAIM s g d 0 9-9 LASTID 9-9\n[]",
+        "XAUTOCLAIM s g d 0 0 JUSTID\n[0-0 [1-1] []]",
+        "XGROUP CREATE s i 0\nOK",
+        "XGROUP SETID s g 2-1\nOK",
+        "XGROUP CREATECONSUMER s g d\n(int) 1",
+        "XGROUP DELCONSUMER s g c\n(int) 1",
+        "XGROUP DESTROY s g\n(int) 1",
+        "XSETID s 9-9\nOK",
+    ] {
+        check(&format!("{before}b> {change}{after}"));
+    }
+    check("> WATCH s\nOK\nb> XGROUP CREATE s g 0 MKSTREAM\nOK\n> MULTI\nOK\n> EXEC\n(nil)");
+}

@@ -146,3 +146,47 @@ fn payloads_of_old_versions_are_read() {
         ",
     );
 }
+
+/// Numbers of a payload are anyone's: at their bounds nothing overflows that counts with them.
+#[test]
+fn counts_and_times_of_a_payload_may_be_any() {
+    let mut node = TestNode::new(&[("enable-debug-command", "yes")]);
+    run(
+        &mut node,
+        "
+        > DEBUG SET-SKIP-CHECKSUM-VALIDATION 1
+        OK
+        > XADD s IDMP p i * f v
+        ...
+        > XGROUP CREATE s g 0
+        OK
+        > XGROUP CREATECONSUMER s g c
+        (int) 1
+        ",
+    );
+    node.send("a", &encode(&[b"DUMP".to_vec(), b"s".to_vec()]));
+    let payload = node.take_bulk("a");
+    let seen = (node.now().unix_us / 1000).to_le_bytes();
+    let at = payload.windows(8).position(|bytes| bytes == seen).expect("when the consumer was seen");
+    // One addition, none repeated, and the footer.
+    let (body, footer) = payload.split_at(payload.len() - 12);
+    assert_eq!(footer[..2], [1, 0]);
+    let most: &[u8] = &[0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+    let payload = [&body[..at], &i64::MIN.to_le_bytes(), &body[at + 8..], most, most, &footer[2..]].concat();
+    let restore = ["RESTORE", "t", "0"].map(|word| word.as_bytes().to_vec());
+    node.send("a", &encode(&[restore.to_vec(), vec![payload]].concat()));
+    assert_eq!(node.read("a").as_deref(), Some("OK"));
+    run(
+        &mut node,
+        "
+        > XINFO CONSUMERS t g
+        [[name c pending (int) 0 idle (int) 9223372036854775807 inactive (int) -1]]
+        > XADD t IDMP p j * f v
+        ...
+        > XADD t IDMP p j * f v
+        ...
+        > XLEN t
+        (int) 2
+        ",
+    );
+}
