@@ -170,6 +170,8 @@ pub struct CommandInfo {
     pub tips: &'static [&'static str],
     /// Since when it is deprecated, and what to use instead.
     pub deprecated: Option<(&'static str, &'static str)>,
+    /// Is it there for servers and their tests, and not for applications?
+    pub is_internal: bool,
 }
 
 /// What a declaration need not repeat: `..INFO`.
@@ -186,6 +188,7 @@ pub const INFO: CommandInfo = CommandInfo {
     arguments: &[],
     tips: &[],
     deprecated: None,
+    is_internal: false,
 };
 
 impl CommandInfo {
