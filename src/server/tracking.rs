@@ -118,7 +118,10 @@ pub fn forget_beyond_limit(server: &mut Server) {
 
 /// A key changed; `by` is the client whose doing that is.
 pub fn invalidate(server: &mut Server, key: &[u8], by: Option<ClientId>) {
-    server.tracking.note_change(key, by.map(|id| id.0));
+    // What a script of its own changes a client cannot know: where all changes are told, those are, too.
+    let knows =
+        |id: &ClientId| !server.clients.get_mut(*id).is_some_and(|client| client.flags.has(ClientFlags::SCRIPT));
+    server.tracking.note_change(key, by.filter(knows).map(|id| id.0));
     for reader in server.tracking.take_readers(key) {
         let id = ClientId(reader);
         let Some(client) = server.clients.get_mut(id) else { continue };

@@ -340,6 +340,15 @@ fn whose_script_changes_what_it_has_read_hears_of_it_behind_the_reply() {
          < a >[invalidate (nil)]
          > CLIENT TRACKING OFF
          OK
+         > CLIENT TRACKING ON BCAST NOLOOP
+         OK
+         > SET k 1
+         OK
+         > EVAL \"redis.call('SET','k','2') return 4\" 0
+         (int) 4
+         < a >[invalidate [k]]
+         > CLIENT TRACKING OFF
+         OK
          > SUBSCRIBE c
          >[subscribe c (int) 1]
          > EVAL \"return redis.call('PING')\" 0
