@@ -4,13 +4,13 @@
 mod server;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, SanType};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion, version};
@@ -46,12 +46,15 @@ impl Authority {
         self.sign_with(file, common_name, &KeyPair::generate().expect("a key"));
     }
 
-    /// Writes a certificate of this key.
+    /// Writes a certificate of this key. An empty name is none.
     fn sign_with(&self, file: &str, common_name: &str, key: &KeyPair) {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
-        params.distinguished_name.push(DnType::CommonName, common_name);
-        let uri = format!("urn:{common_name}").as_str().try_into().expect("an URI");
-        params.subject_alt_names.push(SanType::URI(uri));
+        params.distinguished_name = DistinguishedName::new();
+        if !common_name.is_empty() {
+            params.distinguished_name.push(DnType::CommonName, common_name);
+            let uri = format!("urn:{common_name}").as_str().try_into().expect("an URI");
+            params.subject_alt_names.push(SanType::URI(uri));
+        }
         params.serial_number = Some(vec![0x8a, 1, 0, 0xff].into());
         let certificate = params.signed_by(key, &self.issuer).expect("a certificate");
         std::fs::write(self.path(&format!("{file}.crt")), certificate.pem()).expect("a file");
@@ -105,6 +108,10 @@ impl<'a> Client<'a> {
     }
 
     fn connect(&self, server: &Server) -> Connection {
+        self.connect_on(server.connect())
+    }
+
+    fn connect_on(&self, stream: TcpStream) -> Connection {
         let mut roots = RootCertStore::empty();
         roots.add(self.authority.certificate.clone()).expect("a root");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -122,7 +129,7 @@ impl<'a> Client<'a> {
         };
         let name = ServerName::try_from("localhost").expect("a name");
         let session = ClientConnection::new(Arc::new(config), name).expect("a session");
-        Connection(BufReader::new(StreamOwned::new(session, server.connect())))
+        Connection(BufReader::new(StreamOwned::new(session, stream)))
     }
 }
 
@@ -137,6 +144,14 @@ impl Connection {
 
     fn ask(&mut self, request: &str) -> String {
         self.try_ask(request).expect("a reply")
+    }
+
+    /// The strings and numbers of the only array in the reply's array.
+    fn ask_fields(&mut self, request: &str) -> Vec<String> {
+        assert_eq!(self.ask(request), "*1", "{request}");
+        let head = self.line().expect("an array");
+        let count: usize = head.strip_prefix('*').and_then(|count| count.parse().ok()).expect("a length");
+        (0..count).map(|_| self.line().expect("a field")).collect()
     }
 
     fn send(&mut self, bytes: &[u8]) {
@@ -261,12 +276,62 @@ fn a_certificate_logs_its_user_in() {
     assert_eq!(alice.ask("ACL SETUSER bob off nopass ~* +@all"), "+OK");
     assert_eq!(alice.ask("ACL SETUSER urn:bob on nopass ~* +acl"), "+OK");
     assert_eq!(authority.client().with("alice").connect(&server).ask("ACL WHOAMI"), "alice");
+    assert_eq!(alice.ask("ACL LOG RESET"), "+OK");
     assert_eq!(authority.client().with("bob").connect(&server).ask("ACL WHOAMI"), "default");
+    assert!(alice.ask("INFO stats").contains("acl_access_denied_tls_cert:2\r\n"));
+    let entry = alice.ask_fields("ACL LOG");
+    for (name, value) in
+        [("reason", "tls-cert"), ("context", "toplevel"), ("object", ""), ("username", "bob"), ("count", ":1")]
+    {
+        let at = entry.iter().position(|field| field == name).expect("a field");
+        assert_eq!(entry[at + 1], value, "{name}");
+    }
+    // Who shows a certificate that names nobody has not tried to be anybody.
+    authority.sign("nobody", "");
+    for field in ["CN", "URI"] {
+        assert_eq!(alice.ask(&format!("CONFIG SET tls-auth-clients-user {field}")), "+OK");
+        assert_eq!(authority.client().with("nobody").connect(&server).ask("ACL WHOAMI"), "default");
+    }
     assert!(alice.ask("INFO stats").contains("acl_access_denied_tls_cert:2\r\n"));
     assert_eq!(alice.ask("CONFIG SET tls-auth-clients-user URI"), "+OK");
     let mut bob = authority.client().with("bob").connect(&server);
     assert_eq!(bob.ask("ACL WHOAMI"), "urn:bob");
     assert_eq!(bob.ask("PING"), "-NOPERM User urn:bob has no permissions to run the 'ping' command");
+}
+
+#[test]
+fn one_whom_protected_mode_keeps_out_is_told_so() {
+    // A machine may have no address but its own loopback; then nobody can come from elsewhere.
+    let route = UdpSocket::bind("0.0.0.0:0").and_then(|socket| socket.connect("192.0.2.1:9").map(|()| socket));
+    let Ok(address) = route.and_then(|socket| socket.local_addr()) else { return };
+    let authority = Authority::new();
+    let server = authority.start(&["--tls-auth-clients", "no", "--bind", "*", "--protected-mode", "no"]);
+    let mut local = authority.client().connect(&server);
+    let elsewhere = || {
+        let stream = TcpStream::connect((address.ip(), server.port())).expect("a connection");
+        authority.client().connect_on(stream)
+    };
+    assert_eq!(elsewhere().ask("PING"), "+PONG");
+    assert_eq!(local.ask("CONFIG SET protected-mode yes"), "+OK");
+    let before = local.ask("INFO stats");
+    let mut refused = elsewhere();
+    while refused.0.get_ref().conn.is_handshaking() {
+        let stream = refused.0.get_mut();
+        stream.conn.complete_io(&mut stream.sock).expect("a handshake");
+    }
+    let line = refused.line().expect("a line");
+    assert!(line.starts_with("-DENIED Redis is running in protected mode"), "{line}");
+    assert_eq!(refused.line().map_err(|error| error.kind()), Err(ErrorKind::UnexpectedEof));
+    let after = local.ask("INFO stats");
+    let count = |info: &str, name: &str| -> u32 {
+        let line = info.lines().find_map(|line| line.strip_prefix(name)).expect("a field");
+        line.parse().expect("a number")
+    };
+    for (name, more) in [("rejected_connections:", 1), ("total_connections_received:", 0)] {
+        assert_eq!(count(&after, name), count(&before, name) + more, "{name}");
+    }
+    assert_eq!(local.ask("CONFIG SET requirepass secret"), "+OK");
+    assert_eq!(elsewhere().ask("AUTH secret"), "+OK");
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub struct CatalogEntry {
     pub subcommands: Vec<u16>,
 }
 
-/// All commands; an entry's place is its number in the server's table.
+/// All commands; an entry's place is its number in the server's table. Behind those of the table there may be others.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     entries: Vec<CatalogEntry>,

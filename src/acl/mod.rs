@@ -1,5 +1,5 @@
 //! Access control: who may connect, and which commands, keys, channels and databases each user may touch.
-//! Deliberately absent: clients and what becomes of them when a user changes (`dispatch::permission`), the commands ACL and AUTH
+//! Deliberately absent: clients and what becomes of them when a user changes (`server::permission`), the commands ACL and AUTH
 //! (`commands`), files (`commands` and `reactor` read and write them). Called by those.
 //! <https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/>
 

@@ -14,7 +14,7 @@ pub struct User {
     pub is_on: bool,
     /// Does any password do?
     pub no_password: bool,
-    /// May it RESTORE without the payload being looked through?
+    /// Does its flag say that payloads it restores need not be looked through? They are all the same: it is only kept and shown.
     pub skips_sanitizing: bool,
     /// SHA-256 of its passwords, in lower-case hexadecimal digits.
     pub passwords: Vec<String>,

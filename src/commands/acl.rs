@@ -73,7 +73,8 @@ fn acl_cat(cx: &mut ServerContext<'_>) -> CommandResult {
         [_, _, name] => {
             let unknown = || CommandError::err(format!("Unknown category '{}'", shown(name)));
             let category = catalog::category(name).ok_or_else(unknown)?;
-            let members = cx.server.acl.catalog.iter().filter(|(_, entry)| entry.categories.has(category));
+            let there = cx.server.acl.catalog.iter().zip(cx.server.commands.iter()).map(|(known, _)| known);
+            let members = there.filter(|(_, entry)| entry.categories.has(category));
             let names: Vec<&str> = members.map(|(_, entry)| entry.name.as_str()).collect();
             cx.reply.array(names.len());
             names.iter().for_each(|name| cx.reply.bulk(name.as_bytes()));

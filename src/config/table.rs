@@ -277,7 +277,7 @@ directives! {
         "rdb-version-check" => rdb_version_check: RdbVersionCheck = RdbVersionCheck::Strict, MODIFIABLE;
         /// Which server must read the RDB files when the data needs newer forms.
         "rdb-dialect" => rdb_dialect: RdbDialect = RdbDialect::Redis, MODIFIABLE;
-        /// Whose payloads are checked deeply: RESTORE and full sync.
+        /// Kept for Redis's sake: every payload and file is checked deeply, whatever this says.
         "sanitize-dump-payload" => sanitize_dump_payload: SanitizeDumpPayload = SanitizeDumpPayload::No, MODIFIABLE;
         /// Name of the RDB file.
         "dbfilename" => dbfilename: Text = Text::from("dump.rdb"), PROTECTED.or(DENY_LOADING), Shape::Text(check::dbfilename);

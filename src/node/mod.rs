@@ -40,6 +40,8 @@ pub struct NewConnection {
     pub is_unix: bool,
     /// Does it come from this machine?
     pub is_loopback: bool,
+    /// Can it be told nothing before a handshake? `admit` follows that then.
+    pub is_handshaking: bool,
 }
 
 /// A server.
@@ -136,12 +138,10 @@ impl Node {
             server.stats.rejected_connections += 1;
             return Err("-ERR max number of clients reached\r\n".to_owned());
         }
-        let has_password = !server.acl.default_user().no_password;
-        if server.config.protected_mode && !has_password && !connection.is_unix && !connection.is_loopback {
-            server.stats.rejected_connections += 1;
-            return Err(format!("-{PROTECTED_MODE}\r\n"));
+        if !connection.is_handshaking {
+            self.admit(connection.is_unix || connection.is_loopback)?;
         }
-        server.stats.total_connections_received += 1;
+        let server = &mut self.server;
         let mut flags = permission::initial_flags(&server.acl);
         if connection.is_unix {
             flags = flags.or(ClientFlags::UNIX_SOCKET);
@@ -159,6 +159,20 @@ impl Node {
             last_interaction: server.now.mono,
             ..Client::default()
         }))
+    }
+
+    /// Lets a connection in, from this machine or from another.
+    ///
+    /// # Errors
+    /// The line to send before closing it, if protected mode keeps it out.
+    pub fn admit(&mut self, is_local: bool) -> Result<(), String> {
+        let server = &mut self.server;
+        if server.config.protected_mode && server.acl.default_user().no_password && !is_local {
+            server.stats.rejected_connections += 1;
+            return Err(format!("-{PROTECTED_MODE}\r\n"));
+        }
+        server.stats.total_connections_received += 1;
+        Ok(())
     }
 
     /// Forgets a connection that is gone.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -338,6 +339,13 @@ impl MainLoop {
         let (id, result) = (connection.client, stream.handshake());
         match result {
             Ok(()) => {
+                // One whose address cannot be told is gone.
+                let is_local = stream.stream().peer_addr().is_ok_and(is_loopback);
+                if let Err(line) = self.node.admit(is_local) {
+                    let _ = stream.write_vectored(&[io::IoSlice::new(line.as_bytes())]);
+                    self.close(place, id);
+                    return false;
+                }
                 let field = self.node.server.config.tls_auth_clients_user;
                 if let Some(names) = stream.certificate().and_then(|shown| tls::user_names(field, shown)) {
                     permission::log_in_by_certificate(&mut self.node.server, id, &names);
@@ -560,7 +568,8 @@ impl MainLoop {
                     laddr,
                     fd: i64::from(stream.as_raw_fd()),
                     is_unix: false,
-                    is_loopback: addr.ip().to_canonical().is_loopback(),
+                    is_loopback: is_loopback(addr),
+                    is_handshaking: is_tls,
                 };
                 let socket = match (is_tls, &self.tls) {
                     (false, _) => Socket::Tcp(stream),
@@ -581,6 +590,7 @@ impl MainLoop {
                     fd: i64::from(stream.as_raw_fd()),
                     is_unix: true,
                     is_loopback: true,
+                    is_handshaking: false,
                 };
                 (Socket::Unix(stream), connection)
             }
@@ -707,6 +717,11 @@ impl MainLoop {
         log::warning("Russet is now ready to exit, bye bye...");
         self.exit_code = Some(0);
     }
+}
+
+/// Is this address one of the machine itself?
+fn is_loopback(addr: SocketAddr) -> bool {
+    addr.ip().to_canonical().is_loopback()
 }
 
 /// When the files of TLS were last looked at, and when they were written then.

@@ -199,10 +199,24 @@ impl Parser {
 
 /// The number from `at` to the line's end (None if it is no integer) and where the next line begins; None while
 /// the line has no end.
-#[inline]
+#[inline(always)]
 fn number_line(buf: &[u8], at: usize, too_big: ProtocolError) -> Result<Option<(Option<i64>, usize)>, ProtocolError> {
+    let digit = |byte: u8| i64::from(byte - b'0');
+    // Nearly all numbers are of one or two digits.
+    match buf[at..] {
+        [one @ b'0'..=b'9', b'\r', _, ..] => Ok(Some((Some(digit(one)), at + 3))),
+        [ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', _, ..] => Ok(Some((Some(digit(ten) * 10 + digit(one)), at + 4))),
+        _ => any_number_line(buf, at, too_big),
+    }
+}
+
+#[inline(never)]
+fn any_number_line(
+    buf: &[u8],
+    at: usize,
+    too_big: ProtocolError,
+) -> Result<Option<(Option<i64>, usize)>, ProtocolError> {
     let rest = &buf[at..];
-    // Nearly all numbers are one to three digits long.
     let mut number = 0i64;
     for (index, &byte) in rest.iter().take(7).enumerate() {
         match byte {

@@ -1,6 +1,7 @@
 //! The server's state: the rooms' states side by side, what a client is, what a command gets to see. Deliberately absent:
 //! logic beyond bookkeeping; dispatch and commands have it. Called by `dispatch`, `commands`, `node`.
 
+mod absent;
 pub mod apply;
 pub mod blocking;
 pub mod certificates;

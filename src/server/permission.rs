@@ -6,6 +6,7 @@ use crate::config::AclPubsubDefault;
 use crate::resp::CommandError;
 use crate::spec::{Categories, Flags, KeyFlags};
 
+use super::absent::ABSENT;
 use super::describe::describe;
 use super::table::{CommandId, CommandTable};
 use super::{Client, ClientFlags, ClientId, Server};
@@ -13,9 +14,12 @@ use super::{Client, ClientFlags, ClientId, Server};
 /// Bytes of a key, channel or name of a user that ACL LOG shows.
 const LOGGED_MAX: usize = 64 * 1024;
 
-/// The catalog of all commands of a table, under their original names.
+/// The catalog of all commands of a table, under their original names, and behind them those that rules may name besides.
 pub fn catalog(table: &CommandTable) -> crate::acl::Catalog {
-    crate::acl::Catalog::new(table.iter().map(|(_, entry)| (entry.full_name.clone(), entry.info().all_categories())))
+    let there = table.iter().map(|(_, entry)| (entry.full_name.clone(), entry.info().all_categories()));
+    let absent =
+        ABSENT.iter().flat_map(|(categories, names)| names.iter().map(|name| ((*name).to_owned(), *categories)));
+    crate::acl::Catalog::new(there.chain(absent))
 }
 
 /// Which channels a new user may use.
@@ -159,14 +163,13 @@ pub fn log_in(server: &mut Server, id: ClientId, user: &[u8]) {
 }
 
 /// Makes the client the first of these users, whom its certificate names, that is there and on. Where none is, it stays who it
-/// is, and that is noted.
+/// is, and that is noted if the certificate names anybody at all.
 pub fn log_in_by_certificate(server: &mut Server, id: ClientId, names: &[Vec<u8>]) {
     let known = names.iter().find(|name| server.acl.user(name).is_some_and(|user| user.is_on));
     if let Some(user) = known {
         return log_in(server, id, user);
     }
-    let Some(place) = server.clients.place(id) else { return };
-    let user = names.first().cloned().unwrap_or_default();
+    let (Some(place), Some(user)) = (server.clients.place(id), names.first().cloned()) else { return };
     note(server, place, Refusal { reason: Reason::TlsCert, context: Context::Toplevel, object: Vec::new(), user });
 }
 

@@ -1,4 +1,4 @@
-//! RDB files and append-only directories between real servers and ours: each writes the same data, each reads every file that
+//! RDB files, append-only directories and users between real servers and ours: each writes the same data, each reads every file that
 //! its version allows, and what it then holds is compared. Prints who reads whose files.
 //!
 //! `RUSSET_TEST_REDIS_7`, `RUSSET_TEST_ORACLE`, `RUSSET_TEST_REDIS_8_10` and `RUSSET_TEST_VALKEY` name programs
@@ -7,6 +7,7 @@
 mod data;
 mod functions;
 mod process;
+mod users;
 
 use std::path::{Path, PathBuf};
 

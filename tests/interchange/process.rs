@@ -25,6 +25,7 @@ pub struct Process {
 }
 
 impl Process {
+    /// Starts it with these options; what comes before the first `--` is a configuration file.
     pub fn start(program: &Program, folder: &Path, options: &[&str]) -> Process {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let port = listener.local_addr().expect("its address").port();
@@ -32,7 +33,10 @@ impl Process {
         let log = folder.join("log");
         // Logs are appended to: the one of an earlier process is of no use.
         let _ = std::fs::remove_file(&log);
+        let is_file = options.first().is_some_and(|first| !first.starts_with("--"));
+        let (file, options) = options.split_at(usize::from(is_file));
         let child = Command::new(&program.0)
+            .args(file)
             .args(["--port", &port.to_string()])
             .arg("--dir")
             .arg(folder)

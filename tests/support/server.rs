@@ -3,6 +3,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 pub struct Server {
@@ -71,8 +72,18 @@ impl Drop for Server {
     }
 }
 
-/// A port that was free a moment ago.
+/// The ports that servers listen at: below those that the system gives to connections.
+const PORTS: std::ops::Range<u32> = 11_000..32_000;
+
+/// A port that was free a moment ago. No two calls of one process get the same one soon, and processes begin far from each other:
+/// else a server that came too late would not be missed where another one answers at its port.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("its address").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id().wrapping_mul(7919).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = (PORTS.start + number % PORTS.len() as u32) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

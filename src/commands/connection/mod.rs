@@ -18,6 +18,9 @@ pub const COMMANDS: &[Command] = &[AUTH, client::CLIENT, ECHO, HELLO, PING, QUIT
 
 const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 
+/// As this user the nodes of a cluster of Redis 8 speak with each other; no user can be called so.
+const INTERNAL_CONNECTION: &[u8] = b"internal connection";
+
 const AUTH: Command = Command {
     info: CommandInfo {
         name: "auth",
@@ -49,6 +52,9 @@ fn auth(cx: &mut ServerContext<'_>) -> CommandResult {
                 ));
             }
             (DEFAULT_USER, password)
+        }
+        [_, INTERNAL_CONNECTION, _] => {
+            return Err(CommandError::err("Cannot authenticate as an internal connection on non-cluster instances"));
         }
         [_, user, password] => (user, password),
         _ => return Err(CommandError::Syntax),

@@ -13,6 +13,8 @@ use super::{BadFormat, VERSION_MAX, VERSION_VALKEY, code, legacy, stream};
 
 /// Elements that are read before they are added to a collection.
 const BATCH: usize = 512;
+/// The latest expiry of a field that Redis loads, in milliseconds since the epoch: a bigger one is damage.
+const FIELD_EXPIRE_MAX: i64 = (1 << 48) - 1;
 
 /// Does a DUMP payload end in a version that is known here and (unless skipped) the right checksum?
 pub fn has_valid_footer(payload: &[u8], skip_checksum: bool) -> bool {
@@ -347,6 +349,9 @@ impl Decoder {
         let mut all = self.elements.iter();
         while let (Some(name), Some(value), Some(at)) = (all.next(), all.next(), all.next()) {
             let at = parse_i64(at).ok_or_else(|| reader.bad("an expiry that is no number"))?;
+            if !(0..=FIELD_EXPIRE_MAX).contains(&at) {
+                return Err(reader.bad("a field whose expiry is out of range"));
+            }
             let expire = (at > 0).then_some(at);
             let count = self.elements.len() / 3;
             let building = building.get_or_insert_with(|| Building::new(&self.limits, head, Type::Hash, count, b""));
@@ -395,6 +400,9 @@ fn read_field(
     if let FieldForm::Relative(soonest) = form {
         let after = reader.number()?;
         expire = (after > 0).then(|| soonest.saturating_add_unsigned(after - 1));
+        if expire.is_some_and(|at| !(0..=FIELD_EXPIRE_MAX).contains(&at)) {
+            return Err(reader.bad("a field whose expiry is out of range"));
+        }
     }
     for _ in 0..2 {
         reader.string_to(&mut elements.bytes)?;

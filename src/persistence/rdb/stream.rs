@@ -66,7 +66,8 @@ fn group(reader: &mut Reader<'_>, kind: u8, stream: &Stream) -> Result<ConsumerG
     let entries_read = if kind == code::STREAM {
         entries_before(stream, last)
     } else {
-        i64::try_from(reader.number()?).ok().map(i64::unsigned_abs)
+        // Valkey lets a group be told that it read more than was ever added; no lag can be told then.
+        i64::try_from(reader.number()?).ok().map(|count| count.unsigned_abs().min(stream.entries_added))
     };
     let mut group = ConsumerGroup::new(last, entries_read);
     // Pending entries come first without their owners.

@@ -411,6 +411,24 @@ fn what_changes_for_a_user_changes_for_its_clients() {
 }
 
 #[test]
+fn rules_may_name_commands_that_are_not_there() {
+    check(
+        "> ACL SETUSER replica on nopass +psync +REPLCONF +ping
+         OK
+         > ACL SETUSER app on nopass ~* +@all -@dangerous +migrate -cluster -readonly +cluster|slots
+         OK
+         > ACL LIST
+         [\"user app on nopass sanitize-payload ~* resetchannels +@all -@dangerous +migrate -cluster -readonly +cluster|slots\" \
+         \"user default on nopass sanitize-payload ~* &* +@all\" \
+         \"user replica on nopass sanitize-payload resetchannels -@all +psync +replconf +ping\"]
+         > ACL SETUSER app +cluster|nosuch
+         (error) ERR Error in ACL SETUSER modifier '+cluster|nosuch': Unknown command or category name in ACL
+         > ACL SETUSER app +nosuch
+         (error) ERR Error in ACL SETUSER modifier '+nosuch': Unknown command or category name in ACL",
+    );
+}
+
+#[test]
 fn users_are_kept_in_a_file() {
     let disk = MemoryDisk::default();
     disk.put(Path::new("/data/users.acl"), b"user a on nopass ~* +@all\n\nuser default on >pw ~* &* +@all\n");

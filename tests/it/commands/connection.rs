@@ -52,6 +52,10 @@ fn a_password_is_asked_for() {
          (error) WRONGPASS invalid username-password pair or user is disabled.
          > AUTH nobody secret
          (error) WRONGPASS invalid username-password pair or user is disabled.
+         > AUTH \"internal connection\" secret
+         (error) ERR Cannot authenticate as an internal connection on non-cluster instances
+         > HELLO 3 AUTH \"internal connection\" secret
+         (error) WRONGPASS invalid username-password pair or user is disabled.
          > AUTH a b c
          (error) ERR syntax error
          > AUTH secret
