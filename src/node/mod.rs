@@ -288,10 +288,12 @@ impl Node {
 
     /// After the replies of a turn went out: goes on with loading or a snapshot for a slice of time.
     pub fn work_on_files(&mut self) {
-        if self.is_script_parked() {
-            return;
-        }
         let turn_us = self.server.host.mono_us().saturating_sub(self.server.now.mono.0);
+        if self.is_script_parked() {
+            // A cut is of the instant at which it began: what the script changes is taken before. Nothing begins or is put in
+            // place meanwhile, as it would hold half of what the script does.
+            return saving::slice(&mut self.server, turn_us);
+        }
         loading::work(&mut self.server);
         saving::settle(&mut self.server);
         saving::slice(&mut self.server, turn_us);

@@ -22,6 +22,7 @@ pub(super) fn natives(lua: &Lua, versions: Versions, random: Random) -> Result<T
     native.raw_set("bad_argument", lua.create_function(bad_argument)?)?;
     let is_killed = |lua: &Lua, (): ()| Ok(lua.app_data_ref::<Mode>().is_some_and(|mode| mode.killed().is_some()));
     native.raw_set("is_killed", lua.create_function(is_killed)?)?;
+    native.raw_set("pause", lua.create_function(|lua, (): ()| bounds::pause(lua))?)?;
     native.raw_set("where", lua.create_function(|lua, (): ()| Ok(raise::place_of_script(lua, 1).unzip()))?)?;
     let state = random.clone();
     native.raw_set("random", lua.create_function(move |lua, args: MultiValue| random_number(lua, &args, &state))?)?;

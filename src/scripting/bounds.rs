@@ -64,11 +64,19 @@ impl<'a> Bounds<'a> {
     #[cold]
     fn tick(&mut self) -> Result<()> {
         self.steps = 0;
-        let tick: Function = self.lua.named_registry_value("russet.tick")?;
-        tick.call::<()>(())?;
-        match self.lua.app_data_ref::<Mode>().and_then(|mode| mode.killed()) {
-            Some(why) => Err(Error::external(Raised::Table { err: why.into(), is_counted: false })),
-            None => Ok(()),
-        }
+        pause(self.lua)
+    }
+}
+
+/// Lets the script stand still.
+///
+/// # Errors
+/// The script was killed.
+pub(super) fn pause(lua: &Lua) -> Result<()> {
+    let tick: Function = lua.named_registry_value("russet.tick")?;
+    tick.call::<()>(())?;
+    match lua.app_data_ref::<Mode>().and_then(|mode| mode.killed()) {
+        Some(why) => Err(Error::external(Raised::Table { err: why.into(), is_counted: false })),
+        None => Ok(()),
     }
 }

@@ -30,6 +30,15 @@ impl Sha {
     }
 }
 
+/// How long a script stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stay {
+    /// As long as it is among the last few hundred of its kind that were used.
+    ForNow,
+    /// Until all are flushed.
+    ForGood,
+}
+
 /// A script that was compiled.
 #[derive(Clone, Debug)]
 pub struct CachedScript {
@@ -77,15 +86,19 @@ impl ScriptCache {
         }
     }
 
-    /// Takes a script in, for the time being. Returns where one was that must go for it.
-    pub fn add(&mut self, sha: Sha, body: &[u8], shebang: Shebang, slot: Slot) -> Option<Slot> {
-        let oldest = if self.by_use.len() < EVALUATED_MAX { None } else { self.by_use.pop_first() };
+    /// Takes a script in, for good or for the time being. Returns where one was that must go for it.
+    pub fn add(&mut self, sha: Sha, body: &[u8], shebang: Shebang, slot: Slot, stay: Stay) -> Option<Slot> {
+        let is_one_too_many = stay == Stay::ForNow && self.by_use.len() >= EVALUATED_MAX;
+        let oldest = if is_one_too_many { self.by_use.pop_first() } else { None };
         let gone = oldest.and_then(|(_, oldest)| self.scripts.remove(&oldest));
         self.bytes -= gone.as_ref().map_or(0, |script| script.body.len());
-        self.uses += 1;
-        self.by_use.insert(self.uses, sha);
+        let used = (stay == Stay::ForNow).then(|| {
+            self.uses += 1;
+            self.by_use.insert(self.uses, sha);
+            self.uses
+        });
         self.bytes += body.len();
-        self.scripts.insert(sha, CachedScript { body: body.to_vec(), shebang, slot, used: Some(self.uses) });
+        self.scripts.insert(sha, CachedScript { body: body.to_vec(), shebang, slot, used });
         gone.map(|script| script.slot)
     }
 
@@ -116,13 +129,14 @@ mod tests {
         let scripts: Vec<Vec<u8>> = (0..502).map(|number| format!("return {number}").into_bytes()).collect();
         let shas: Vec<Sha> = scripts.iter().map(|script| Sha::of(script)).collect();
         for (script, sha) in scripts.iter().zip(&shas).take(500) {
-            assert_eq!(cache.add(*sha, script, shebang, Slot::default()), None);
+            assert_eq!(cache.add(*sha, script, shebang, Slot::default(), Stay::ForNow), None);
         }
         cache.touch(&shas[0]);
         cache.keep(&shas[1]);
-        assert_eq!(cache.add(shas[500], &scripts[500], shebang, Slot::default()), None);
-        assert_eq!(cache.add(shas[501], &scripts[501], shebang, Slot::default()), Some(Slot::default()));
-        assert_eq!(cache.len(), 501);
+        assert_eq!(cache.add(shas[500], &scripts[500], shebang, Slot::default(), Stay::ForNow), None);
+        assert_eq!(cache.add(Sha::of(b"kept"), b"kept", shebang, Slot::default(), Stay::ForGood), None);
+        assert_eq!(cache.add(shas[501], &scripts[501], shebang, Slot::default(), Stay::ForNow), Some(Slot::default()));
+        assert_eq!(cache.len(), 502);
         assert!(cache.get(&shas[0]).is_some() && cache.get(&shas[1]).is_some() && cache.get(&shas[2]).is_none());
         assert_eq!(Sha::parse(b"short"), None);
     }

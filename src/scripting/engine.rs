@@ -1,7 +1,10 @@
 //! One Lua state and the stack it runs on. A script runs as a coroutine of native code: where it asks something of the server, and
-//! each ten thousand instructions, it stands still and gives a `Step` to whoever drives it, who may take as long as he likes and do
+//! each ten thousand instructions (more often where single ones may take long), it stands still and gives a `Step` to whoever drives it, who may take as long as he likes and do
 //! anything meanwhile but start another script. No call goes the other way round, so that nothing that a script does is nested
 //! in it: a script that runs too long is simply left standing while the server takes its turns.
+
+use std::cell::Cell;
+use std::rc::Rc;
 
 use corosensei::Yielder;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
@@ -125,8 +128,15 @@ enum Pause {
     Tick,
 }
 
-/// Instructions between two ticks.
-const TICK_INSTRUCTIONS: u32 = 10_000;
+/// Instructions between two looks at a script, and looks between two ticks.
+const LOOK_INSTRUCTIONS: u32 = 1000;
+const TICK_LOOKS: u32 = 10;
+/// Memory that a script may use until it is watched more closely. One instruction may walk all of what is there: it compares two
+/// strings, or moves the elements of a table. With more memory than this each look is a tick, and they come the more often.
+const CALM_BYTES: usize = 8 << 20;
+const LOOK_INSTRUCTIONS_MIN: usize = 10;
+/// Garbage that scripts leave until all of it is collected, if they may use much more.
+const GARBAGE_MAX: usize = 64 << 20;
 /// Scripts run or compiled between two collections of some garbage, and steps of one: two kilobytes each.
 const COLLECT_EVERY: u32 = 50;
 const COLLECT_STEPS: usize = 64;
@@ -283,6 +293,8 @@ pub(super) struct Mode {
     killed: Option<&'static str>,
     /// Where it was then.
     killed_at: Option<(String, usize)>,
+    /// Is it looked at more often than others?
+    is_watched_closely: bool,
 }
 
 impl Default for Mode {
@@ -294,6 +306,7 @@ impl Default for Mode {
             registered: Vec::new(),
             killed: None,
             killed_at: None,
+            is_watched_closely: false,
         }
     }
 }
@@ -380,8 +393,11 @@ fn live(
         }
         // What making the state took is not to be part of it.
         lua.gc_collect()?;
+        parts.raw_get::<Function>("watch_garbage")?.call::<()>(lua.named_registry_value::<Function>("russet.tick")?)?;
         lua.set_memory_limit(memory_max)?;
-        watch(&lua, TICK_INSTRUCTIONS)?;
+        let used = lua.used_memory();
+        let watcher = Rc::new(Watch { looks: Cell::new(0), before: Cell::new(used), collected: Cell::new(used) });
+        watch(&lua, watcher.clone(), Pace::CALM)?;
         let mut end = End::Done;
         let mut uncollected = 0;
         loop {
@@ -411,15 +427,17 @@ fn live(
                     Order::GoOn
                 }
                 Order::Run(run) => {
+                    watcher.before.set(lua.used_memory());
                     end = run_script(&lua, &engine, &run).unwrap_or_else(|error| failed(&lua, error));
                     end = killed_end(&lua, Some(&run.id)).unwrap_or(end);
-                    finish(&lua, &engine, memory_max);
+                    finish(&lua, &engine, &watcher, memory_max);
                     Order::GoOn
                 }
                 Order::Load(code) => {
+                    watcher.before.set(lua.used_memory());
                     end = load_library(&lua, &engine, &code).unwrap_or_else(|error| failed(&lua, error));
                     end = killed_end(&lua, None).unwrap_or(end);
-                    finish(&lua, &engine, memory_max);
+                    finish(&lua, &engine, &watcher, memory_max);
                     Order::GoOn
                 }
                 Order::Answer(_) | Order::Permit(_) | Order::GoOn | Order::Kill(_) => {
@@ -443,19 +461,70 @@ struct Parts {
     tidy: Function,
 }
 
-/// Lets the script stand still after so many instructions, again and again.
-fn watch(lua: &Lua, instructions: u32) -> mlua::Result<()> {
-    lua.set_global_hook(HookTriggers::new().every_nth_instruction(instructions), |lua, _| {
+/// How closely a script is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pace {
+    look_instructions: u32,
+    tick_looks: u32,
+}
+
+impl Pace {
+    const CALM: Pace = Pace { look_instructions: LOOK_INSTRUCTIONS, tick_looks: TICK_LOOKS };
+    const KILLED: Pace = Pace { look_instructions: 1, tick_looks: 1 };
+
+    /// That of a script that uses so much memory.
+    fn of(bytes: usize) -> Pace {
+        if bytes <= CALM_BYTES {
+            return Pace::CALM;
+        }
+        let instructions = (LOOK_INSTRUCTIONS as usize * CALM_BYTES / bytes).max(LOOK_INSTRUCTIONS_MIN);
+        Pace { look_instructions: instructions as u32, tick_looks: 1 }
+    }
+}
+
+/// Who looks at scripts.
+struct Watch {
+    /// Looks since the last tick.
+    looks: Cell<u32>,
+    /// Memory that was in use when the script began, and after all garbage was collected the last time.
+    before: Cell<usize>,
+    collected: Cell<usize>,
+}
+
+/// Has scripts looked at at this pace, and stand still, again and again.
+fn watch(lua: &Lua, watcher: Rc<Watch>, pace: Pace) -> mlua::Result<()> {
+    let triggers = HookTriggers::new().every_nth_instruction(pace.look_instructions);
+    lua.set_global_hook(triggers, move |lua, _| {
+        let used = lua.used_memory().saturating_sub(watcher.before.get());
+        watcher.looks.set(watcher.looks.get() + 1);
+        if watcher.looks.get() < pace.tick_looks && used <= CALM_BYTES {
+            return Ok(VmState::Continue);
+        }
+        watcher.looks.set(0);
         let killed = |lua: &Lua| lua.app_data_ref::<Mode>().and_then(|mode| mode.killed);
         if killed(lua).is_none() {
             let tick: Function = lua.named_registry_value("russet.tick")?;
             tick.call::<()>(())?;
         }
-        let Some(why) = killed(lua) else { return Ok(VmState::Continue) };
+        let Some(why) = killed(lua) else {
+            let wanted = Pace::of(used);
+            if wanted != Pace::CALM || pace != Pace::CALM {
+                change_pace(lua, watcher.clone(), wanted)?;
+            }
+            return Ok(VmState::Continue);
+        };
         // From here on each instruction fails, so that nothing that catches errors holds it up.
-        watch(lua, 1)?;
+        change_pace(lua, watcher.clone(), Pace::KILLED)?;
         Err(mlua::Error::external(Raised::Table { err: why.into(), is_counted: false }))
     })
+}
+
+/// Changes the pace until the script ends. Of several coroutines the one that runs is meant, and those that it makes.
+fn change_pace(lua: &Lua, watcher: Rc<Watch>, pace: Pace) -> mlua::Result<()> {
+    if let Some(mut mode) = lua.app_data_mut::<Mode>() {
+        mode.is_watched_closely = true;
+    }
+    watch(lua, watcher, pace)
 }
 
 /// Collects some garbage, as scripts that are called often leave little each, and Lua itself waits until it has doubled.
@@ -469,19 +538,41 @@ fn collect_some(lua: &Lua) {
     }
 }
 
-/// Makes ready for the next script.
-fn finish(lua: &Lua, engine: &Parts, memory_max: usize) {
-    let was_killed = lua.app_data_mut::<Mode>().is_some_and(|mut mode| {
-        let was_killed = mode.killed.is_some();
-        *mode = Mode::default();
-        was_killed
-    });
-    if was_killed && let Err(error) = watch(lua, TICK_INSTRUCTIONS) {
-        crate::base::log::warning(&format!("Scripts run without being watched: {error}"));
+/// Collects all garbage, and stands still now and then meanwhile. What was garbage when the first round began goes in the second.
+fn collect_all(lua: &Lua) -> mlua::Result<()> {
+    for _ in 0..2 {
+        let mut steps = 0;
+        while !lua.gc_step()? {
+            steps += 1;
+            // A tick that finds no memory is left out.
+            if steps % COLLECT_STEPS == 0
+                && let Ok(tick) = lua.named_registry_value::<Function>("russet.tick")
+                && tick.call::<()>(()).is_err()
+            {
+                continue;
+            }
+        }
     }
+    Ok(())
+}
+
+/// Makes ready for the next script.
+fn finish(lua: &Lua, engine: &Parts, watcher: &Rc<Watch>, memory_max: usize) {
     // What a script leaves behind must not keep the next one from its memory: Lua itself collects only at its own pace.
-    if lua.used_memory() > memory_max / 4 && lua.gc_collect().is_err() {
-        crate::base::log::warning("The garbage of a script could not be collected");
+    let garbage_max = GARBAGE_MAX.min(memory_max / 4);
+    if lua.used_memory().saturating_sub(watcher.collected.get()) > garbage_max {
+        if collect_all(lua).is_err() {
+            crate::base::log::warning("The garbage of a script could not be collected");
+        }
+        watcher.collected.set(lua.used_memory());
+    }
+    let was_watched_closely = lua.app_data_mut::<Mode>().is_some_and(|mut mode| {
+        let was_watched_closely = mode.is_watched_closely;
+        *mode = Mode::default();
+        was_watched_closely
+    });
+    if was_watched_closely && let Err(error) = watch(lua, watcher.clone(), Pace::CALM) {
+        crate::base::log::warning(&format!("Scripts run without being watched: {error}"));
     }
     if engine.tidy.call::<()>(()).is_err() {
         crate::base::log::warning("A script may have left something in a table that cannot be written to");

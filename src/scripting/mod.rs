@@ -19,7 +19,7 @@ pub mod shebang;
 pub mod structs;
 mod tables;
 
-pub use cache::{ScriptCache, Sha};
+pub use cache::{ScriptCache, Sha, Stay};
 pub use engine::{Call, End, Engine, Kind, Run, Slot, Step, Versions};
 pub use functions::{Function, Libraries, Library};
 pub use random::Random;

@@ -5,7 +5,8 @@ local native, kind = ...
 local error, type, next, pairs, ipairs, rawget, rawset, tostring = error, type, next, pairs, ipairs, rawget, rawset, tostring
 local setmetatable, getmetatable, setfenv, xpcall, pcall = setmetatable, getmetatable, setfenv, xpcall, pcall
 local loadstring, load, select, resume, insert = loadstring, load, select, coroutine.resume, table.insert
-local value_of, bad_argument, is_killed = native.value_of, native.bad_argument, native.is_killed
+local collectgarbage, gcinfo, newproxy, floor, tonumber = collectgarbage, gcinfo, newproxy, math.floor, tonumber
+local value_of, bad_argument, is_killed, pause = native.value_of, native.bad_argument, native.is_killed, native.pause
 
 local READONLY = "Attempt to modify a readonly table"
 
@@ -55,7 +56,6 @@ end
 local real = {
   _VERSION = _VERSION,
   assert = assert,
-  collectgarbage = collectgarbage,
   error = error,
   gcinfo = gcinfo,
   ipairs = ipairs,
@@ -79,6 +79,58 @@ function real.xpcall(f, handler)
     end
     return handler(plain(e))
   end)
+end
+
+-- Above so many kilobytes in use, functions that Lua cannot interrupt give way to some that it can.
+local CALM = 8 * 1024
+
+-- All of the garbage, in steps. What was garbage when the first round began goes in the second.
+local function collect_all()
+  for _ = 1, 2 do
+    local steps = 0
+    while not collectgarbage("step", 0) do
+      steps = steps + 1
+      if steps % 64 == 0 then
+        pause()
+      end
+    end
+  end
+end
+
+local COLLECT = { collect = 1, count = 1, restart = 1, setpause = 1, setstepmul = 1, step = 1, stop = 1 }
+
+function real.collectgarbage(...)
+  local what, amount = ...
+  if what == nil then
+    what = "collect"
+  elseif type(what) == "number" then
+    what = tostring(what)
+  elseif type(what) ~= "string" then
+    bad_argument(1, "string", ...)
+  end
+  if not COLLECT[what] then
+    bad_argument(1, "invalid option '" .. what .. "'", ...)
+  elseif amount ~= nil and not tonumber(amount) then
+    bad_argument(2, "number", ...)
+  end
+  local is_calm = gcinfo() <= CALM
+  if what == "collect" then
+    if not is_calm then
+      collect_all()
+      return 0
+    end
+    pause()
+  elseif what == "step" then
+    pause()
+    for _ = 1, is_calm and 0 or tonumber(amount or 0) / 64 do
+      if collectgarbage("step", 64) then
+        return true
+      end
+      pause()
+    end
+    amount = is_calm and amount or 0
+  end
+  return collectgarbage(what, amount)
 end
 
 function real.rawget(...)
@@ -212,6 +264,111 @@ function table_table.insert(t, ...)
   end
   return insert(t, ...)
 end
+
+-- Sorting. Lua's own takes as long as comparing does, and cannot be interrupted: it is for what is few, or quickly compared.
+local FEW, MANY, LONG = 500, 20000, 1000
+
+local function is_quickly_sorted(t, count)
+  for i = 1, count do
+    local v = rawget(t, i)
+    if type(v) == "string" and #v > LONG then
+      return false
+    end
+  end
+  return true
+end
+
+local function sink(t, is_less, from, to)
+  local v = t[from]
+  while true do
+    local child = 2 * from
+    if child > to then
+      break
+    end
+    if child < to and is_less(t[child], t[child + 1]) then
+      child = child + 1
+    end
+    if not is_less(v, t[child]) then
+      break
+    end
+    t[from] = t[child]
+    from = child
+  end
+  t[from] = v
+end
+
+-- By a heap, whose work is bounded whatever the function says.
+local function sort_slowly(t, is_less, count)
+  for from = floor(count / 2), 1, -1 do
+    sink(t, is_less, from, count)
+  end
+  for to = count, 2, -1 do
+    t[1], t[to] = t[to], t[1]
+    sink(t, is_less, 1, to - 1)
+  end
+end
+
+local function is_less_by_itself(a, b)
+  return a < b
+end
+
+local sort = table.sort
+function table_table.sort(...)
+  local t, is_less = ...
+  if type(t) ~= "table" then
+    bad_argument(1, "table", ...)
+  elseif is_less ~= nil and type(is_less) ~= "function" then
+    bad_argument(2, "function", ...)
+  end
+  local count = #t
+  if count <= FEW or (count <= MANY and gcinfo() <= CALM and (is_less or is_quickly_sorted(t, count))) then
+    return sort(t, is_less)
+  end
+  local ok, e = pcall(sort_slowly, t, is_less or is_less_by_itself, count)
+  if not ok then
+    e = plain(e)
+    if type(e) == "string" then
+      e = e:gsub("^russet:%d+: ", "")
+    end
+    error(e, 0)
+  end
+end
+
+local foreach, foreachi = table.foreach, table.foreachi
+function table_table.foreach(...)
+  local t, f = ...
+  if type(t) ~= "table" then
+    bad_argument(1, "table", ...)
+  elseif type(f) ~= "function" then
+    bad_argument(2, "function", ...)
+  elseif gcinfo() <= CALM then
+    return foreach(t, f)
+  end
+  for k, v in next, t do
+    local result = f(k, v)
+    if result ~= nil then
+      return result
+    end
+  end
+end
+
+function table_table.foreachi(...)
+  local t, f = ...
+  if type(t) ~= "table" then
+    bad_argument(1, "table", ...)
+  elseif type(f) ~= "function" then
+    bad_argument(2, "function", ...)
+  elseif gcinfo() <= CALM then
+    return foreachi(t, f)
+  end
+  for i = 1, #t do
+    local result = f(i, rawget(t, i))
+    if result ~= nil then
+      return result
+    end
+  end
+end
+
 local coroutine_table = copy(coroutine, "create resume running status wrap yield")
 function coroutine_table.resume(...)
   return resumed(resume(...))
@@ -366,8 +523,30 @@ function engine.index(t, k)
   end)
 end
 
+-- Has `tick` called in each round of collecting garbage: many bytes may pass in few instructions. The next thing to be collected
+-- is made by the one that goes, or, if there was no memory for it, when the script has ended.
+local watched
+local function watch()
+  newproxy(watched)
+end
+local is_watching = true
+
+function engine.watch_garbage(tick)
+  watched = newproxy(true)
+  getmetatable(watched).__gc = function(proxy)
+    if proxy ~= watched then
+      is_watching = pcall(watch)
+      pcall(tick)
+    end
+  end
+  watch()
+end
+
 -- Integer keys may have been put into proxies by functions that write without asking.
 function engine.tidy()
+  if not is_watching then
+    is_watching = pcall(watch)
+  end
   for proxy in pairs(behind) do
     if next(proxy) ~= nil then
       for key in pairs(proxy) do

@@ -86,8 +86,19 @@ pub(super) fn value_of(lua: &Lua, value: Value) -> Result<Value> {
         None if error.chain().any(|link| link.to_string().contains("not enough memory")) => {
             Ok(Value::String(lua.create_string("not enough memory")?))
         }
-        None => Ok(Value::String(lua.create_string(error.to_string())?)),
+        None => Ok(Value::String(lua.create_string(text_of(&error))?)),
     }
+}
+
+/// What Lua itself raised where a function of ours ran, as in a tick that finds no room on the stack: without the trace of
+/// calls that comes with it.
+fn text_of(error: &Error) -> String {
+    let raised = error.chain().find_map(|link| match link.downcast_ref::<Error>() {
+        Some(Error::RuntimeError(text)) => Some(text),
+        _ => None,
+    });
+    let Some(text) = raised else { return error.to_string() };
+    text.split_once("\nstack traceback:").map_or(text.as_str(), |(text, _)| text).to_owned()
 }
 
 /// `{err = ...}`.

@@ -126,8 +126,9 @@ pub struct ScriptMemory {
     pub functions: usize,
 }
 
-/// Bytes that Lua may use where the machine does not tell how many it has.
-const MEMORY_MAX: usize = 4 << 30;
+/// Bytes that a Lua state may use, if they are not more than half of the machine's: what a single instruction may walk, and how
+/// much of it may pass between two rounds of collecting garbage, each of which lets others have their turn.
+const MEMORY_MAX: usize = 1 << 30;
 
 impl Scripting {
     /// The place of the Lua state of this kind.
@@ -181,7 +182,7 @@ impl Server {
     /// A fresh Lua state. None if there is no memory for it.
     pub fn new_engine(&mut self, kind: Kind) -> Option<Engine> {
         let total = self.host.process_facts().total_memory;
-        let memory_max = if total == 0 { MEMORY_MAX } else { total / 2 };
+        let memory_max = if total == 0 { MEMORY_MAX } else { MEMORY_MAX.min(total / 2) };
         let versions = Versions { redis: REDIS_VERSION, server: env!("CARGO_PKG_VERSION"), server_name: "russet" };
         Engine::new(kind, memory_max, versions, self.scripting.random.clone())
     }

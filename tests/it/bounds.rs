@@ -7,8 +7,9 @@ use crate::runner::check;
 
 /// What the Lua state may use here, so that trying costs little.
 const MEMORY_MAX: usize = 4 << 20;
-/// Ticks that a script gets until it is killed.
-const TICKS_MAX: u32 = 500;
+/// Ticks that a script gets until it is killed: one that is to come to its own end, and one that has none.
+const TICKS_MAX: u32 = 10_000;
+const TICKS_WITHOUT_END: u32 = 500;
 
 fn engine() -> Engine {
     let versions = Versions { redis: "7.4.0", server: "0.1.0", server_name: "russet" };
@@ -16,6 +17,10 @@ fn engine() -> Engine {
 }
 
 fn run(engine: &mut Engine, script: &str) -> Result<Vec<u8>, String> {
+    run_for(engine, script, TICKS_MAX)
+}
+
+fn run_for(engine: &mut Engine, script: &str, ticks_max: u32) -> Result<Vec<u8>, String> {
     let slot = engine.compile(script.as_bytes()).map_err(|why| String::from_utf8_lossy(&why).into_owned())?;
     let mut step =
         engine.start(Run { slot, id: b"s".to_vec(), keys: Vec::new(), args: Vec::new(), proto: Default::default() });
@@ -30,7 +35,7 @@ fn run(engine: &mut Engine, script: &str) -> Result<Vec<u8>, String> {
                 engine.answer(b"+OK\r\n".to_vec())
             }
             Step::MayCall(_) => engine.permit(Ok(true)),
-            Step::Tick if ticks < TICKS_MAX => engine.go_on(),
+            Step::Tick if ticks < ticks_max => engine.go_on(),
             Step::Tick => engine.kill("ERR killed"),
         };
     }
@@ -40,8 +45,9 @@ fn run(engine: &mut Engine, script: &str) -> Result<Vec<u8>, String> {
 /// Runs scripts that must end with an error in which this stands.
 fn fail(scripts: &[&str], why: &str) {
     let mut engine = engine();
+    let ticks_max = if why == "killed" { TICKS_WITHOUT_END } else { TICKS_MAX };
     for script in scripts {
-        match run(&mut engine, script) {
+        match run_for(&mut engine, script, ticks_max) {
             Ok(reply) => panic!("{script}: {}", String::from_utf8_lossy(&reply[..reply.len().min(200)])),
             Err(error) => assert!(error.contains(why), "{script}: {error}"),
         }
@@ -137,6 +143,26 @@ fn what_nests_itself_has_an_end() {
         ],
         "",
     );
+}
+
+#[test]
+fn a_stack_that_is_full_is_told_alike_wherever_a_tick_comes() {
+    // Near the end of the stack the rest of it is used up over and over, so that a tick comes at each of its levels.
+    let script = "local others = {}
+        local function fill() return 1 + fill() end
+        local function note(_, text)
+          if text ~= 'user_script:1: stack overflow' then others[#others + 1] = text end
+        end
+        note(pcall(fill))
+        local function deep(levels)
+          if levels > 0 then return 1 + deep(levels - 1) end
+          for round = 1, 10000 do note(pcall(fill)) end
+          return 0
+        end
+        deep(19950)
+        return others[1] or 'alike'"
+        .replace('\n', " ");
+    assert_eq!(run_for(&mut engine(), &script, u32::MAX), Ok(b"$5\r\nalike\r\n".to_vec()));
 }
 
 #[test]
@@ -257,5 +283,115 @@ fn joining_a_table_says_what_cannot_be_joined() {
          (error) ERR user_script:1: invalid value (nil) at index 0 in table for 'concat' script: ...
          > EVAL \"return ({pcall(table.concat,{{}})})[2]\" 0
          \"invalid value (table) at index 1 in table for 'concat'\"",
+    );
+}
+
+/// Runs a script that ends well. Returns how often it stood still.
+fn ticks_of(engine: &mut Engine, script: &str) -> usize {
+    let slot = engine.compile(script.as_bytes()).expect("a script");
+    let run = Run { slot, id: b"s".to_vec(), keys: Vec::new(), args: Vec::new(), proto: Default::default() };
+    let (mut step, mut ticks) = (engine.start(run), 0);
+    loop {
+        step = match step {
+            Step::Tick => {
+                ticks += 1;
+                engine.go_on()
+            }
+            Step::End(End::Reply(_)) => return ticks,
+            other => panic!("{script}: {other:?}"),
+        }
+    }
+}
+
+fn large_engine() -> Engine {
+    let versions = Versions { redis: "7.4.0", server: "0.1.0", server_name: "russet" };
+    Engine::new(Kind::Eval, 256 << 20, versions, Random::default()).expect("room for a state")
+}
+
+#[test]
+fn who_does_much_in_few_instructions_stands_still_the_more_often() {
+    let cases = [
+        // Joining, which makes garbage only: more than a gigabyte passes in less than the instructions of one tick.
+        ("local s=('x'):rep(1e6) for i=1,1500 do local t=s..i end", 3),
+        ("local s=('x'):rep(1e6) for i=1,1500 do local t=s:upper() end", 3),
+        // Instructions that walk all of what is there: a string of 32 MB, and a table of a million.
+        ("local s=('x'):rep(2^24) local t=s..'y' for i=1,1000 do local less=s<t end", 10),
+        ("local t={} for i=1,1e6 do t[i]=i end for i=1,100 do table.insert(t,1,i) end", 1000),
+        ("local t={} for i=1,1e6 do t[i]=i end for i=1,100 do table.remove(t,1) end", 1000),
+        // What Lua alone would do without an instruction.
+        (
+            "local t={} for i=1,1e5 do t[i]=i*7919%100003 end table.sort(t) for i=2,1e5 do assert(t[i-1]<=t[i]) end",
+            1000,
+        ),
+        (
+            "local t={} for i=1,1e5 do t[i]=i*7919%100003 end table.sort(t,function(a,b) return a>b end) for i=2,1e5 do assert(t[i-1]>=t[i]) end",
+            1000,
+        ),
+        ("local s=('x'):rep(5000) local t={} for i=1,600 do t[i]=s..i end table.sort(t)", 10),
+        ("local t={} for i=1,1e6 do t[i]=i end table.foreachi(t,type) table.foreach(t,type)", 1000),
+        ("for i=1,100 do collectgarbage() end", 100),
+        ("local t={} for i=1,3e5 do t[i]={} end collectgarbage()", 100),
+        ("local t={} for i=1,3e5 do t[i]={} end collectgarbage('step',1e9)", 100),
+    ];
+    for (script, ticks_min) in cases {
+        let mut engine = large_engine();
+        let ticks = ticks_of(&mut engine, script);
+        assert!(ticks >= ticks_min, "{script}: {ticks} ticks");
+        // The next one is watched as ever.
+        assert!(ticks_of(&mut engine, "for i=1,1e4 do end") <= 2, "after {script}");
+    }
+}
+
+#[test]
+fn garbage_that_a_script_leaves_is_collected_in_pieces() {
+    let mut engine = large_engine();
+    let ticks = ticks_of(&mut engine, "local t={} for i=1,1.2e6 do t[i]={} end");
+    assert!(ticks > 1000, "{ticks} ticks");
+    assert!(engine.used_memory() < 8 << 20);
+}
+
+#[test]
+fn more_memory_than_a_state_may_use_is_refused_in_the_interpreters_words() {
+    fail(
+        &[
+            "local s=('x'):rep(2^20) local t={} for i=1,100 do t[i]=s..i end",
+            "local t={} for i=1,1e7 do t[i]=i end",
+            "local s='x' while true do s=s..s end",
+        ],
+        "not enough memory",
+    );
+}
+
+#[test]
+fn sorting_and_collecting_complain_as_ever() {
+    check(
+        "> EVAL \"table.sort('x')\" 0
+         (error) ERR user_script:1: bad argument #1 to 'sort' (table expected, got string) script: ...
+         > EVAL \"table.sort({},1)\" 0
+         (error) ERR user_script:1: bad argument #2 to 'sort' (function expected, got number) script: ...
+         > EVAL \"table.sort({1,{},3})\" 0
+         (error) ERR attempt to compare ... script: ...
+         > EVAL \"local t={} for i=1,30000 do t[i]=i end t[7]={} table.sort(t)\" 0
+         (error) ERR attempt to compare ... script: ...
+         > EVAL \"table.foreach(1,print)\" 0
+         (error) ERR user_script:1: Script attempted to access nonexistent global variable 'print' script: ...
+         > EVAL \"table.foreach(1,type)\" 0
+         (error) ERR user_script:1: bad argument #1 to 'foreach' (table expected, got number) script: ...
+         > EVAL \"table.foreachi({},1)\" 0
+         (error) ERR user_script:1: bad argument #2 to 'foreachi' (function expected, got number) script: ...
+         > EVAL \"return table.foreachi({4,5,6},function(i,v) if v==5 then return i end end)\" 0
+         (int) 2
+         > EVAL \"collectgarbage('x')\" 0
+         (error) ERR user_script:1: bad argument #1 to 'collectgarbage' (invalid option 'x') script: ...
+         > EVAL \"collectgarbage({})\" 0
+         (error) ERR user_script:1: bad argument #1 to 'collectgarbage' (string expected, got table) script: ...
+         > EVAL \"collectgarbage('step','x')\" 0
+         (error) ERR user_script:1: bad argument #2 to 'collectgarbage' (number expected, got string) script: ...
+         > EVAL \"return collectgarbage()\" 0
+         (int) 0
+         > EVAL \"return type(collectgarbage('step',10))..type(collectgarbage('count'))\" 0
+         booleannumber
+         > EVAL \"return collectgarbage('collect')+collectgarbage('restart')\" 0
+         (int) 0",
     );
 }

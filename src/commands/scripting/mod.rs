@@ -5,7 +5,7 @@ mod functions;
 use crate::base::shown::shown;
 use crate::dispatch::gates;
 use crate::resp::CommandError;
-use crate::scripting::{Kind, Run, Sha, Shebang};
+use crate::scripting::{Kind, Run, Sha, Shebang, Stay};
 use crate::server::scripting::{Freeing, ScriptRequest};
 use crate::server::{Command, CommandResult, Handler, Outcome, Server, ServerContext, context};
 use crate::spec::*;
@@ -59,7 +59,7 @@ const EVAL_RO: Command = Command {
 };
 fn eval(cx: &mut ServerContext<'_>, by_read_only: bool) -> CommandResult {
     let (keys, args) = keys_and_args(cx.argv)?;
-    let sha = compile(cx.server, cx.argv[1])?;
+    let sha = compile(cx.server, cx.argv[1], Stay::ForNow)?;
     request(cx, sha, keys, args, by_read_only)
 }
 
@@ -133,9 +133,12 @@ fn split_keys(argv: &[&[u8]], count: i64) -> Result<KeysAndArgs, CommandError> {
 }
 
 /// The digest of a script that is compiled, by now or before.
-fn compile(server: &mut Server, script: &[u8]) -> Result<Sha, CommandError> {
+fn compile(server: &mut Server, script: &[u8], stay: Stay) -> Result<Sha, CommandError> {
     let sha = Sha::of(script);
     if server.scripting.scripts.get(&sha).is_some() {
+        if stay == Stay::ForGood {
+            server.scripting.scripts.keep(&sha);
+        }
         return Ok(sha);
     }
     let shebang = Shebang::of_script(script).map_err(CommandError::err)?;
@@ -146,7 +149,7 @@ fn compile(server: &mut Server, script: &[u8]) -> Result<Sha, CommandError> {
     let slot = engine
         .compile(code)
         .map_err(|why| CommandError::err(format!("Error compiling script (new function): {}", shown(&why))))?;
-    if let Some(old) = server.scripting.scripts.add(sha, script, shebang, slot) {
+    if let Some(old) = server.scripting.scripts.add(sha, script, shebang, slot, stay) {
         server.scripting.evicted_scripts += 1;
         if let Some(engine) = server.lua_engine(Kind::Eval) {
             engine.forget(old);
@@ -342,8 +345,7 @@ const SCRIPT_LOAD: Command = Command {
     handler: Handler::Server(script_load),
 };
 fn script_load(cx: &mut ServerContext<'_>) -> CommandResult {
-    let sha = compile(cx.server, cx.argv[2])?;
-    cx.server.scripting.scripts.keep(&sha);
+    let sha = compile(cx.server, cx.argv[2], Stay::ForGood)?;
     cx.reply.bulk(&sha.0);
     Ok(Outcome::Done)
 }

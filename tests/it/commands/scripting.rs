@@ -621,6 +621,29 @@ fn of_a_script_that_takes_long_nothing_is_kept_when_the_server_ends() {
 }
 
 #[test]
+fn a_save_goes_on_while_a_script_takes_long() {
+    let lines = [("busy-reply-threshold", "10"), ("appendonly", "yes"), ("enable-debug-command", "yes")];
+    let mut node = TestNode::new(&lines);
+    node.host.tick_us.set(1000);
+    run(&mut node, "> DEBUG POPULATE 20000\nOK\n> BGSAVE\nBackground saving started");
+    assert!(node.node.server.keyspace.is_cutting());
+    let script = "redis.call('SET','late','1') redis.call('SET','key:7','late') for i=1,30000000 do end return 'end'";
+    node.send("a", &request(&["EVAL", script, "0"]));
+    assert!(node.node.is_script_parked() && node.node.server.keyspace.is_cutting());
+    while node.node.server.keyspace.is_cutting() {
+        assert!(node.node.is_script_parked(), "the script is quicker than the walk");
+        node.turn();
+    }
+    while node.node.is_script_parked() {
+        node.turn();
+    }
+    run(&mut node, "< a end\n> GET key:7\nlate");
+    node.settle();
+    let mut again = TestNode::start_on(node.host.disk.after_kill(), &[("appendonly", "no")]);
+    run(&mut again, "> DBSIZE\n(int) 20000\n> EXISTS late\n(int) 0\n> GET key:7\nvalue:7");
+}
+
+#[test]
 fn a_function_without_end_can_be_killed_when_its_client_is_gone() {
     let mut node = slow_node();
     run(
@@ -741,13 +764,28 @@ fn ticks_may_come_at_any_time() {
     let versions = Versions { redis: "7.4.0", server: "0.1.0", server_name: "russet" };
     let mut engine = Engine::new(Kind::Functions, 32 << 20, versions, Random::default()).expect("room for a state");
     for number in 0..5000 {
-        let step = engine.load(b"redis.register_function('f',function() return 1 end)");
-        assert!(matches!(step, Step::End(End::Loaded(_)) | Step::Tick), "{number}: {step:?}");
-        if matches!(step, Step::Tick) {
-            assert!(matches!(engine.go_on(), Step::End(End::Loaded(_))));
+        let mut step = engine.load(b"redis.register_function('f',function() return 1 end)");
+        while matches!(step, Step::Tick) {
+            step = engine.go_on();
         }
+        assert!(matches!(step, Step::End(End::Loaded(_))), "{number}: {step:?}");
         engine.adopt(1).into_iter().for_each(|slot| engine.forget(slot));
         let slot = engine.compile(b"return 1").expect("a script");
         engine.forget(slot);
     }
+}
+
+#[test]
+fn a_script_that_is_loaded_takes_no_place_of_those_of_eval() {
+    let mut text = String::new();
+    for number in 0..500 {
+        text.push_str(&format!("> EVAL \"return {number}\" 0\n(int) {number}\n"));
+    }
+    text.push_str(
+        "> SCRIPT LOAD \"return 'kept'\"
+         831718c21eb8cace8e6f31e7782a9d8e38ed5600
+         > EVALSHA 06d3d9b2060dd51343d5f19f0e531f15c507e3d1 0
+         (int) 0",
+    );
+    check(&text);
 }
