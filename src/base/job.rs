@@ -23,14 +23,25 @@ pub enum Progress {
     Idle,
 }
 
+/// How a job's claim to a processor compares with that of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// It works for moments, for which somebody waits: it goes before who has had a processor for long.
+    Prompt,
+    /// As any other.
+    Usual,
+    /// Nobody waits for it: it leaves a processor that is wanted to commands.
+    Low,
+}
+
 /// Background work.
 pub trait Job: Send {
     /// Does what there is to do. With `Wait::Block` it returns only when it is done.
     fn run(&mut self, wait: Wait) -> Progress;
 
-    /// Does anybody wait for it? Otherwise it leaves a processor that is wanted to commands.
-    fn is_urgent(&self) -> bool {
-        true
+    /// Its claim to a processor.
+    fn urgency(&self) -> Urgency {
+        Urgency::Usual
     }
 
     /// The processors that it may run on, as a list of numbers and ranges, and the directive that says so; an empty list is all.
@@ -45,7 +56,7 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 /// Sleeps so many microseconds (delays that tests ask for).
 pub type Sleep = Arc<dyn Fn(u64) + Send + Sync>;
 
-/// Gives way for a moment to whoever wants this job's processor, the node or its clients. A job that is not urgent calls it at
+/// Gives way for a moment to whoever wants this job's processor, the node or its clients. A job of low urgency calls it at
 /// least at each hundred microseconds of work, so that commands never wait for it longer than that.
 pub type Breathe = Arc<dyn Fn() + Send + Sync>;
 

@@ -74,6 +74,7 @@ const RESTORE_ASKING: Command = Command {
             integer("seconds").token("IDLETIME").optional().since("5.0.0"),
             integer("frequency").token("FREQ").optional().since("5.0.0"),
         ],
+        is_internal: true,
         ..INFO
     },
     handler: Handler::Data(restore),

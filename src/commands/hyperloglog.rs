@@ -58,6 +58,7 @@ const PFDEBUG: Command = Command {
         categories: Categories::HYPERLOGLOG,
         keys: &[KeySpec::at(2, KeyFlags::RW.or(KeyFlags::ACCESS))],
         arguments: &[string("subcommand"), key("key", 0)],
+        is_internal: true,
         ..INFO
     },
     handler: Handler::Data(pfdebug),
@@ -93,6 +94,7 @@ const PFSELFTEST: Command = Command {
         summary: "Checks the HyperLogLog code against itself, for tests.",
         flags: Flags::ADMIN,
         categories: Categories::HYPERLOGLOG,
+        is_internal: true,
         ..INFO
     },
     handler: Handler::Data(pfselftest),

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::disk::reason;
+use crate::base::job::Urgency;
 use crate::base::log;
 use crate::config::RdbDialect;
 use crate::keyspace::{AccessPolicy, CutSize, CutStep};
@@ -91,7 +92,10 @@ pub(super) fn start(
     let config = &server.config;
     let options = SnapshotOptions {
         key_delay_us: config.rdb_key_save_delay,
-        is_urgent: how == Waiting::Yes,
+        urgency: match how {
+            Waiting::Yes => Urgency::Usual,
+            Waiting::No => Urgency::Low,
+        },
         processors: match purpose {
             Purpose::AofRewrite => ("aof-rewrite-cpulist", config.aof_rewrite_cpulist.display().into_owned()),
             Purpose::Rdb => ("bgsave-cpulist", config.bgsave_cpulist.display().into_owned()),

@@ -188,7 +188,7 @@ impl Node {
         }
         unblock::forget_blocked(server, id);
         transaction::discard(server, place);
-        tracking::disable(server, id);
+        tracking::leave(server, id);
         memory::forget_memory(server, id);
         server.monitors.retain(|&monitor| monitor != id);
         let Some(client) = server.clients.remove(id) else { return };

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::disk::reason;
-use crate::base::job::{Job, Progress, Received, Sleep, Wait, Wake, receive};
+use crate::base::job::{Job, Progress, Received, Sleep, Urgency, Wait, Wake, receive};
 use crate::keyspace::CutPiece;
 use crate::storage::alloc;
 
@@ -90,8 +90,8 @@ impl Shared {
 pub struct SnapshotOptions {
     /// Microseconds to sleep at each key; negative: one microsecond at so many keys (rdb-key-save-delay).
     pub key_delay_us: i32,
-    /// Does everybody wait for it?
-    pub is_urgent: bool,
+    /// Does somebody wait for it?
+    pub urgency: Urgency,
     /// A directive and its list of the processors to use.
     pub processors: (&'static str, String),
 }
@@ -213,8 +213,8 @@ impl Drop for SnapshotJob {
 }
 
 impl Job for SnapshotJob {
-    fn is_urgent(&self) -> bool {
-        self.options.is_urgent
+    fn urgency(&self) -> Urgency {
+        self.options.urgency
     }
 
     fn processors(&self) -> (&'static str, &str) {

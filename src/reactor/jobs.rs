@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::base::job::{Breathe, Job, Progress, Wait, Wake};
+use crate::base::job::{Breathe, Job, Progress, Urgency, Wait, Wake};
 use crate::storage::alloc;
 
 use super::{affinity, sys};
@@ -13,7 +13,10 @@ use super::{affinity, sys};
 /// How long a command that waits for a job sleeps at most before it looks again.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// How much a job that is not urgent yields to others, as `nice` counts: a third of a processor that one other thread wants.
+/// How long a prompt job may have a processor that others want, in microseconds. The less it is, the sooner it gets one.
+const SLICE_US: u64 = 100;
+
+/// How much a job of low urgency yields to others, as `nice` counts: a third of a processor that one other thread wants.
 const NICENESS: i32 = 5;
 
 /// What jobs and the loop share.
@@ -89,8 +92,10 @@ impl Jobs {
     pub(super) fn spawn(&self, name: &'static str, mut job: Box<dyn Job>) -> io::Result<()> {
         let (wake, places) = (self.wake(), self.places.clone());
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            if !job.is_urgent() {
-                sys::lower_priority(NICENESS);
+            match job.urgency() {
+                Urgency::Prompt => sys::shorten_slice(SLICE_US),
+                Urgency::Usual => {}
+                Urgency::Low => sys::lower_priority(NICENESS),
             }
             let (directive, processors) = job.processors();
             affinity::bind_thread(directive, processors);

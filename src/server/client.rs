@@ -110,6 +110,8 @@ pub struct Client {
     pub subscriptions: Option<Box<Subscriptions>>,
     pub blocked: Option<Box<Blocked>>,
     pub tracking: Option<Box<TrackingOptions>>,
+    /// Has it ever tracked?
+    pub has_tracked: bool,
     pub name: Vec<u8>,
     pub lib_name: Vec<u8>,
     pub lib_ver: Vec<u8>,

@@ -74,9 +74,11 @@ pub fn send(server: &mut Server, id: ClientId, epoch: u64, write: impl FnOnce(&m
         Some(client) if client.flags.has(ClientFlags::CLOSING) => false,
         Some(client) if client.flags.has(ClientFlags::DENY_BLOCKING) => {
             let proto = client.message_proto();
-            write(&mut Reply::new(client.deferred.get_or_insert_default(), proto));
+            let deferred = client.deferred.get_or_insert_default();
+            write(&mut Reply::new(deferred, proto));
+            let deferred_bytes = deferred.limited_bytes();
             if let Some(place) = server.clients.place(id) {
-                check_output_limit(server, place);
+                check_limit(server, place, deferred_bytes);
             }
             true
         }
@@ -129,11 +131,17 @@ pub fn note_output_at(server: &mut Server, place: u32) {
 /// Closes a client whose output exceeds client-output-buffer-limit.
 #[inline]
 pub fn check_output_limit(server: &mut Server, place: u32) {
+    check_limit(server, place, 0);
+}
+
+/// As `check_output_limit`, with so many bytes that follow its output.
+#[inline]
+fn check_limit(server: &mut Server, place: u32, deferred_bytes: usize) {
     let now = server.now.mono;
     let Some(client) = server.clients.at(place) else { return };
     // What a long reply will come to counts in advance: Redis would hold all of it at once.
-    let deferred = client.deferred.as_ref().map_or(0, |deferred| deferred.limited_bytes());
-    let bytes = ((client.out.limited_bytes() + deferred) as u64).saturating_add(client.out.unwritten_bytes_min());
+    let bytes = (client.out.limited_bytes() + deferred_bytes) as u64;
+    let bytes = bytes.saturating_add(client.out.unwritten_bytes_min());
     let limits = &server.config.client_output_buffer_limit;
     let limit = if client.is_subscriber() { &limits.pubsub } else { &limits.normal };
     let is_hard = limit.hard_bytes > 0 && bytes >= limit.hard_bytes;

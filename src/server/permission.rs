@@ -11,6 +11,9 @@ use super::describe::describe;
 use super::table::{CommandId, CommandTable};
 use super::{Client, ClientFlags, ClientId, Server};
 
+/// Bytes of a key, channel or name of a user that ACL LOG shows.
+const LOGGED_MAX: usize = 64 * 1024;
+
 /// The catalog of all commands of a table, under their original names, and behind them those that rules may name besides.
 pub fn catalog(table: &CommandTable) -> crate::acl::Catalog {
     let there = table.iter().map(|(_, entry)| (entry.full_name.clone(), entry.info().all_categories()));
@@ -61,7 +64,8 @@ pub fn request_of<'a>(table: &CommandTable, id: CommandId, argv: &'a [&'a [u8]],
         _ => {}
     }
     let on_keys = Categories::KEYSPACE.or(Categories::READ).or(Categories::WRITE);
-    if !info.keys.is_empty() || (info.all_categories().has(on_keys) && request.dbs.is_empty() && !request.all_dbs) {
+    let takes_keys = info.keys.iter().any(|spec| !spec.flags.has(KeyFlags::NOT_KEY));
+    if takes_keys || (info.all_categories().has(on_keys) && request.dbs.is_empty() && !request.all_dbs) {
         request.dbs.push((0, db));
     }
     request
@@ -106,9 +110,9 @@ pub fn verbose_refusal(server: &Server, user: &[u8], id: CommandId, argv: &[&[u8
 pub fn note_denied(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]], denied: Denied, context: Context) {
     let (reason, object) = match denied {
         Denied::Command => (Reason::Command, server.commands.entry(id).full_name.clone().into_bytes()),
-        Denied::Key(at) => (Reason::Key, argv[at].to_vec()),
-        Denied::Channel(at) => (Reason::Channel, argv[at].to_vec()),
-        Denied::Database(at) => (Reason::Database, argv[at].to_vec()),
+        Denied::Key(at) => (Reason::Key, logged(argv[at])),
+        Denied::Channel(at) => (Reason::Channel, logged(argv[at])),
+        Denied::Database(at) => (Reason::Database, logged(argv[at])),
     };
     let Some(client) = server.clients.at(place) else { return };
     if context == Context::Toplevel {
@@ -121,8 +125,13 @@ pub fn note_denied(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]
 /// Logs and counts a login that failed. `object` is the command that tried.
 pub fn note_failed_login(server: &mut Server, client: ClientId, object: &[u8], user: &[u8], context: Context) {
     let Some(place) = server.clients.place(client) else { return };
-    let (object, user) = (object.to_vec(), user.to_vec());
+    let (object, user) = (logged(object), logged(user));
     note(server, place, Refusal { reason: Reason::Auth, context, object, user });
+}
+
+/// The part of a text that the log keeps: who is turned away does not choose how much memory that takes.
+fn logged(text: &[u8]) -> Vec<u8> {
+    text.get(..LOGGED_MAX).unwrap_or(text).to_vec()
 }
 
 fn note(server: &mut Server, place: u32, refusal: Refusal) {

@@ -37,6 +37,9 @@ pub fn enable(server: &mut Server, id: ClientId, options: TrackingOptions) {
     if !client.flags.has(ClientFlags::TRACKING) {
         server.tracking.clients += 1;
     }
+    if !std::mem::replace(&mut client.has_tracked, true) {
+        server.tracking.readers += 1;
+    }
     client.flags = client.flags.without(ClientFlags::TRACKING_BROKEN).or(ClientFlags::TRACKING);
     if options.broadcast {
         client.flags = client.flags.or(ClientFlags::TRACKING_BCAST);
@@ -54,11 +57,22 @@ pub fn disable(server: &mut Server, id: ClientId) {
     client.flags = client.flags.without(gone);
     server.tracking.clients -= 1;
     options.prefixes.iter().for_each(|prefix| server.tracking.remove_prefix(prefix, id.0));
-    if server.tracking.clients == 0 {
+    follow(server);
+}
+
+/// Ends tracking for a client that is about to be removed. Who ends it and stays may begin again, and hears of what it has
+/// read before.
+pub fn leave(server: &mut Server, id: ClientId) {
+    disable(server, id);
+    if !server.clients.get_mut(id).is_some_and(|client| client.has_tracked) {
+        return;
+    }
+    server.tracking.readers -= 1;
+    if server.tracking.readers == 0 {
         // Nobody is left to be told. Redis remembers the keys until they change.
         forget_keys(server);
+        follow(server);
     }
-    follow(server);
 }
 
 /// Asks the keyspace to tell of changes as long as anybody wants to hear of them.
@@ -104,7 +118,10 @@ pub fn forget_beyond_limit(server: &mut Server) {
 
 /// A key changed; `by` is the client whose doing that is.
 pub fn invalidate(server: &mut Server, key: &[u8], by: Option<ClientId>) {
-    server.tracking.note_change(key, by.map(|id| id.0));
+    // What a script of its own changes a client cannot know: where all changes are told, those are, too.
+    let knows =
+        |id: &ClientId| !server.clients.get_mut(*id).is_some_and(|client| client.flags.has(ClientFlags::SCRIPT));
+    server.tracking.note_change(key, by.filter(knows).map(|id| id.0));
     for reader in server.tracking.take_readers(key) {
         let id = ClientId(reader);
         let Some(client) = server.clients.get_mut(id) else { continue };

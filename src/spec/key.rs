@@ -198,7 +198,8 @@ pub(super) fn streams_of_read(argv: &[&[u8]]) -> Option<Range<usize>> {
         let is = |other: &str| word.eq_ignore_ascii_case(other.as_bytes());
         at += 1;
         if is("streams") {
-            return Some(at..at + (argv.len() - at) / 2);
+            let left = argv.len() - at;
+            return left.is_multiple_of(2).then_some(at..at + left / 2);
         } else if is("group") {
             at += 2;
         } else if ["block", "count", "maxcount", "maxsize", "claim"].into_iter().any(is) {

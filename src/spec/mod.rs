@@ -170,6 +170,8 @@ pub struct CommandInfo {
     pub tips: &'static [&'static str],
     /// Since when it is deprecated, and what to use instead.
     pub deprecated: Option<(&'static str, &'static str)>,
+    /// Is it there for servers and their tests, and not for applications?
+    pub is_internal: bool,
 }
 
 /// What a declaration need not repeat: `..INFO`.
@@ -186,6 +188,7 @@ pub const INFO: CommandInfo = CommandInfo {
     arguments: &[],
     tips: &[],
     deprecated: None,
+    is_internal: false,
 };
 
 impl CommandInfo {
@@ -221,8 +224,8 @@ impl CommandInfo {
         const READ_MODIFY: KeyFlags = KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE);
         let mut found: Vec<(usize, KeyFlags)> = Vec::new();
         for spec in self.keys {
-            // What only the command knows is found below.
-            if spec.begin == Begin::Unknown {
+            // What only the command knows, or a specification cannot tell for sure, is found below.
+            if spec.begin == Begin::Unknown || spec.flags.has(KeyFlags::INCOMPLETE) {
                 continue;
             }
             let positions = spec.positions(argv)?;
@@ -230,16 +233,12 @@ impl CommandInfo {
         }
         match self.name {
             "sort" => found.extend(key::store_of_sort(argv).map(|at| (at, OVERWRITE))),
-            // Of several the last counts.
+            // Of several words the last counts.
             "georadius" | "georadiusbymember" => {
-                found.truncate(1);
                 found.extend(key::store_of_georadius(argv).map(|at| (at, OVERWRITE)));
             }
             // The word may also be the name of a group or consumer.
-            "xread" | "xreadgroup" => {
-                let flags = self.keys.first().map_or(READ, |spec| spec.flags);
-                found = key::streams_of_read(argv)?.map(|at| (at, flags)).collect();
-            }
+            "xread" | "xreadgroup" => found.extend(key::streams_of_read(argv)?.map(|at| (at, READ))),
             // With an empty key the keys follow a word.
             "migrate" => found.retain(|&(at, _)| !argv[at].is_empty()),
             "set" if !key::set_reads(argv) => found.iter_mut().for_each(|(_, flags)| *flags = OVERWRITE),

@@ -43,6 +43,8 @@ pub struct Tracking {
     has_changes: bool,
     /// Clients that track.
     pub clients: usize,
+    /// Clients that have ever tracked and are still there.
+    pub readers: usize,
 }
 
 impl Tracking {
@@ -56,6 +58,7 @@ impl Tracking {
             lengths: BTreeMap::new(),
             has_changes: false,
             clients: 0,
+            readers: 0,
         }
     }
 

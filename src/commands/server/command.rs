@@ -403,8 +403,12 @@ fn write_docs(reply: &mut Reply<'_>, table: &CommandTable, id: CommandId) {
     fields.text("since", info.since);
     fields.text("group", info.group.name());
     fields.text("complexity", info.complexity);
+    let flags = [(info.deprecated.is_some(), "deprecated"), (info.is_internal, "syscmd")].into_iter();
+    let names: Vec<String> = flags.filter(|(is_set, _)| *is_set).map(|(_, name)| name.to_owned()).collect();
+    if !names.is_empty() {
+        write_names(fields.name("doc_flags"), names);
+    }
     if let Some((since, replacement)) = info.deprecated {
-        write_names(fields.name("doc_flags"), vec!["deprecated".to_owned()]);
         fields.text("deprecated_since", since);
         fields.text("replaced_by", replacement);
     }

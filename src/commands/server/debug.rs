@@ -28,6 +28,7 @@ pub(super) const DEBUG: Command = Command {
         complexity: "Depends on subcommand.",
         summary: "Looks inside the server and changes how it behaves, for tests.",
         flags: Flags::ADMIN.or(Flags::LOADING).or(Flags::NOSCRIPT).or(Flags::STALE),
+        is_internal: true,
         ..INFO
     },
     handler: Handler::Server(debug),

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::disk::{Disk, DiskFile, Unlinked, append_all, parent, reason};
-use crate::base::job::{Job, Progress, Received, Wait, Wake, receive};
+use crate::base::job::{Job, Progress, Received, Urgency, Wait, Wake, receive};
 
 /// A manifest to take the place of the old one.
 #[derive(Clone, Debug)]
@@ -282,6 +282,10 @@ impl BackgroundJob {
 }
 
 impl Job for BackgroundJob {
+    fn urgency(&self) -> Urgency {
+        Urgency::Prompt
+    }
+
     fn run(&mut self, wait: Wait) -> Progress {
         loop {
             match receive(&self.orders, wait) {

@@ -347,6 +347,19 @@ fn refusals_are_logged() {
 }
 
 #[test]
+fn the_log_keeps_the_beginning_of_what_is_long() {
+    let mut node = TestNode::new(&[]);
+    run(&mut node, "> ACL SETUSER u on nopass +@all ~a\nOK\nb> AUTH u any\nOK");
+    node.send("b", &encode(&[b"GET".to_vec(), vec![b'x'; 1_000_000]]));
+    assert_eq!(node.read("b").as_deref(), Some("(error) NOPERM No permissions to access a key"));
+    node.send("b", &encode(&[b"AUTH".to_vec(), vec![b'y'; 1_000_000], b"any".to_vec()]));
+    assert!(node.read("b").is_some_and(|text| text.starts_with("(error) WRONGPASS")));
+    let log = node.ask("ACL LOG");
+    let count = |letter: char| log.chars().filter(|&other| other == letter).count();
+    assert!((65_536..66_000).contains(&count('x')) && (65_536..66_000).contains(&count('y')));
+}
+
+#[test]
 fn what_changes_for_a_user_changes_for_its_clients() {
     check(
         "> ACL SETUSER u on nopass +@all ~* &*

@@ -344,6 +344,15 @@ fn whose_script_changes_what_it_has_read_hears_of_it_behind_the_reply() {
          < a >[invalidate (nil)]
          > CLIENT TRACKING OFF
          OK
+         > CLIENT TRACKING ON BCAST NOLOOP
+         OK
+         > SET k 1
+         OK
+         > EVAL \"redis.call('SET','k','2') return 4\" 0
+         (int) 4
+         < a >[invalidate [k]]
+         > CLIENT TRACKING OFF
+         OK
          > SUBSCRIBE c
          >[subscribe c (int) 1]
          > EVAL \"return redis.call('PING')\" 0
@@ -358,12 +367,36 @@ fn whose_script_changes_what_it_has_read_hears_of_it_behind_the_reply() {
 #[test]
 fn keys_that_were_read_are_forgotten_with_the_last_who_would_be_told() {
     let mut node = TestNode::new(&[]);
-    node.ask("HELLO 3");
-    node.ask("CLIENT TRACKING ON");
-    node.ask("MGET a b c");
-    assert!(node.ask("INFO stats").contains("tracking_total_keys:3"));
-    node.ask("CLIENT TRACKING OFF");
-    assert!(node.ask("INFO stats").contains("tracking_total_keys:0"));
+    run(
+        &mut node,
+        "> HELLO 3
+         ...
+         > CLIENT TRACKING ON
+         OK
+         > MGET a b c
+         [(nil) (nil) (nil)]
+         > CLIENT TRACKING OFF
+         OK
+         > CLIENT TRACKING ON
+         OK
+         b> SET a 1
+         OK
+         < a >[invalidate [a]]
+         > CLIENT TRACKING OFF
+         OK
+         b> PING
+         PONG",
+    );
+    let told =
+        |node: &mut TestNode, keys: u32| node.ask("INFO stats").contains(&format!("tracking_total_keys:{keys}\\r"));
+    assert!(told(&mut node, 2));
+    node.send("c", &encode(&[b"CLIENT".to_vec(), b"TRACKING".to_vec(), b"ON".to_vec()]));
+    node.send("c", &encode(&[b"QUIT".to_vec()]));
+    assert!(told(&mut node, 2));
+    node.send("b", &encode(&[b"CLIENT".to_vec(), b"KILL".to_vec(), b"SKIPME".to_vec(), b"yes".to_vec()]));
+    // Who asks is another, as the one who read is gone.
+    node.send("d", &encode(&[b"INFO".to_vec(), b"stats".to_vec()]));
+    assert!(String::from_utf8_lossy(&node.take_bulk("d")).contains("tracking_total_keys:0\r"));
 }
 
 #[test]

@@ -1,6 +1,16 @@
 use crate::runner::{TestNode, check, check_with, check3, run};
 
 #[test]
+fn command_docs_tells_which_commands_are_deprecated_or_internal() {
+    let mut node = TestNode::new(&[]);
+    for (name, flags) in [("getset", "[deprecated]"), ("pfselftest", "[syscmd]"), ("restore-asking", "[syscmd]")] {
+        let docs = node.ask(&format!("COMMAND DOCS {name}"));
+        assert!(docs.contains(&format!(" doc_flags {flags}")), "{docs}");
+    }
+    assert!(!node.ask("COMMAND DOCS get").contains("doc_flags"));
+}
+
+#[test]
 fn command_tells_about_commands() {
     check(
         "> COMMAND INFO get nosuch

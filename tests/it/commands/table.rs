@@ -73,7 +73,8 @@ fn key_specs_and_key_arguments_agree() {
     all().iter().for_each(|(name, info, _)| visit(name, info.arguments, info.keys.len()));
 }
 
-/// What the real servers say, one command a line; see `line_of`.
+/// What the real servers say, one command a line; see `line_of`. Left out is what is prose there, and in words of our own here or
+/// not at all: summaries, complexities, what deprecated commands are replaced by, histories, notes of key specs.
 const FACTS: &str = include_str!("../../data/commands.tsv");
 
 /// Groups of commands that are meant to be whole.
