@@ -6,10 +6,12 @@ import redis
 from celery import Celery
 
 URL = os.environ["SUITE_URL"]
+# Seconds after which a task that was given to a worker and not acknowledged counts as lost.
+VISIBLE_AFTER = 2
 app = Celery("suite", broker=URL, backend=URL)
 app.conf.update(
     broker_connection_retry_on_startup=True,
-    broker_transport_options={"visibility_timeout": 2},
+    broker_transport_options={"visibility_timeout": VISIBLE_AFTER},
     result_expires=600,
     task_track_started=True,
     worker_prefetch_multiplier=1,

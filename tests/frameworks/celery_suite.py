@@ -88,6 +88,9 @@ def lost_and_found():
         os.killpg(second.pid, 9)
         second.wait()
     eq(tasks.client().hlen("unacked"), 1, "the task is not acknowledged")
+    # A worker looks for lost tasks when it starts, and not again for a long time.
+    [(_, given)] = tasks.client().zrange("unacked_index", 0, -1, withscores=True)
+    until(lambda: time.time() > given + tasks.VISIBLE_AFTER, "the task counts as lost")
     with worker("third") as third:
         eq(result.get(timeout=WAIT), "done", "the task is done by another worker")
         until(lambda: not tasks.client().exists("unacked"), "the task is acknowledged")
