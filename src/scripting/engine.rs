@@ -569,7 +569,9 @@ fn collect_all(lua: &Lua) -> mlua::Result<()> {
 fn finish(lua: &Lua, engine: &Parts, watcher: &Rc<Watch>, memory_max: usize) {
     // What a script leaves behind must not keep the next one from its memory: Lua itself collects only at its own pace.
     let garbage_max = GARBAGE_MAX.min(memory_max / 4);
-    if lua.used_memory().saturating_sub(watcher.collected.get()) > garbage_max {
+    // What the last script still held when it ended counts as kept, but is garbage by now: half of the memory is never left to it.
+    let used = lua.used_memory();
+    if used.saturating_sub(watcher.collected.get()) > garbage_max || used > memory_max / 2 {
         if collect_all(lua).is_err() {
             crate::base::log::warning("The garbage of a script could not be collected");
         }
