@@ -57,7 +57,7 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 pub type Sleep = Arc<dyn Fn(u64) + Send + Sync>;
 
 /// Gives way for a moment to whoever wants this job's processor, the node or its clients. A job of low urgency calls it at
-/// least at each hundred microseconds of work, so that commands never wait for it longer than that.
+/// least at each hundred microseconds of work, so that commands need not wait for it longer than that.
 pub type Breathe = Arc<dyn Fn() + Send + Sync>;
 
 /// What a job was sent.

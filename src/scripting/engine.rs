@@ -1,7 +1,8 @@
 //! One Lua state and the stack it runs on. A script runs as a coroutine of native code: where it asks something of the server, and
-//! each ten thousand instructions (more often where single ones may take long), it stands still and gives a `Step` to whoever drives it, who may take as long as he likes and do
-//! anything meanwhile but start another script. No call goes the other way round, so that nothing that a script does is nested
-//! in it: a script that runs too long is simply left standing while the server takes its turns.
+//! each ten thousand instructions (more often where single ones may take long), it stands still and gives a `Step` to whoever
+//! drives it, who may take as long as he likes and do anything meanwhile but start another script. No call goes the other way
+//! round, so that nothing that a script does is nested in it: a script that runs too long is simply left standing while the
+//! server takes its turns.
 
 use std::cell::Cell;
 use std::rc::Rc;
