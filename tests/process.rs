@@ -257,6 +257,23 @@ fn a_save_keeps_to_its_processors_and_stalls_beside_it_tell_their_work() {
 }
 
 #[test]
+fn unused_memory_is_given_back_by_a_thread_of_its_own_if_so_configured() {
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    let pid = told(&ask(&mut conn, "INFO server"), "process_id");
+    let has_thread = || {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("the process goes on").flatten();
+        let mut names = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok());
+        names.any(|name| name == "jemalloc_bg_thd\n")
+    };
+    wait_for("the thread runs", has_thread);
+    assert_eq!(ask(&mut conn, "CONFIG SET jemalloc-bg-thread no"), "+OK");
+    wait_for("the thread has ended", || !has_thread());
+    assert_eq!(ask(&mut conn, "CONFIG SET jemalloc-bg-thread yes"), "+OK");
+    wait_for("the thread runs again", has_thread);
+}
+
+#[test]
 fn a_terminal_that_hangs_up_does_not_end_it() {
     let server = ours();
     let mut conn = BufReader::new(server.connect());

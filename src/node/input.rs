@@ -10,7 +10,7 @@ use crate::resp::{Parser, ProtocolError};
 use crate::server::client::Partial;
 use crate::server::context::BigArg;
 use crate::server::{ClientFlags, Server};
-use crate::storage::Shared;
+use crate::storage::{Incoming, Shared};
 
 use super::{Node, log_closing};
 
@@ -24,8 +24,6 @@ const OUTPUT_WATCH: usize = 64 * 1024;
 const TURN_US: u64 = 500;
 /// Microseconds that a client gets at a time. What is left of a pipeline goes on when the others had theirs.
 const SHARE_US: u64 = 100;
-/// What a long argument's allocation begins with; it doubles up to the argument's length as bytes come in.
-const BIG_FIRST: usize = 256 * 1024;
 
 /// Room for the requests of one batch, kept between turns.
 #[derive(Debug, Default)]
@@ -152,7 +150,8 @@ impl Node {
             match partial.parser.parse(&partial.buf, self.limits(place)) {
                 Ok(Status::Complete { .. }) => {}
                 Ok(Status::Big { consumed, len }) => {
-                    partial.big = Some((partial.buf.split_off(consumed), len + 2));
+                    partial.big = Some(Incoming::new(&partial.buf[consumed..], len + 2));
+                    partial.buf.truncate(consumed);
                 }
                 Ok(_) => return self.put_back(place, partial),
                 Err(error) => return self.protocol_error(place, &error),
@@ -335,13 +334,12 @@ impl Node {
                 }
             }
             Used::Big { start, data, len } => {
-                let mut big = Vec::with_capacity((len + 2).min(BIG_FIRST.max(partial.buf.len() - data)));
-                big.extend_from_slice(&partial.buf[data..]);
+                let big = Incoming::new(&partial.buf[data..], len + 2);
                 partial.buf.truncate(data);
                 partial.buf.drain(..start);
                 partial.buf.shrink_to_fit();
                 partial.done = 0;
-                partial.big = Some((big, len + 2));
+                partial.big = Some(big);
             }
             Used::Broken(error) => return self.protocol_error(place, &error),
         }
@@ -364,14 +362,8 @@ impl Node {
         read: impl FnOnce(&mut [u8]) -> Result<usize, E>,
     ) -> Option<Result<usize, E>> {
         let client = self.server.clients.at(place)?;
-        let (bytes, total) = client.partial.as_mut()?.big.as_mut()?;
-        let filled = bytes.len();
-        let room = (*total).min((filled * 2).max(BIG_FIRST));
-        bytes.reserve_exact(room - filled);
-        bytes.resize(room.min(filled + BIG_FIRST), 0);
-        let result = read(&mut bytes[filled..]);
+        let result = client.partial.as_mut()?.big.as_mut()?.read(read);
         let count = *result.as_ref().unwrap_or(&0);
-        bytes.truncate(filled + count);
         client.net_input_bytes += count as u64;
         client.last_interaction = self.server.now.mono;
         self.server.stats.total_net_input_bytes += count as u64;
@@ -386,16 +378,11 @@ impl Node {
     fn big_complete(&mut self, place: u32) {
         let Some(client) = self.server.clients.at(place) else { return };
         let Some(partial) = client.partial.as_mut() else { return };
-        let Some((bytes, total)) = &mut partial.big else { return };
-        if bytes.len() < *total {
-            return;
-        }
-        let mut bytes = std::mem::take(bytes);
+        let Some(big) = partial.big.take_if(|big| big.missing() == 0) else { return };
         // More than the argument may have been read into the shared buffer together with its beginning.
-        let rest = bytes.split_off(*total);
-        bytes.truncate(*total - 2);
+        let (mut bytes, rest) = big.into_bytes();
+        bytes.truncate(bytes.len() - 2);
         bytes.shrink_to_fit();
-        partial.big = None;
         partial.bigs.push(Shared::new(bytes));
         partial.parser.big_done();
         partial.buf.extend_from_slice(&rest);

@@ -15,6 +15,7 @@ use crate::base::job::{Breathe, Job, Sleep, Wake};
 use crate::base::log;
 use crate::base::time::{MonoTime, Now};
 use crate::config::{Config, OomScoreAdj};
+use crate::storage::alloc;
 
 use super::disk::RealDisk;
 use super::jobs::{Jobs, LOOK_AGAIN};
@@ -189,6 +190,7 @@ impl Host for RealHost {
                 "proc-title-template" => self.title.iter().for_each(|title| title.show(config)),
                 "bind-source-addr" => listener::warn_of_source_address(config),
                 "oom-score-adj" | "oom-score-adj-values" => set_oom_score(config)?,
+                "jemalloc-bg-thread" => set_background_thread(config),
                 "dir" => std::env::set_current_dir(config.dir.display().as_ref()).map_err(|e| reason(&e))?,
                 _ => {}
             }
@@ -252,6 +254,13 @@ impl Host for RealHost {
 
 /// The process's own score before this server changed it, while it has.
 static OOM_SCORE_BEFORE: Mutex<Option<i32>> = Mutex::new(None);
+
+/// Has unused memory given back by a thread of its own, as configured. The log tells if there can be none.
+pub(super) fn set_background_thread(config: &Config) {
+    if let Err(error) = alloc::set_background_thread(config.jemalloc_bg_thread) {
+        log::warning(&format!("Unable to set jemalloc-bg-thread: {}", reason(&error)));
+    }
+}
 
 /// Tells the kernel's out-of-memory killer how to treat this process; takes it back where the operator turned it off.
 pub(super) fn set_oom_score(config: &Config) -> Result<(), String> {

@@ -22,7 +22,7 @@ use crate::config::{Config, Directive, Text};
 use crate::node::Node;
 use crate::server::{Identity, permission};
 
-use super::host::{Changes, Clock, RealHost, set_oom_score};
+use super::host::{Changes, Clock, RealHost, set_background_thread, set_oom_score};
 use super::jobs::Jobs;
 use super::main_loop::{JOBS, MainLoop};
 use super::supervisor::Supervisor;
@@ -207,6 +207,7 @@ fn start(called: &str, arguments: &[OsString], title_area: Option<sys::TitleArea
     write_pidfile(&config, pid);
     // The sink has told the operator already.
     let _ = set_oom_score(&config);
+    set_background_thread(&config);
     let config_file = config_file.map(|path| path.display().to_string()).unwrap_or_default();
     let title = title_area.filter(|_| config.set_proc_title).map(|area| Title::new(area, called, &config_file));
     title.iter().for_each(|title| title.show(&config));

@@ -7,7 +7,7 @@ use crate::base::time::MonoTime;
 use crate::keyspace::DbIndex;
 use crate::pubsub::Subscriptions;
 use crate::resp::{Output, Parser, Proto};
-use crate::storage::Shared;
+use crate::storage::{Incoming, Shared};
 
 use super::blocking::Blocked;
 use super::table::CommandId;
@@ -89,8 +89,8 @@ pub struct Partial {
     pub parser: Parser,
     /// Long arguments complete so far.
     pub bigs: Vec<Shared<Vec<u8>>>,
-    /// The long argument being read: its bytes so far, and its length with the line end.
-    pub big: Option<(Vec<u8>, usize)>,
+    /// The long argument being read, with its line end.
+    pub big: Option<Incoming>,
 }
 
 /// A connection.
@@ -162,7 +162,7 @@ impl Client {
     pub fn query_bytes(&self) -> usize {
         self.partial.as_ref().map_or(0, |partial| {
             partial.buf.len() - partial.done
-                + partial.big.as_ref().map_or(0, |(bytes, _)| bytes.len())
+                + partial.big.as_ref().map_or(0, Incoming::len)
                 + partial.bigs.iter().map(|big| big.len()).sum::<usize>()
         })
     }
@@ -170,7 +170,7 @@ impl Client {
     /// Bytes of requests read and not yet taken apart into arguments.
     pub fn unparsed_bytes(&self) -> usize {
         self.partial.as_ref().map_or(0, |partial| match &partial.big {
-            Some((bytes, _)) => bytes.len(),
+            Some(big) => big.len(),
             None => (partial.buf.len() - partial.done).saturating_sub(partial.parser.parsed()),
         })
     }
@@ -180,15 +180,15 @@ impl Client {
         self.partial.as_ref().map_or(0, |partial| {
             partial.buf.capacity()
                 + partial.parser.args.capacity() * 24
-                + partial.big.as_ref().map_or(0, |(bytes, _)| bytes.capacity())
+                + partial.big.as_ref().map_or(0, Incoming::len)
                 + partial.bigs.iter().map(|big| big.capacity()).sum::<usize>()
         })
     }
 
-    /// Bytes still to come of a long argument, for which there is no memory yet.
+    /// Bytes still to come of a long argument, which no memory is counted for yet.
     pub fn announced_bytes(&self) -> usize {
         let big = self.partial.as_ref().and_then(|partial| partial.big.as_ref());
-        big.map_or(0, |(bytes, total)| total.saturating_sub(bytes.capacity()))
+        big.map_or(0, Incoming::missing)
     }
 
     /// All bytes of memory that this client is the cause of.

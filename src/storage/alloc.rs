@@ -17,6 +17,8 @@ use tikv_jemalloc_sys as ffi;
 pub struct Jemalloc;
 
 const PLAIN_ALIGN_MAX: usize = 8;
+/// Above this size, allocations take whole pages.
+const PAGED_FROM: usize = 32 * 1024;
 
 fn flags_of(align: usize) -> libc::c_int {
     if align <= PLAIN_ALIGN_MAX { 0 } else { ffi::MALLOCX_ALIGN(align) }
@@ -61,7 +63,7 @@ unsafe impl GlobalAlloc for Jemalloc {
 }
 
 /// The usable size of an allocation of `size` bytes: the next size class (8 bytes apart up to 64, then four classes
-/// per doubling). Asking for exactly this many bytes wastes none.
+/// per doubling, from 32 KiB on whole pages). Asking for exactly this many bytes wastes none.
 #[inline]
 pub const fn good_size(size: usize) -> usize {
     if size <= 8 {
@@ -69,6 +71,9 @@ pub const fn good_size(size: usize) -> usize {
     }
     if size <= 64 {
         return (size + 7) & !7;
+    }
+    if size > PAGED_FROM {
+        return (size + 4095) & !4095;
     }
     let step = 1usize << ((size - 1).ilog2() - 2);
     (size + step - 1) & !(step - 1)
@@ -127,6 +132,12 @@ pub fn publish_thread() {
         OTHERS.fetch_add(balance - published.get(), Ordering::Relaxed);
         published.set(balance);
     });
+}
+
+/// Takes `bytes` more (or fewer, if negative) out of what `used_memory` tells: memory that was asked for and holds
+/// nothing yet, and so has no pages.
+pub fn set_aside(bytes: i64) {
+    OTHERS.fetch_sub(bytes, Ordering::Relaxed);
 }
 
 /// Bytes in use by the program: this thread's balance plus what the others published.
@@ -188,6 +199,32 @@ pub fn purge() {
     }
 }
 
+/// Lets jemalloc give unused pages back on a thread of its own, or on the threads that free memory, in between.
+///
+/// # Errors
+/// The thread cannot be started or stopped; everything goes on as before then.
+#[cfg(not(any(miri, fuzzing)))]
+pub fn set_background_thread(runs: bool) -> Result<(), std::io::Error> {
+    let mut runs = runs;
+    // SAFETY: "background_thread" takes one bool; nothing is read back.
+    let code = unsafe {
+        ffi::mallctl(
+            c"background_thread".as_ptr(),
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            (&raw mut runs).cast(),
+            size_of::<bool>(),
+        )
+    };
+    if code == 0 { Ok(()) } else { Err(std::io::Error::from_raw_os_error(code)) }
+}
+
+/// Without jemalloc there are no such threads.
+#[cfg(any(miri, fuzzing))]
+pub fn set_background_thread(_: bool) -> Result<(), std::io::Error> {
+    Ok(())
+}
+
 /// Without jemalloc there is nothing to give back.
 #[cfg(any(miri, fuzzing))]
 pub fn purge() {}
@@ -198,7 +235,7 @@ mod tests {
 
     #[test]
     fn good_sizes_are_size_classes() {
-        for size in 1..20_000 {
+        for size in (1..20_000).chain((20_000..300_000).step_by(511)).chain([64 << 20, (64 << 20) + 2]) {
             let good = good_size(size);
             assert!(good >= size && good_size(good) == good);
             // SAFETY: nallocx has no precondition beyond a positive size.

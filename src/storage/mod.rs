@@ -13,6 +13,7 @@ pub mod dict_segment;
 pub mod directory;
 pub mod entry;
 pub mod expiry;
+pub mod incoming;
 pub mod intset;
 pub mod large;
 pub mod listpack;
@@ -36,6 +37,7 @@ pub mod zset;
 
 pub use copies::{EntryCopies, EntryCopy};
 pub use entry::{Encoding, EntryMut, EntryRef, NewValue, Type, Value};
+pub use incoming::Incoming;
 pub use object::Object;
 pub use owned::OwnedEntry;
 pub use region::ByteRegion;
