@@ -25,8 +25,7 @@ pub(super) const CLIENT_CACHING: Command = Command {
 };
 fn client_caching(cx: &mut ServerContext<'_>) -> CommandResult {
     let argv = cx.argv;
-    let options = cx.client().tracking.as_mut().filter(|options| options.opt_in || options.opt_out);
-    let options = options.ok_or(CommandError::err(
+    let options = cx.client().tracking.as_mut().ok_or(CommandError::err(
         "CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
     ))?;
     let yes = match argv[2].to_ascii_lowercase().as_slice() {
