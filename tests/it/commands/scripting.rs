@@ -402,6 +402,12 @@ fn functions_are_loaded_listed_called_and_deleted() {
          > FUNCTION LOAD REPLACE \"#!lua name=l\\nredis.register_function{function_name='g',callback=function() return \
          redis.call('INCR','n') end,flags={'allow-oom'},description='d'}\"
          l
+         > FUNCTION LOAD REPLACE replace \"#!lua name=m\\nredis.register_function('m1',function() return 2 end)\"
+         m
+         > FUNCTION DELETE m
+         OK
+         > FUNCTION LOAD REPLACE REPEAT \"#!lua name=m\\nredis.register_function('m1',function() return 2 end)\"
+         (error) ERR Unknown option given: REPEAT
          > FCALL f 0
          (error) ERR Function not found
          > FCALL g 0
