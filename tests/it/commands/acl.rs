@@ -431,7 +431,7 @@ fn rules_may_name_commands_that_are_not_there() {
 #[test]
 fn users_are_kept_in_a_file() {
     let disk = MemoryDisk::default();
-    disk.put(Path::new("/data/users.acl"), b"user a on nopass ~* +@all\n\nuser default on >pw ~* &* +@all\n");
+    disk.put(Path::new("/data/users.acl"), b"# who\nuser a on nopass ~* +@all\n\n  #user b on\nuser default on >pw ~* &* +@all\n");
     let mut node = TestNode::start_on(disk.clone(), &[("aclfile", "/data/users.acl")]);
     run(
         &mut node,
