@@ -109,11 +109,12 @@ impl Asking {
         let turns = [&b"MULTI"[..], b"EXEC"].contains(&argv[0].as_slice()) && !matches!(got, Reply::Error(_));
         let queued = if turns { std::mem::take(&mut self.queued) } else { Vec::new() };
         if let (b"EXEC", Reply::Array(Some(got)), Reply::Array(Some(wanted))) = (argv[0].as_slice(), got, wanted) {
-            let same = |((argv, compare), (got, wanted)): (&(Vec<Vec<u8>>, Compare), (&Reply, &Reply))| {
-                is_same(*compare, got, wanted) || is_allowed(argv, got, wanted)
-            };
             let lengths = (got.len(), wanted.len()) == (queued.len(), queued.len());
-            return lengths && queued.iter().zip(got.iter().zip(wanted)).all(same);
+            let mut pairs = queued.iter().zip(got.iter().zip(wanted));
+            return lengths
+                && pairs.all(|((argv, compare), (got, wanted))| {
+                    is_same(*compare, got, wanted) || is_allowed(argv, got, wanted)
+                });
         }
         is_same(compare, got, wanted) || is_allowed(argv, got, wanted)
     }
