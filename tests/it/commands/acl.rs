@@ -305,8 +305,26 @@ fn keys_are_found_as_the_commands_find_them() {
          > COMMAND GETKEYS XREADGROUP CLAIM 0 NOACK GROUP g streams STREAMS s streams > >
          [s streams]
          > COMMAND GETKEYS XREAD COUNT 1 BLOCK 0 STREAMS s t 0 0
-         [s t]",
+         [s t]
+         > COMMAND GETKEYS XREAD COUNT 1 STREAMS
+         (error) ERR Invalid arguments specified for command
+         > COMMAND GETKEYS EVAL x 3 a
+         []
+         > COMMAND GETKEYSANDFLAGS FCALL_RO x -3 a
+         []",
     );
+}
+
+#[test]
+fn refusals_of_databases_are_counted() {
+    let mut node = TestNode::new(&[]);
+    run(
+        &mut node,
+        "> ACL SETUSER u on nopass +@all ~* &* db=0\nOK\nb> AUTH u any\nOK\nb> SELECT 1\n(error) NOPERM ...",
+    );
+    node.send("a", b"INFO stats\r\n");
+    let stats = String::from_utf8(node.take_bulk("a")).expect("text");
+    assert!(stats.contains("acl_access_denied_db:1\r\n"), "{stats}");
 }
 
 #[test]
