@@ -273,13 +273,13 @@ fn encoding_name(entry: EntryRef<'_>) -> &'static str {
     }
 }
 
-/// Bytes of a value as it lies in memory.
 /// Bytes that a value takes in a file: what DUMP answers without the type, the version and the checksum around it.
 fn serialized_bytes(entry: EntryRef<'_>) -> usize {
     const AROUND: usize = 1 + 2 + 8;
     crate::persistence::rdb::encode::dump(entry).len() - AROUND
 }
 
+/// Bytes of a value as it lies in memory.
 fn content_bytes(entry: EntryRef<'_>) -> usize {
     match entry.value() {
         Value::Int(_) => size_of::<i64>(),
