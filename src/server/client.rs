@@ -196,12 +196,14 @@ impl Client {
         let multi = self.multi.as_ref().map_or(0, |multi| multi.bytes + multi.queue.capacity() * 32);
         let watched: usize = self.watched.iter().map(|(_, key)| key.capacity() + 64).sum();
         let subscribed = self.subscriptions.as_ref().map_or(0, |subscriptions| subscriptions.memory_bytes());
+        let prefixes = self.tracking.as_ref().map_or(0, |options| options.prefix_bytes);
         size_of::<Client>()
             + self.query_capacity()
             + self.out.memory_bytes()
             + multi
             + watched
             + subscribed
+            + prefixes
             + self.name.capacity()
             + self.lib_name.capacity()
             + self.lib_ver.capacity()

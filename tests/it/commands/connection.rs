@@ -399,14 +399,37 @@ fn keys_that_were_read_are_forgotten_with_the_last_who_would_be_told() {
     assert!(String::from_utf8_lossy(&node.take_bulk("d")).contains("tracking_total_keys:0\r"));
 }
 
+/// A request to hear of keys with these prefixes.
+fn track(prefixes: &[String]) -> Vec<u8> {
+    let words = ["CLIENT", "TRACKING", "ON", "BCAST"].map(str::to_owned).into_iter();
+    let prefixes = prefixes.iter().flat_map(|prefix| ["PREFIX".to_owned(), prefix.clone()]);
+    encode(&words.chain(prefixes).map(String::into_bytes).collect::<Vec<_>>())
+}
+
+#[test]
+fn prefixes_are_memory_of_their_client() {
+    let mut node = TestNode::new(&[]);
+    let memory = |node: &mut TestNode| told(node, "a", "tot-mem").parse::<usize>().expect("a number");
+    let before = memory(&mut node);
+    // What was asked for before is not looked at again.
+    for number in 0..50_000 {
+        node.send("a", &track(&[format!("p{number:06}")]));
+        assert_eq!(node.read("a").as_deref(), Some("OK"));
+    }
+    assert!(memory(&mut node) > before + 50_000 * 2 * "p000000".len());
+    run(&mut node, "> CLIENT TRACKING off\nOK");
+    assert_eq!(memory(&mut node), before);
+    node.ask("CONFIG SET maxmemory-clients 1mb");
+    let evicted = (0..50_000).find(|number| {
+        node.send("a", &track(&[format!("p{number:06}")]));
+        !node.is_connected("a")
+    });
+    assert!(evicted.is_some());
+}
+
 #[test]
 fn many_prefixes_are_compared_in_a_moment() {
     let mut node = TestNode::new(&[]);
-    let track = |prefixes: &[String]| {
-        let words = ["CLIENT", "TRACKING", "ON", "BCAST"].map(str::to_owned).into_iter();
-        let prefixes = prefixes.iter().flat_map(|prefix| ["PREFIX".to_owned(), prefix.clone()]);
-        encode(&words.chain(prefixes).map(String::into_bytes).collect::<Vec<_>>())
-    };
     let mut prefixes: Vec<String> = (0..100_000).map(|number| format!("p{number:06}")).collect();
     node.send("a", &track(&prefixes));
     assert_eq!(node.read("a").as_deref(), Some("OK"));
