@@ -28,7 +28,7 @@ pub struct TrackingOptions {
     pub no_loop: bool,
     /// What CLIENT CACHING said of the next command.
     pub caching: Option<bool>,
-    /// Its prefixes, none of which begins with another.
+    /// Its prefixes, none of which begins with another, except with the empty one.
     pub prefixes: BTreeSet<Vec<u8>>,
     /// Bytes of memory that they take.
     pub prefix_bytes: usize,
@@ -52,8 +52,10 @@ pub fn enable(server: &mut Server, id: ClientId, mut options: TrackingOptions, p
     }
     for prefix in prefixes {
         server.tracking.add_prefix(&prefix, id.0);
-        options.prefix_bytes += Tracking::prefix_bytes(&prefix);
-        options.prefixes.insert(prefix);
+        let bytes = Tracking::prefix_bytes(&prefix);
+        if options.prefixes.insert(prefix) {
+            options.prefix_bytes += bytes;
+        }
     }
     client.tracking = Some(Box::new(options));
     follow(server);

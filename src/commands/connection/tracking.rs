@@ -28,8 +28,7 @@ pub(super) const CLIENT_CACHING: Command = Command {
 };
 fn client_caching(cx: &mut ServerContext<'_>) -> CommandResult {
     let argv = cx.argv;
-    let options = cx.client().tracking.as_mut().filter(|options| options.opt_in || options.opt_out);
-    let options = options.ok_or(CommandError::err(
+    let options = cx.client().tracking.as_mut().ok_or(CommandError::err(
         "CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
     ))?;
     let yes = match argv[2].to_ascii_lowercase().as_slice() {
@@ -106,19 +105,12 @@ fn client_tracking(cx: &mut ServerContext<'_>) -> CommandResult {
     if !options.broadcast && !prefixes.is_empty() {
         return Err(CommandError::err("PREFIX option requires BCAST mode to be enabled"));
     }
-    if let Some(old) = &cx.client().tracking {
-        if old.broadcast != options.broadcast {
-            return Err(CommandError::err(
-                "You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a \
-                 different mode.",
-            ));
-        }
-        if (old.opt_in && options.opt_out) || (old.opt_out && options.opt_in) {
-            return Err(CommandError::err(
-                "You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a \
-                 different mode.",
-            ));
-        }
+    let old = cx.client().tracking.as_ref();
+    if old.is_some_and(|old| old.broadcast != options.broadcast) {
+        return Err(CommandError::err(
+            "You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a \
+             different mode.",
+        ));
     }
     if options.broadcast && (options.opt_in || options.opt_out) {
         return Err(CommandError::err("OPTIN and OPTOUT are not compatible with BCAST"));
@@ -126,10 +118,15 @@ fn client_tracking(cx: &mut ServerContext<'_>) -> CommandResult {
     if options.opt_in && options.opt_out {
         return Err(CommandError::err("You can't specify both OPTIN mode and OPTOUT mode"));
     }
-    let known = cx.client().tracking.as_ref().map(|old| &old.prefixes);
-    check_prefixes(known.unwrap_or(&BTreeSet::new()), &prefixes)?;
-    // One who names none hears of all keys; one who goes on with broadcasting has prefixes.
-    if options.broadcast && prefixes.is_empty() && cx.client().tracking.is_none() {
+    if old.is_some_and(|old| (old.opt_in && options.opt_out) || (old.opt_out && options.opt_in)) {
+        return Err(CommandError::err(
+            "You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a \
+             different mode.",
+        ));
+    }
+    check_prefixes(old.map_or(&BTreeSet::new(), |old| &old.prefixes), &prefixes)?;
+    // Who asks for none is told of all keys, whichever prefixes it has: of some twice then, as in Redis.
+    if options.broadcast && prefixes.is_empty() {
         prefixes.push(Vec::new());
     }
     tracking::enable(cx.server, cx.client, options, prefixes);
@@ -155,7 +152,10 @@ fn check_prefixes(known: &BTreeSet<Vec<u8>>, new: &[Vec<u8>]) -> Result<(), Comm
 
 /// The first of the prefixes that a client has that begins with this one, or this one with it.
 fn overlapping<'a>(known: &'a BTreeSet<Vec<u8>>, prefix: &[u8]) -> Option<&'a Vec<u8>> {
-    // As none of them begins with another, nothing stands between a prefix and what it begins with.
+    if let Some(all) = known.first().filter(|first| first.is_empty()) {
+        return Some(all);
+    }
+    // None of the others begins with another, so that nothing stands between a prefix and what it begins with.
     let root = known.range::<[u8], _>((Bound::Unbounded, Bound::Included(prefix))).next_back();
     let next = || known.range::<[u8], _>((Bound::Excluded(prefix), Bound::Unbounded)).next();
     root.filter(|root| prefix.starts_with(root)).or_else(|| next().filter(|next| next.starts_with(prefix)))
