@@ -116,17 +116,20 @@ impl Conn {
 
     /// Sends requests that may be answered by any number of frames, and returns all frames up to now, messages included.
     pub fn frames(&mut self, requests: &[Vec<Vec<u8>>], token: &str) -> Vec<Reply> {
-        let ping = vec![b"PING".to_vec(), token.as_bytes().to_vec()];
         self.send(requests);
+        // What the requests themselves cause may be told at the end of their turn, and then comes before the second one's reply.
+        [format!("{token} 1"), format!("{token} 2")].iter().flat_map(|token| self.frames_until(token)).collect()
+    }
+
+    /// The frames before the reply to a PING.
+    fn frames_until(&mut self, token: &str) -> Vec<Reply> {
+        let ping = vec![b"PING".to_vec(), token.as_bytes().to_vec()];
         self.send(std::slice::from_ref(&ping));
-        let mut frames = Vec::new();
         let token = Reply::Bulk(Some(ping[1].clone()));
         let subscribed = Reply::Array(Some(vec![Reply::Bulk(Some(b"pong".to_vec())), token.clone()]));
-        while frames.last().is_none_or(|frame| *frame != token && *frame != subscribed) {
-            frames.push(self.read(&ping));
-        }
-        frames.pop();
-        frames
+        std::iter::repeat_with(|| self.read(&ping))
+            .take_while(|frame| *frame != token && *frame != subscribed)
+            .collect()
     }
 
     fn read(&mut self, argv: &[Vec<u8>]) -> Reply {
