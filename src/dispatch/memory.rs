@@ -131,9 +131,9 @@ pub fn evict_clients(server: &mut Server) {
 /// Brings the sum of client memory up to date with one client.
 pub fn count_client(server: &mut Server, place: u32) {
     if let Some(client) = server.clients.at(place) {
-        // What is announced counts before it comes; what is about to be closed is as good as gone.
+        // What is about to be closed is as good as gone.
         let is_closing = client.flags.has(ClientFlags::CLOSING);
-        let bytes = if is_closing { 0 } else { client.memory_bytes() + client.announced_bytes() };
+        let bytes = if is_closing { 0 } else { client.memory_bytes() };
         server.client_memory = server.client_memory + bytes - client.counted_memory;
         client.counted_memory = bytes;
     }

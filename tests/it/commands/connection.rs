@@ -415,6 +415,21 @@ fn keys_that_were_read_are_forgotten_with_the_last_who_would_be_told() {
     assert!(String::from_utf8_lossy(&node.take_bulk("d")).contains("tracking_total_keys:0\r"));
 }
 
+#[test]
+fn a_client_is_told_to_take_what_counts_against_maxmemory_clients() {
+    let mut node = TestNode::new(&[("maxmemory-clients", "10mb")]);
+    let place = node.client("a");
+    for bytes in [b"*2\r\n$100000\r\n".as_slice(), &[b'x'; 40_000], &[b'x'; 60_000], b"\r\n"] {
+        node.send("a", bytes);
+        let client = node.node.server.clients.at(place).expect("a client");
+        let (id, counted) = (client.id.0, client.counted_memory);
+        assert!(counted > 100_000, "what is announced counts before it comes");
+        node.send("b", format!("CLIENT LIST ID {id}\r\n").as_bytes());
+        let line = String::from_utf8(node.take_bulk("b")).expect("text");
+        assert!(line.contains(&format!(" tot-mem={counted} ")), "{counted} counted, {line}");
+    }
+}
+
 /// A request to hear of keys with these prefixes.
 fn track(prefixes: &[String]) -> Vec<u8> {
     let words = ["CLIENT", "TRACKING", "ON", "BCAST"].map(str::to_owned).into_iter();
