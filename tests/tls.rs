@@ -381,8 +381,9 @@ fn refusal(name: &str) -> String {
 #[test]
 fn one_who_was_told_goodbye_finds_nobody() {
     let authority = Authority::new();
-    let server = authority.start(&[]);
+    let server = authority.start(&["--tls-auth-clients", "no"]);
     let mut client = authority.client().connect(&server);
+    assert_eq!(client.ask("PING"), "+PONG");
     client.send(b"SHUTDOWN NOSAVE\r\n");
     assert!(client.line().is_err());
     let refused = TcpStream::connect(("127.0.0.1", server.port())).expect_err("nobody listens");

@@ -551,15 +551,15 @@ fn a_script_that_says_server_reads_valkeys_words() {
          > EVAL 'return server.pcall({})' 0
          (error) ERR Command arguments must be strings or integers
          > EVAL \"local _,e = pcall(server.acl_check_cmd,'nosuch') return e\" 0
-         ERR Invalid command passed to server.acl_check_cmd()
+         \"ERR Invalid command passed to server.acl_check_cmd()\"
          > EVAL \"local _,e = pcall(server.acl_check_cmd,'get') return e\" 0
-         ERR Wrong number of args for server.acl_check_cmd()
+         \"ERR Wrong number of args for server.acl_check_cmd()\"
          > EVAL 'local _,e = pcall(server.setresp) return e' 0
-         ERR server.setresp() requires one argument.
+         \"ERR server.setresp() requires one argument.\"
          > EVAL 'local _,e = pcall(server.set_repl) return e' 0
-         ERR server.set_repl() requires one argument.
+         \"ERR server.set_repl() requires one argument.\"
          > EVAL 'local _,e = pcall(server.log) return e' 0
-         ERR server.log() requires two arguments or more.
+         \"ERR server.log() requires two arguments or more.\"
          > EVAL 'server.x = 1' 0
          (error) ERR user_script:1: Attempt to modify a readonly table script: ...
          > EVAL \"return server.call('SET','k','v')\" 0
