@@ -379,6 +379,18 @@ fn refusal(name: &str) -> String {
 }
 
 #[test]
+fn one_who_was_told_goodbye_finds_nobody() {
+    let authority = Authority::new();
+    let server = authority.start(&["--tls-auth-clients", "no"]);
+    let mut client = authority.client().connect(&server);
+    assert_eq!(client.ask("PING"), "+PONG");
+    client.send(b"SHUTDOWN NOSAVE\r\n");
+    assert!(client.line().is_err());
+    let refused = TcpStream::connect(("127.0.0.1", server.port())).expect_err("nobody listens");
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+}
+
+#[test]
 fn a_renewed_certificate_is_taken_while_old_connections_go_on() {
     let authority = Authority::new();
     let server = authority.start(&["--tls-auth-clients", "no"]);

@@ -46,7 +46,7 @@ pub fn eviction_policy(server: &Server) -> Option<EvictionPolicy> {
 /// grow.
 pub fn make_room(server: &mut Server) -> Room {
     let limit = server.config.maxmemory as usize;
-    if limit == 0 || server.used_memory() <= limit {
+    if limit == 0 || counted_memory(server) <= limit {
         note_left_over(server, 0);
         return Room::Enough;
     }
@@ -55,7 +55,7 @@ pub fn make_room(server: &mut Server) -> Room {
     let before = server.eviction;
     let mut evicted = 0u32;
     let room = loop {
-        let used = server.used_memory();
+        let used = counted_memory(server);
         if used <= limit {
             break Room::Enough;
         }
@@ -75,12 +75,15 @@ pub fn make_room(server: &mut Server) -> Room {
             let freeing = server.keyspace.garbage.pending() > 0;
             break if freeing { Room::Coming } else { Room::None };
         }
-        // What the eviction left to be told takes memory itself, sometimes more than the key did.
+        // What the eviction left to be told takes memory itself, sometimes more than the key did. It is on its way out with
+        // the end of the turn: were it counted before that, keys would be evicted for the news of keys.
+        let untold = server.used_memory();
         super::deliver::after_command(server);
+        server.eviction.told_bytes += server.used_memory().saturating_sub(untold);
         evicted += 1;
     };
     server.eviction.spent_us += server.host.mono_us() - start;
-    let left_over = if room == Room::Coming { server.used_memory() } else { 0 };
+    let left_over = if room == Room::Coming { counted_memory(server) } else { 0 };
     note_left_over(server, left_over);
     room
 }
@@ -89,6 +92,11 @@ pub fn make_room(server: &mut Server) -> Room {
 /// stays, and what it began is not refused in its middle.
 pub fn is_exhausted(server: &Server) -> bool {
     server.config.maxmemory > 0 && server.eviction.is_exhausted
+}
+
+/// The memory that eviction keeps within bounds.
+fn counted_memory(server: &Server) -> usize {
+    server.used_memory().saturating_sub(server.eviction.told_bytes)
 }
 
 /// Notes how much memory was in use when eviction stopped above `maxmemory`, and since when it does.
@@ -137,9 +145,9 @@ pub fn evict_clients(server: &mut Server) {
 /// Brings the sum of client memory up to date with one client.
 pub fn count_client(server: &mut Server, place: u32) {
     if let Some(client) = server.clients.at(place) {
-        // What is announced counts before it comes; what is about to be closed is as good as gone.
+        // What is about to be closed is as good as gone.
         let is_closing = client.flags.has(ClientFlags::CLOSING);
-        let bytes = if is_closing { 0 } else { client.memory_bytes() + client.announced_bytes() };
+        let bytes = if is_closing { 0 } else { client.memory_bytes() };
         server.client_memory = server.client_memory + bytes - client.counted_memory;
         client.counted_memory = bytes;
     }

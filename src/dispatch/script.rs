@@ -7,7 +7,7 @@ use crate::acl::Context;
 use crate::base::log;
 use crate::base::shown::shown;
 use crate::resp::{CommandError, Output, Reply};
-use crate::scripting::{Call, End, Kind, ScriptFlags, Sha, Shebang, Step};
+use crate::scripting::{Call, End, Kind, ScriptFlags, Sha, Shebang, Step, Words};
 use crate::server::scripting::{CallBefore, ClientBefore, Remaining, Running, ScriptRequest};
 use crate::server::{ClientFlags, CommandId, Server, permission};
 use crate::spec::{CommandInfo, Flags};
@@ -138,7 +138,7 @@ fn drive(server: &mut Server, place: u32, mut running: Box<Running>, may_park: b
                 server.now = running.now;
                 running.engine.answer(reply)
             }
-            Step::MayCall(argv) => running.engine.permit(may_call(server, place, &argv)),
+            Step::MayCall(call) => running.engine.permit(may_call(server, place, &call)),
             Step::Tick => {
                 if let Some(why) = running.killed {
                     running.engine.kill(why)
@@ -293,7 +293,7 @@ fn refused(server: &mut Server, error: &CommandError) -> Vec<u8> {
 /// Executes a command for a script. Returns its reply.
 fn call_command(server: &mut Server, place: u32, running: &mut Running, call: Call) -> Vec<u8> {
     let argv: Vec<&[u8]> = call.argv.iter().map(Vec::as_slice).collect();
-    let id = match may_execute(server, place, running, &argv) {
+    let id = match may_execute(server, place, running, &argv, call.words) {
         Ok(id) => id,
         Err((id, error)) => {
             if let Some(id) = id {
@@ -320,17 +320,23 @@ fn call_command(server: &mut Server, place: u32, running: &mut Running, call: Ca
 type Refusal = (Option<CommandId>, CommandError);
 
 /// The command that a script calls, if it may be executed.
-fn may_execute(server: &mut Server, place: u32, running: &Running, argv: &[&[u8]]) -> Result<CommandId, Refusal> {
+fn may_execute(
+    server: &mut Server,
+    place: u32,
+    running: &Running,
+    argv: &[&[u8]],
+    words: Words,
+) -> Result<CommandId, Refusal> {
     let Ok(id) = lookup_command(server, argv) else {
-        return Err((None, CommandError::err("Unknown Redis command called from script")));
+        return Err((None, CommandError::err(words.unknown_command())));
     };
     let info = server.commands.entry(id).info();
     let refuse = |text: &'static str| Err((Some(id), CommandError::err(text)));
     if !info.arity.allows(argv.len()) {
-        return refuse("Wrong number of args calling Redis command from script");
+        return refuse(words.wrong_arity());
     }
     if info.flags.has(Flags::NOSCRIPT) && !server.debug.disable_deny_scripts {
-        return refuse("This Redis command is not allowed from script");
+        return refuse(words.not_allowed());
     }
     if server.persistence.loading.is_some() {
         return Ok(id);
@@ -362,13 +368,13 @@ fn may_execute(server: &mut Server, place: u32, running: &Running, argv: &[&[u8]
 }
 
 /// Might the client's user call this?
-fn may_call(server: &mut Server, place: u32, argv: &[Vec<u8>]) -> Result<bool, &'static str> {
-    let argv: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
+fn may_call(server: &mut Server, place: u32, call: &Call) -> Result<bool, String> {
+    let argv: Vec<&[u8]> = call.argv.iter().map(Vec::as_slice).collect();
     let Ok(id) = lookup_command(server, &argv) else {
-        return Err("ERR Invalid command passed to redis.acl_check_cmd()");
+        return Err(format!("ERR Invalid command passed to {}.acl_check_cmd()", call.words.table()));
     };
     if !server.commands.entry(id).info().arity.allows(argv.len()) {
-        return Err("ERR Wrong number of args for redis.acl_check_cmd()");
+        return Err(format!("ERR Wrong number of args for {}.acl_check_cmd()", call.words.table()));
     }
     Ok(permission::check(server, place, id, &argv).is_ok())
 }

@@ -210,6 +210,7 @@ impl Node {
         self.server.keyspace.now = now.unix();
         self.server.clock_us = now.mono.0;
         self.server.eviction.spent_us = 0;
+        self.server.eviction.told_bytes = 0;
         self.server.stats.eventloop_cycles += 1;
         self.commands_before_turn = self.server.stats.total_commands_processed;
     }

@@ -701,8 +701,9 @@ impl MainLoop {
             // It may be gone already.
             let _ = std::fs::remove_file(config.pidfile.display().as_ref());
         }
-        for listener in &self.listeners {
-            if let Listener::Unix(_, path) = listener {
+        // Whoever is told goodbye may come back at once, and is to find nobody. Closing a listener deregisters it.
+        for listener in std::mem::take(&mut self.listeners) {
+            if let Listener::Unix(_, path) = &listener {
                 log::notice("Removing the unix socket file.");
                 let _ = std::fs::remove_file(path);
             }

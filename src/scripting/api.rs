@@ -1,4 +1,4 @@
-//! What scripts find beside Lua's own: `redis`, the libraries, and the functions of `string` that need a bound.
+//! What scripts find beside Lua's own: `redis` and `server`, the libraries, and the functions of `string` that need a bound.
 
 use mlua::{Function, Lua, MultiValue, Result, Table, Value};
 
@@ -10,6 +10,7 @@ use crate::resp::Proto;
 use super::engine::{Call, Mode, Registration, Versions};
 use super::raise::{self, Raised, error_table, fail_table, integer_arg, number_arg, string_arg};
 use super::random::Random;
+use super::words::Words;
 use super::{bit, bounds, cjson, cmsgpack, convert, functions, patterns, structs, tables};
 
 const REPL_AOF: i64 = 1;
@@ -39,11 +40,10 @@ pub(super) fn natives(lua: &Lua, versions: Versions, random: Random) -> Result<T
     native.raw_set("struct", structs::library(lua)?)?;
     native.raw_set("cmsgpack", cmsgpack::library(lua)?)?;
     native.raw_set("cjson", cjson::library(lua)?)?;
-    native.raw_set("redis", redis(lua, versions)?)?;
-    let loading = lua.create_table()?;
-    constants(lua, &loading, versions)?;
-    loading.raw_set("register_function", lua.create_function(register_function)?)?;
-    native.raw_set("redis_loading", loading)?;
+    for words in [Words::Redis, Words::Valkey] {
+        native.raw_set(words.table(), commands(lua, versions, words)?)?;
+        native.raw_set(format!("{}_loading", words.table()), loading(lua, versions, words)?)?;
+    }
     Ok(native)
 }
 
@@ -86,7 +86,7 @@ fn random_number(lua: &Lua, args: &MultiValue, random: &Random) -> Result<f64> {
     Ok(low.map_or(part, |low| (part * (high - low + 1.0)).floor() + low))
 }
 
-fn constants(lua: &Lua, table: &Table, versions: Versions) -> Result<()> {
+fn constants(lua: &Lua, table: &Table, versions: Versions, words: Words) -> Result<()> {
     for (level, name) in ["LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNING"].into_iter().enumerate() {
         table.raw_set(name, level)?;
     }
@@ -98,13 +98,22 @@ fn constants(lua: &Lua, table: &Table, versions: Versions) -> Result<()> {
     table.raw_set("SERVER_NAME", versions.server_name)?;
     table.raw_set("SERVER_VERSION", versions.server)?;
     table.raw_set("SERVER_VERSION_NUM", number(versions.server))?;
-    table.raw_set("log", lua.create_function(write_log)?)
+    table.raw_set("log", lua.create_function(move |lua, args: MultiValue| write_log(lua, &args, words))?)
 }
 
-/// The table `redis`, without what needs the server.
-fn redis(lua: &Lua, versions: Versions) -> Result<Table> {
+/// What a library finds while it is loaded.
+fn loading(lua: &Lua, versions: Versions, words: Words) -> Result<Table> {
     let table = lua.create_table()?;
-    constants(lua, &table, versions)?;
+    constants(lua, &table, versions, words)?;
+    let register = move |lua: &Lua, args: MultiValue| register_function(lua, &args, words);
+    table.raw_set("register_function", lua.create_function(register)?)?;
+    Ok(table)
+}
+
+/// The table `redis` or `server`, without what needs the server.
+fn commands(lua: &Lua, versions: Versions, words: Words) -> Result<Table> {
+    let table = lua.create_table()?;
+    constants(lua, &table, versions, words)?;
     let flags = [("NONE", 0), ("AOF", REPL_AOF), ("SLAVE", REPL_REPLICA), ("REPLICA", REPL_REPLICA)];
     for (name, flag) in flags.into_iter().chain([("ALL", REPL_AOF | REPL_REPLICA)]) {
         table.raw_set(format!("REPL_{name}"), flag)?;
@@ -112,8 +121,8 @@ fn redis(lua: &Lua, versions: Versions) -> Result<Table> {
     table.raw_set("error_reply", lua.create_function(|lua, args: MultiValue| single_field(lua, &args, "err"))?)?;
     table.raw_set("status_reply", lua.create_function(|lua, args: MultiValue| single_field(lua, &args, "ok"))?)?;
     table.raw_set("sha1hex", lua.create_function(sha1hex)?)?;
-    table.raw_set("setresp", lua.create_function(set_resp)?)?;
-    table.raw_set("set_repl", lua.create_function(set_repl)?)?;
+    table.raw_set("setresp", lua.create_function(move |lua, args: MultiValue| set_resp(lua, &args, words))?)?;
+    table.raw_set("set_repl", lua.create_function(move |lua, args: MultiValue| set_repl(lua, &args, words))?)?;
     table.raw_set("replicate_commands", lua.create_function(|_, _: MultiValue| Ok(true))?)?;
     table.raw_set("breakpoint", lua.create_function(|_, _: MultiValue| Ok(false))?)?;
     table.raw_set("debug", lua.create_function(|_, _: MultiValue| Ok(()))?)?;
@@ -163,9 +172,9 @@ fn whole_number(lua: &Lua, value: Option<&Value>) -> Result<Option<i64>> {
     })
 }
 
-fn set_resp(lua: &Lua, args: MultiValue) -> Result<()> {
+fn set_resp(lua: &Lua, args: &MultiValue, words: Words) -> Result<()> {
     if args.len() != 1 {
-        return fail_table("ERR redis.setresp() requires one argument.");
+        return fail_table(format!("ERR {}.setresp() requires one argument.", words.table()));
     }
     let proto = match whole_number(lua, args.front())? {
         Some(2) => Proto::Resp2,
@@ -178,9 +187,9 @@ fn set_resp(lua: &Lua, args: MultiValue) -> Result<()> {
     Ok(())
 }
 
-fn set_repl(lua: &Lua, args: MultiValue) -> Result<()> {
+fn set_repl(lua: &Lua, args: &MultiValue, words: Words) -> Result<()> {
     if args.len() != 1 {
-        return fail_table("ERR redis.set_repl() requires one argument.");
+        return fail_table(format!("ERR {}.set_repl() requires one argument.", words.table()));
     }
     let flags = whole_number(lua, args.front())?.unwrap_or(0);
     if flags & !(REPL_AOF | REPL_REPLICA) != 0 {
@@ -192,9 +201,9 @@ fn set_repl(lua: &Lua, args: MultiValue) -> Result<()> {
     Ok(())
 }
 
-fn write_log(lua: &Lua, args: MultiValue) -> Result<()> {
+fn write_log(lua: &Lua, args: &MultiValue, words: Words) -> Result<()> {
     if args.len() < 2 {
-        return fail_table("ERR redis.log() requires two arguments or more.");
+        return fail_table(format!("ERR {}.log() requires two arguments or more.", words.table()));
     }
     let Some(level) = whole_number(lua, args.front())? else {
         return fail_table("ERR First argument must be a number (log level).");
@@ -209,7 +218,7 @@ fn write_log(lua: &Lua, args: MultiValue) -> Result<()> {
     let mut parts = Vec::new();
     for index in 1..args.len() {
         if let Some(Value::String(_) | Value::Integer(_) | Value::Number(_)) = args.get(index) {
-            parts.push(shown(&string_arg(lua, &args, index)?.as_bytes()));
+            parts.push(shown(&string_arg(lua, args, index)?.as_bytes()));
         }
     }
     log::log(level, &parts.join(" "));
@@ -217,9 +226,9 @@ fn write_log(lua: &Lua, args: MultiValue) -> Result<()> {
 }
 
 /// The call that these arguments make.
-pub(super) fn call_of(lua: &Lua, args: &MultiValue) -> Result<Call> {
+pub(super) fn call_of(lua: &Lua, args: &MultiValue, words: Words) -> Result<Call> {
     if args.is_empty() {
-        return fail_table("ERR Please specify at least one argument for this redis lib call");
+        return fail_table(words.no_argument());
     }
     let mut argv: Vec<Vec<u8>> = Vec::with_capacity(args.len());
     let (mut bytes, built_max) = (0, bounds::built_max(lua));
@@ -228,7 +237,7 @@ pub(super) fn call_of(lua: &Lua, args: &MultiValue) -> Result<Call> {
             Value::String(text) => text.as_bytes().to_vec(),
             Value::Integer(number) => convert::number_text(*number as f64),
             Value::Number(number) => convert::number_text(*number),
-            _ => return fail_table("ERR Lua redis lib command arguments must be strings or integers"),
+            _ => return fail_table(words.bad_argument()),
         };
         bytes += arg.len();
         if bytes > built_max {
@@ -238,7 +247,7 @@ pub(super) fn call_of(lua: &Lua, args: &MultiValue) -> Result<Call> {
     }
     let (proto, is_repeated) =
         lua.app_data_ref::<Mode>().map_or((Proto::Resp2, true), |mode| (mode.proto, mode.is_repeated));
-    Ok(Call { argv, proto, is_repeated })
+    Ok(Call { argv, proto, is_repeated, words })
 }
 
 /// The value of a call that failed before it was made, where failures are values.
@@ -250,30 +259,31 @@ pub(super) fn caught(lua: &Lua, error: mlua::Error) -> Result<Value> {
 }
 
 /// `redis.register_function(name, callback)` or with a table of named arguments.
-fn register_function(lua: &Lua, args: MultiValue) -> Result<()> {
+fn register_function(lua: &Lua, args: &MultiValue, words: Words) -> Result<()> {
+    let table = words.table();
     if !lua.app_data_ref::<Mode>().is_some_and(|mode| mode.is_loading) {
-        return fail_table("ERR redis.register_function can only be called on FUNCTION LOAD command");
+        return fail_table(format!("ERR {table}.register_function can only be called on FUNCTION LOAD command"));
     }
-    let mut registration = Registration::default();
+    let mut registration = Registration { words, ..Registration::default() };
     let callback = match (args.len(), args.front(), args.get(1)) {
         (1, Some(Value::Table(named)), _) => named_arguments(lua, named, &mut registration)?,
         (1, ..) => {
-            return fail_table(
-                "ERR calling redis.register_function with a single argument is only applicable to Lua table \
-                 (representing named arguments).",
-            );
+            return fail_table(format!(
+                "ERR calling {table}.register_function with a single argument is only applicable to Lua table \
+                 (representing named arguments)."
+            ));
         }
         (2, Some(name), callback) => {
             let Some(name) = text_of(lua, name)? else {
-                return fail_table("ERR first argument to redis.register_function must be a string");
+                return fail_table(format!("ERR first argument to {table}.register_function must be a string"));
             };
             registration.name = name;
             match callback {
                 Some(Value::Function(callback)) => callback.clone(),
-                _ => return fail_table("ERR second argument to redis.register_function must be a function"),
+                _ => return fail_table(format!("ERR second argument to {table}.register_function must be a function")),
             }
         }
-        _ => return fail_table("ERR wrong number of arguments to redis.register_function"),
+        _ => return fail_table(format!("ERR wrong number of arguments to {table}.register_function")),
     };
     if !functions::is_valid_name(&registration.name) {
         return fail_table(format!("ERR {}", functions::BAD_NAME));
@@ -298,43 +308,49 @@ fn text_of(lua: &Lua, value: &Value) -> Result<Option<Vec<u8>>> {
 }
 
 fn named_arguments(lua: &Lua, named: &Table, registration: &mut Registration) -> Result<Function> {
-    let (mut has_name, mut callback) = (false, None);
+    let (table, mut has_name, mut callback) = (registration.words.table(), false, None);
     for pair in named.pairs::<Value, Value>() {
         let (name, value) = pair?;
         let Some(name) = text_of(lua, &name)? else {
-            return fail_table("ERR named argument key given to redis.register_function is not a string");
+            return fail_table(format!("ERR named argument key given to {table}.register_function is not a string"));
         };
         match (name.to_ascii_lowercase().as_slice(), value) {
             (b"function_name", name) => {
                 let Some(name) = text_of(lua, &name)? else {
-                    return fail_table("ERR function_name argument given to redis.register_function must be a string");
+                    return fail_table(format!(
+                        "ERR function_name argument given to {table}.register_function must be a string"
+                    ));
                 };
                 registration.name = name;
                 has_name = true;
             }
             (b"description", text) => {
                 let Some(text) = text_of(lua, &text)? else {
-                    return fail_table("ERR description argument given to redis.register_function must be a string");
+                    return fail_table(format!(
+                        "ERR description argument given to {table}.register_function must be a string"
+                    ));
                 };
                 registration.description = Some(text);
             }
             (b"callback", Value::Function(function)) => callback = Some(function),
             (b"callback", _) => {
-                return fail_table("ERR callback argument given to redis.register_function must be a function");
+                return fail_table(format!(
+                    "ERR callback argument given to {table}.register_function must be a function"
+                ));
             }
             (b"flags", Value::Table(flags)) => registration.flags = flags_of(&flags)?,
             (b"flags", _) => {
-                return fail_table(
-                    "ERR flags argument to redis.register_function must be a table representing function flags",
-                );
+                return fail_table(format!(
+                    "ERR flags argument to {table}.register_function must be a table representing function flags"
+                ));
             }
-            _ => return fail_table("ERR unknown argument given to redis.register_function"),
+            _ => return fail_table(format!("ERR unknown argument given to {table}.register_function")),
         }
     }
     if !has_name {
-        return fail_table("ERR redis.register_function must get a function name argument");
+        return fail_table(format!("ERR {table}.register_function must get a function name argument"));
     }
-    callback.map_or_else(|| fail_table("ERR redis.register_function must get a callback argument"), Ok)
+    callback.map_or_else(|| fail_table(format!("ERR {table}.register_function must get a callback argument")), Ok)
 }
 
 fn flags_of(flags: &Table) -> Result<Vec<Vec<u8>>> {

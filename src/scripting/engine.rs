@@ -17,6 +17,7 @@ use crate::storage::machine::Machine;
 use super::convert::up_to_nul;
 use super::raise::{self, Raised, value_of};
 use super::random::Random;
+use super::words::Words;
 use super::{api, bounds, convert};
 
 /// What the Lua state is for.
@@ -65,6 +66,8 @@ pub struct Call {
     pub proto: Proto,
     /// Does what it changes go to the append-only file and to replicas?
     pub is_repeated: bool,
+    /// The words of errors about it.
+    pub words: Words,
 }
 
 /// A function that a library registers.
@@ -74,6 +77,7 @@ pub struct Registration {
     pub name: Vec<u8>,
     pub description: Option<Vec<u8>>,
     pub flags: Vec<Vec<u8>>,
+    pub words: Words,
 }
 
 /// How a script ended.
@@ -102,7 +106,7 @@ pub enum Step {
     /// It calls a command; go on with `answer`.
     Call(Call),
     /// It asks whether it might; go on with `permit`.
-    MayCall(Vec<Vec<u8>>),
+    MayCall(Call),
     /// Some instructions have passed; go on with `go_on` or `kill`.
     Tick,
     /// It is done.
@@ -116,7 +120,7 @@ enum Order {
     Load(Vec<u8>),
     Adopt(Vec<Slot>),
     Answer(Vec<u8>),
-    Permit(Result<bool, &'static str>),
+    Permit(Result<bool, String>),
     GoOn,
     Kill(&'static str),
     Stop,
@@ -125,7 +129,7 @@ enum Order {
 enum Pause {
     Idle(End, usize),
     Call(Call),
-    MayCall(Vec<Vec<u8>>),
+    MayCall(Call),
     Tick,
 }
 
@@ -225,7 +229,7 @@ impl Engine {
     }
 
     /// Goes on with whether the call were allowed, or with an error.
-    pub fn permit(&mut self, allowed: Result<bool, &'static str>) -> Step {
+    pub fn permit(&mut self, allowed: Result<bool, String>) -> Step {
         self.resume(Order::Permit(allowed))
     }
 
@@ -265,7 +269,7 @@ impl Engine {
                 Step::End(end)
             }
             Pause::Call(call) => Step::Call(call),
-            Pause::MayCall(argv) => Step::MayCall(argv),
+            Pause::MayCall(call) => Step::MayCall(call),
             Pause::Tick => Step::Tick,
         }
     }
@@ -333,39 +337,43 @@ fn live(
     bounds::set_memory_max(&lua, memory_max);
     lua.scope(|scope| {
         let native = api::natives(&lua, versions, random)?;
-        let call = |lua: &Lua, args: MultiValue| -> mlua::Result<Vec<u8>> {
-            let call = api::call_of(lua, &args)?;
+        let call = |lua: &Lua, args: MultiValue, words: Words| -> mlua::Result<Vec<u8>> {
+            let call = api::call_of(lua, &args, words)?;
             match yielder.suspend(Pause::Call(call)) {
                 Order::Answer(reply) => Ok(reply),
                 _ => Ok(b"-ERR The script was ended\r\n".to_vec()),
             }
         };
-        let redis: Table = native.raw_get("redis")?;
-        redis.raw_set(
-            "call",
-            scope.create_function(move |lua, args: MultiValue| convert::from_reply(lua, &call(lua, args)?, true))?,
-        )?;
-        redis.raw_set(
-            "pcall",
-            scope.create_function(move |lua, args: MultiValue| {
-                let reply = match call(lua, args) {
-                    Ok(reply) => reply,
-                    Err(error) => return api::caught(lua, error),
-                };
-                convert::from_reply(lua, &reply, false)
-            })?,
-        )?;
-        redis.raw_set(
-            "acl_check_cmd",
-            scope.create_function(move |lua, args: MultiValue| {
-                let call = api::call_of(lua, &args)?;
-                match yielder.suspend(Pause::MayCall(call.argv)) {
-                    Order::Permit(Ok(allowed)) => Ok(allowed),
-                    Order::Permit(Err(why)) => raise::fail_table(why),
-                    _ => raise::fail_table("ERR The script was ended"),
-                }
-            })?,
-        )?;
+        for words in [Words::Redis, Words::Valkey] {
+            let table: Table = native.raw_get(words.table())?;
+            table.raw_set(
+                "call",
+                scope.create_function(move |lua, args: MultiValue| {
+                    convert::from_reply(lua, &call(lua, args, words)?, true)
+                })?,
+            )?;
+            table.raw_set(
+                "pcall",
+                scope.create_function(move |lua, args: MultiValue| {
+                    let reply = match call(lua, args, words) {
+                        Ok(reply) => reply,
+                        Err(error) => return api::caught(lua, error),
+                    };
+                    convert::from_reply(lua, &reply, false)
+                })?,
+            )?;
+            table.raw_set(
+                "acl_check_cmd",
+                scope.create_function(move |lua, args: MultiValue| {
+                    let call = api::call_of(lua, &args, words)?;
+                    match yielder.suspend(Pause::MayCall(call)) {
+                        Order::Permit(Ok(allowed)) => Ok(allowed),
+                        Order::Permit(Err(why)) => raise::fail_table(why),
+                        _ => raise::fail_table("ERR The script was ended"),
+                    }
+                })?,
+            )?;
+        }
         let tick = scope.create_function(move |lua, (): ()| {
             if let Order::Kill(why) = yielder.suspend(Pause::Tick)
                 && let Some(mut mode) = lua.app_data_mut::<Mode>()

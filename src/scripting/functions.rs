@@ -7,6 +7,7 @@ use crate::resp::parser::split_args;
 
 use super::engine::{Registration, Slot};
 use super::shebang::ScriptFlags;
+use super::words::Words;
 
 /// The complaint about a name.
 pub const BAD_NAME: &str =
@@ -25,6 +26,7 @@ pub struct Function {
     pub description: Option<Vec<u8>>,
     pub flags: ScriptFlags,
     pub slot: Slot,
+    pub words: Words,
 }
 
 /// A library.
@@ -159,6 +161,7 @@ pub fn library_of(name: &[u8], code: &[u8], registered: Vec<Registration>, slots
                 .iter()
                 .fold(ScriptFlags::NONE, |flags, name| ScriptFlags::named(name).map_or(flags, |flag| flags.or(flag))),
             name: registration.name,
+            words: registration.words,
             description: registration.description,
         })
         .collect();

@@ -18,9 +18,11 @@ mod random;
 pub mod shebang;
 pub mod structs;
 mod tables;
+pub mod words;
 
 pub use cache::{ScriptCache, Sha, Stay};
 pub use engine::{Call, End, Engine, Kind, Run, Slot, Step, Versions};
 pub use functions::{Function, Libraries, Library};
 pub use random::Random;
 pub use shebang::{ScriptFlags, Shebang};
+pub use words::Words;

@@ -386,10 +386,12 @@ real.struct = protect(native.struct)
 real.cmsgpack = protect(native.cmsgpack)
 real.cjson = protect(native.cjson)
 if kind ~= "eval" then
-  native.redis.breakpoint, native.redis.debug, native.redis.replicate_commands = nil, nil, nil
+  for _, t in ipairs({ native.redis, native.server }) do
+    t.breakpoint, t.debug, t.replicate_commands = nil, nil, nil
+  end
 end
 real.redis = protect(native.redis)
-real.server = real.redis
+real.server = protect(native.server)
 
 local strings = getmetatable("")
 strings.__index = string_table
@@ -415,14 +417,10 @@ function real.getmetatable(t)
 end
 
 -- While a library is loaded it sees little more than how to register functions; its functions see what scripts see.
-local loading_redis = setmetatable(native.redis_loading, {
-  __index = function(_, name)
-    error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
-  end,
-})
-local loading_real = setmetatable({}, getmetatable(real))
-loading_real.redis = protect(loading_redis)
-loading_real.server = loading_real.redis
+local nothing_else = getmetatable(real)
+local loading_real = setmetatable({}, nothing_else)
+loading_real.redis = protect(setmetatable(native.redis_loading, nothing_else))
+loading_real.server = protect(setmetatable(native.server_loading, nothing_else))
 local of_library = { __index = loading_real, __newindex = refuse }
 local library_globals = setmetatable({}, of_library)
 behind[library_globals] = real

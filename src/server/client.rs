@@ -185,23 +185,21 @@ impl Client {
         })
     }
 
-    /// Bytes still to come of a long argument, which no memory is counted for yet.
-    pub fn announced_bytes(&self) -> usize {
-        let big = self.partial.as_ref().and_then(|partial| partial.big.as_ref());
-        big.map_or(0, Incoming::missing)
-    }
-
-    /// All bytes of memory that this client is the cause of.
+    /// All bytes of memory that this client is the cause of: what is announced of a long argument counts before it comes.
     pub fn memory_bytes(&self) -> usize {
         let multi = self.multi.as_ref().map_or(0, |multi| multi.bytes + multi.queue.capacity() * 32);
         let watched: usize = self.watched.iter().map(|(_, key)| key.capacity() + 64).sum();
         let subscribed = self.subscriptions.as_ref().map_or(0, |subscriptions| subscriptions.memory_bytes());
+        let prefixes = self.tracking.as_ref().map_or(0, |options| options.prefix_bytes);
+        let announced = self.partial.as_ref().and_then(|partial| partial.big.as_ref()).map_or(0, Incoming::missing);
         size_of::<Client>()
             + self.query_capacity()
+            + announced
             + self.out.memory_bytes()
             + multi
             + watched
             + subscribed
+            + prefixes
             + self.name.capacity()
             + self.lib_name.capacity()
             + self.lib_ver.capacity()

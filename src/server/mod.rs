@@ -102,6 +102,8 @@ pub struct Pause {
 pub struct Eviction {
     /// Microseconds spent on it in this turn.
     pub spent_us: u64,
+    /// Bytes of what it left to be told in this turn, as to clients that cache what was evicted: nobody is evicted for them.
+    pub told_bytes: usize,
     /// Bytes in use when it last stopped above `maxmemory` with more to evict; zero when it did not.
     pub left_over: usize,
     /// Since when that is so.

@@ -4,7 +4,7 @@ use crate::base::time::Now;
 use crate::keyspace::DbIndex;
 use crate::keyspace::lazyfree::LAZYFREE_EFFORT_MIN;
 use crate::resp::{Output, Proto};
-use crate::scripting::{Engine, Kind, Libraries, Random, Run, ScriptCache, ScriptFlags, Step, Versions};
+use crate::scripting::{Engine, Kind, Libraries, Random, Run, ScriptCache, ScriptFlags, Step, Versions, Words};
 
 use super::client::{ClientFlags, ClientId, QueuedCommand};
 use super::table::CommandId;
@@ -21,6 +21,8 @@ pub struct ScriptRequest {
     pub flags: Option<ScriptFlags>,
     /// Was it called by a command that only reads?
     pub by_read_only: bool,
+    /// The words that it is told in that it was killed.
+    pub words: Words,
 }
 
 /// What an EXEC has left to do.

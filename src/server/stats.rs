@@ -136,9 +136,6 @@ impl Stats {
     pub fn count_error(&mut self, line: &str) -> bool {
         self.total_error_replies += 1;
         if self.errors_overflowed {
-            if let Some(count) = self.errors.get_mut("ERRORSTATS_DISABLED") {
-                *count += 1;
-            }
             return false;
         }
         let code = line.split(' ').next().unwrap_or("ERR");
@@ -154,5 +151,20 @@ impl Stats {
         }
         self.errors.insert(code.to_owned(), 1);
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_too_many_kinds_are_not_told_apart() {
+        let mut stats = Stats::default();
+        let announced = (0..2 * ERROR_KINDS_MAX).filter(|kind| stats.count_error(&format!("E{kind} text"))).count();
+        assert_eq!(announced, 1);
+        let told: Vec<_> = stats.errors.iter().map(|(code, count)| (code.as_str(), *count)).collect();
+        assert_eq!(told, [("ERRORSTATS_DISABLED", 1)]);
+        assert_eq!(stats.total_error_replies, 2 * ERROR_KINDS_MAX as u64);
     }
 }

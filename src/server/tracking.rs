@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::spec::Flags;
+use crate::tracking::Tracking;
 
 use super::table::CommandId;
 use super::{ClientFlags, ClientId, Server, messages};
@@ -27,12 +28,14 @@ pub struct TrackingOptions {
     pub no_loop: bool,
     /// What CLIENT CACHING said of the next command.
     pub caching: Option<bool>,
-    /// Its prefixes.
+    /// Its prefixes, none of which begins with another, except with the empty one.
     pub prefixes: BTreeSet<Vec<u8>>,
+    /// Bytes of memory that they take.
+    pub prefix_bytes: usize,
 }
 
-/// Begins to track for a client, or changes what it asked for.
-pub fn enable(server: &mut Server, id: ClientId, options: TrackingOptions) {
+/// Begins to track for a client, or changes what it asked for: further prefixes come to those that it has.
+pub fn enable(server: &mut Server, id: ClientId, mut options: TrackingOptions, prefixes: Vec<Vec<u8>>) {
     let Some(client) = server.clients.get_mut(id) else { return };
     if !client.flags.has(ClientFlags::TRACKING) {
         server.tracking.clients += 1;
@@ -44,7 +47,16 @@ pub fn enable(server: &mut Server, id: ClientId, options: TrackingOptions) {
     if options.broadcast {
         client.flags = client.flags.or(ClientFlags::TRACKING_BCAST);
     }
-    options.prefixes.iter().for_each(|prefix| server.tracking.add_prefix(prefix, id.0));
+    if let Some(old) = client.tracking.take() {
+        (options.prefixes, options.prefix_bytes) = (old.prefixes, old.prefix_bytes);
+    }
+    for prefix in prefixes {
+        server.tracking.add_prefix(&prefix, id.0);
+        let bytes = Tracking::prefix_bytes(&prefix);
+        if options.prefixes.insert(prefix) {
+            options.prefix_bytes += bytes;
+        }
+    }
     client.tracking = Some(Box::new(options));
     follow(server);
 }

@@ -13,6 +13,9 @@ pub type Reader = u64;
 /// Keys with their hashes, and who has read each.
 pub type Keys = BTreeMap<(u64, Vec<u8>), Vec<Reader>>;
 
+/// Bytes of a set with one reader.
+const READERS_BYTES: usize = 112;
+
 /// What changed under one prefix since the last broadcast.
 #[derive(Debug, Default)]
 struct Prefix {
@@ -114,6 +117,11 @@ impl Tracking {
     pub fn take_keys(&mut self) -> Keys {
         self.items = 0;
         std::mem::take(&mut self.keys)
+    }
+
+    /// Bytes of memory that a client's prefix takes: here, with a set for who listens, and in what is known of the client.
+    pub fn prefix_bytes(prefix: &[u8]) -> usize {
+        2 * (size_of::<Vec<u8>>() + prefix.len()) + size_of::<Prefix>() + READERS_BYTES
     }
 
     /// Notes that a client wants to hear of keys with this prefix.

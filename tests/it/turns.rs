@@ -176,6 +176,25 @@ fn eviction_of_what_is_left_over_is_shared_by_the_commands_of_a_turn() {
 }
 
 #[test]
+fn nothing_is_evicted_for_the_news_of_evictions() {
+    let config = [("maxmemory-policy", "allkeys-random"), ("maxmemory-eviction-tenacity", "100")];
+    let mut node = TestNode::new(&config);
+    let readers: Vec<String> = ('b'..='k').map(String::from).collect();
+    for reader in &readers {
+        node.send(reader, &requests(&["HELLO 3", "CLIENT TRACKING ON"]));
+    }
+    for n in 0..300 {
+        let key = format!("{n}{}", "x".repeat(1000));
+        node.ask(&format!("SET {key} v"));
+        readers.iter().for_each(|reader| node.send(reader, &requests(&[&format!("GET {key}")])));
+    }
+    let limit = node.node.server.used_memory() - 40_000;
+    node.send("a", &requests(&[&format!("CONFIG SET maxmemory {limit}"), "PING", "PING"]));
+    let evicted = node.node.server.keyspace.stats.evicted_keys;
+    assert!((10..80).contains(&evicted), "{evicted} of 300 keys");
+}
+
+#[test]
 fn writers_do_not_outrun_eviction() {
     let mut node = TestNode::new(&[("maxmemory-policy", "allkeys-random")]);
     for n in 0..20_000 {

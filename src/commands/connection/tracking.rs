@@ -1,6 +1,9 @@
 //! CLIENT TRACKING, CACHING, TRACKINGINFO and GETREDIR: client-side caching.
 //! <https://redis.io/docs/latest/develop/reference/client-side-caching/>
 
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
 use crate::base::shown::shown;
 use crate::resp::CommandError;
 use crate::server::context::Args;
@@ -121,25 +124,23 @@ fn client_tracking(cx: &mut ServerContext<'_>) -> CommandResult {
              different mode.",
         ));
     }
-    options.prefixes = old.map(|old| old.prefixes.clone()).unwrap_or_default();
-    check_prefixes(&options, &prefixes)?;
+    check_prefixes(old.map_or(&BTreeSet::new(), |old| &old.prefixes), &prefixes)?;
     // Who asks for none is told of all keys, whichever prefixes it has: of some twice then, as in Redis.
     if options.broadcast && prefixes.is_empty() {
         prefixes.push(Vec::new());
     }
-    options.prefixes.extend(prefixes);
-    tracking::enable(cx.server, cx.client, options);
+    tracking::enable(cx.server, cx.client, options, prefixes);
     cx.reply.ok();
     Ok(Outcome::Done)
 }
 
-/// No prefix may begin with another of the same client: it would be told twice. There may be many: only the one that is
-/// refused is compared with each.
-fn check_prefixes(options: &TrackingOptions, new: &[Vec<u8>]) -> Result<(), CommandError> {
-    let Some(index) = first_overlapping(options, new) else { return Ok(()) };
+/// No prefix may begin with another of the same client: it would be told twice. There may be many: each new one is looked up
+/// among those that the client has, and only the one that is refused is compared with the other new ones.
+fn check_prefixes(known: &BTreeSet<Vec<u8>>, new: &[Vec<u8>]) -> Result<(), CommandError> {
+    let Some(index) = first_overlapping(known, new) else { return Ok(()) };
     let prefix = &new[index];
+    let old = overlapping(known, prefix).map(|old| ("an existing", old));
     let overlaps = |other: &&Vec<u8>| other.starts_with(prefix) || prefix.starts_with(other);
-    let old = options.prefixes.iter().find(overlaps).map(|old| ("an existing", old));
     let other = || new[index + 1..].iter().find(overlaps).map(|other| ("another provided", other));
     let Some((which, other)) = old.or_else(other) else { return Ok(()) };
     Err(CommandError::err(format!(
@@ -149,17 +150,26 @@ fn check_prefixes(options: &TrackingOptions, new: &[Vec<u8>]) -> Result<(), Comm
     )))
 }
 
+/// The first of the prefixes that a client has that begins with this one, or this one with it.
+fn overlapping<'a>(known: &'a BTreeSet<Vec<u8>>, prefix: &[u8]) -> Option<&'a Vec<u8>> {
+    if let Some(all) = known.first().filter(|first| first.is_empty()) {
+        return Some(all);
+    }
+    // None of the others begins with another, so that nothing stands between a prefix and what it begins with.
+    let root = known.range::<[u8], _>((Bound::Unbounded, Bound::Included(prefix))).next_back();
+    let next = || known.range::<[u8], _>((Bound::Excluded(prefix), Bound::Unbounded)).next();
+    root.filter(|root| prefix.starts_with(root)).or_else(|| next().filter(|next| next.starts_with(prefix)))
+}
+
 /// The first of the new prefixes that begins with another prefix of the client, or another with it.
-fn first_overlapping(options: &TrackingOptions, new: &[Vec<u8>]) -> Option<usize> {
-    let old = options.prefixes.iter().map(|prefix| (prefix, None));
-    let mut sorted: Vec<(&Vec<u8>, Option<usize>)> =
-        old.chain(new.iter().enumerate().map(|(index, prefix)| (prefix, Some(index)))).collect();
+fn first_overlapping(known: &BTreeSet<Vec<u8>>, new: &[Vec<u8>]) -> Option<usize> {
+    let mut first = new.iter().position(|prefix| overlapping(known, prefix).is_some());
+    let mut note = |index: usize| first = Some(first.map_or(index, |first| first.min(index)));
+    let mut sorted: Vec<(&Vec<u8>, usize)> = new.iter().enumerate().map(|(index, prefix)| (prefix, index)).collect();
     // What begins with a prefix stands right behind it.
     sorted.sort_unstable();
     let mut sorted = sorted.into_iter();
-    let mut first: Option<usize> = None;
-    let mut note = |index: Option<usize>| first = first.into_iter().chain(index).min();
-    let (mut root, mut root_index) = sorted.next()?;
+    let Some((mut root, mut root_index)) = sorted.next() else { return first };
     for (prefix, index) in sorted {
         if prefix.starts_with(root) {
             note(root_index);

@@ -51,12 +51,13 @@ fn fcall(cx: &mut ServerContext<'_>, by_read_only: bool) -> CommandResult {
         return Err(CommandError::err("Function not found"));
     };
     let (flags, name, slot) = (Some(function.flags), function.name.clone(), function.slot);
+    let words = function.words;
     let Some(count) = crate::base::number::parse_i64(cx.argv[2]) else {
         return Err(CommandError::err("Bad number of keys provided"));
     };
     let (keys, args) = split_keys(cx.argv, count)?;
     let run = Run { slot, id: name, keys, args, proto: cx.reply.proto() };
-    Ok(Outcome::RunScript(Box::new(ScriptRequest { kind: Kind::Functions, run, flags, by_read_only })))
+    Ok(Outcome::RunScript(Box::new(ScriptRequest { kind: Kind::Functions, run, flags, by_read_only, words })))
 }
 
 pub(super) const FUNCTION: Command = Command {

@@ -5,7 +5,7 @@ mod functions;
 use crate::base::shown::shown;
 use crate::dispatch::gates;
 use crate::resp::CommandError;
-use crate::scripting::{Kind, Run, Sha, Shebang, Stay};
+use crate::scripting::{Kind, Run, Sha, Shebang, Stay, Words};
 use crate::server::scripting::{Freeing, ScriptRequest};
 use crate::server::{Command, CommandResult, Handler, Outcome, Server, ServerContext, context};
 use crate::spec::*;
@@ -109,7 +109,7 @@ fn request(
     let script = cx.server.scripting.scripts.get(&sha).ok_or_else(unknown_script)?;
     let flags = script.shebang.flags;
     let run = Run { slot: script.slot, id: sha.0.to_vec(), keys, args, proto: cx.reply.proto() };
-    Ok(Outcome::RunScript(Box::new(ScriptRequest { kind: Kind::Eval, run, flags, by_read_only })))
+    Ok(Outcome::RunScript(Box::new(ScriptRequest { kind: Kind::Eval, run, flags, by_read_only, words: Words::Redis })))
 }
 
 type KeysAndArgs = (Vec<Vec<u8>>, Vec<Vec<u8>>);
@@ -306,9 +306,6 @@ const SCRIPT_KILL: Command = Command {
     handler: Handler::Server(|cx| kill(cx, Kind::Eval)),
 };
 
-/// What a script reads that is killed, also if it is a function.
-const KILLED: &str = "ERR Script killed by user with SCRIPT KILL...";
-
 /// Lets the script of this kind that runs too long end with an error.
 fn kill(cx: &mut ServerContext<'_>, kind: Kind) -> CommandResult {
     let Some(running) = &mut cx.server.scripting.parked else {
@@ -323,7 +320,7 @@ fn kill(cx: &mut ServerContext<'_>, kind: Kind) -> CommandResult {
     if running.request.kind != kind {
         return Err(gates::is_busy(running.request.kind));
     }
-    running.killed = Some(KILLED);
+    running.killed = Some(running.request.words.killed(kind));
     cx.reply.ok();
     Ok(Outcome::Done)
 }

@@ -424,13 +424,51 @@ fn keys_that_were_read_are_forgotten_with_the_last_who_would_be_told() {
 }
 
 #[test]
+fn a_client_is_told_to_take_what_counts_against_maxmemory_clients() {
+    let mut node = TestNode::new(&[("maxmemory-clients", "10mb")]);
+    let place = node.client("a");
+    for bytes in [b"*2\r\n$100000\r\n".as_slice(), &[b'x'; 40_000], &[b'x'; 60_000], b"\r\n"] {
+        node.send("a", bytes);
+        let client = node.node.server.clients.at(place).expect("a client");
+        let (id, counted) = (client.id.0, client.counted_memory);
+        assert!(counted > 100_000, "what is announced counts before it comes");
+        node.send("b", format!("CLIENT LIST ID {id}\r\n").as_bytes());
+        let line = String::from_utf8(node.take_bulk("b")).expect("text");
+        assert!(line.contains(&format!(" tot-mem={counted} ")), "{counted} counted, {line}");
+    }
+}
+
+/// A request to hear of keys with these prefixes.
+fn track(prefixes: &[String]) -> Vec<u8> {
+    let words = ["CLIENT", "TRACKING", "ON", "BCAST"].map(str::to_owned).into_iter();
+    let prefixes = prefixes.iter().flat_map(|prefix| ["PREFIX".to_owned(), prefix.clone()]);
+    encode(&words.chain(prefixes).map(String::into_bytes).collect::<Vec<_>>())
+}
+
+#[test]
+fn prefixes_are_memory_of_their_client() {
+    let mut node = TestNode::new(&[]);
+    let memory = |node: &mut TestNode| told(node, "a", "tot-mem").parse::<usize>().expect("a number");
+    let before = memory(&mut node);
+    // What was asked for before is not looked at again.
+    for number in 0..50_000 {
+        node.send("a", &track(&[format!("p{number:06}")]));
+        assert_eq!(node.read("a").as_deref(), Some("OK"));
+    }
+    assert!(memory(&mut node) > before + 50_000 * 2 * "p000000".len());
+    run(&mut node, "> CLIENT TRACKING off\nOK");
+    assert_eq!(memory(&mut node), before);
+    node.ask("CONFIG SET maxmemory-clients 1mb");
+    let evicted = (0..50_000).find(|number| {
+        node.send("a", &track(&[format!("p{number:06}")]));
+        !node.is_connected("a")
+    });
+    assert!(evicted.is_some());
+}
+
+#[test]
 fn many_prefixes_are_compared_in_a_moment() {
     let mut node = TestNode::new(&[]);
-    let track = |prefixes: &[String]| {
-        let words = ["CLIENT", "TRACKING", "ON", "BCAST"].map(str::to_owned).into_iter();
-        let prefixes = prefixes.iter().flat_map(|prefix| ["PREFIX".to_owned(), prefix.clone()]);
-        encode(&words.chain(prefixes).map(String::into_bytes).collect::<Vec<_>>())
-    };
     let mut prefixes: Vec<String> = (0..100_000).map(|number| format!("p{number:06}")).collect();
     node.send("a", &track(&prefixes));
     assert_eq!(node.read("a").as_deref(), Some("OK"));

@@ -543,6 +543,104 @@ fn a_script_without_end_can_be_killed() {
     }
 }
 
+/// Errors in Valkey 9's words, where Redis knows no `server`.
+#[test]
+fn a_script_that_says_server_reads_valkeys_words() {
+    check(
+        "!reference ends: Redis has no such table
+         > EVAL \"return server.call('nosuch')\" 0
+         (error) ERR Unknown command called from script script: 2daca8808fdf4d9d05dea0e4e65e803ac8aad5c2, on @user_script:1.
+         > EVAL \"return server.pcall('incr')\" 0
+         (error) ERR Wrong number of args calling command from script
+         > EVAL \"return server.pcall('multi')\" 0
+         (error) ERR This Valkey command is not allowed from script
+         > EVAL 'return server.pcall()' 0
+         (error) ERR Please specify at least one argument for this call
+         > EVAL 'return server.pcall({})' 0
+         (error) ERR Command arguments must be strings or integers
+         > EVAL \"local _,e = pcall(server.acl_check_cmd,'nosuch') return e\" 0
+         \"ERR Invalid command passed to server.acl_check_cmd()\"
+         > EVAL \"local _,e = pcall(server.acl_check_cmd,'get') return e\" 0
+         \"ERR Wrong number of args for server.acl_check_cmd()\"
+         > EVAL 'local _,e = pcall(server.setresp) return e' 0
+         \"ERR server.setresp() requires one argument.\"
+         > EVAL 'local _,e = pcall(server.set_repl) return e' 0
+         \"ERR server.set_repl() requires one argument.\"
+         > EVAL 'local _,e = pcall(server.log) return e' 0
+         \"ERR server.log() requires two arguments or more.\"
+         > EVAL 'server.x = 1' 0
+         (error) ERR user_script:1: Attempt to modify a readonly table script: ...
+         > EVAL \"return server.call('SET','k','v')\" 0
+         OK
+         > EVAL \"return redis.pcall('nosuch')\" 0
+         (error) ERR Unknown Redis command called from script",
+    );
+}
+
+#[test]
+fn a_library_that_says_server_reads_valkeys_words() {
+    check(
+        "!reference ends: Redis has no such table
+         > FUNCTION LOAD \"#!lua name=a\\nserver.register_function()\"
+         (error) ERR Error registering functions: ERR wrong number of arguments to server.register_function
+         > FUNCTION LOAD \"#!lua name=a\\nserver.register_function('f')\"
+         (error) ERR Error registering functions: ERR calling server.register_function with a single argument is only \
+         applicable to Lua table (representing named arguments).
+         > FUNCTION LOAD \"#!lua name=a\\nserver.register_function(nil,function() end)\"
+         (error) ERR Error registering functions: ERR first argument to server.register_function must be a string
+         > FUNCTION LOAD \"#!lua name=a\\nserver.register_function('f',1)\"
+         (error) ERR Error registering functions: ERR second argument to server.register_function must be a function
+         > FUNCTION LOAD \"#!lua name=a\\nserver.register_function{function_name={}}\"
+         (error) ERR Error registering functions: ERR function_name argument given to server.register_function must be a \
+         string
+         > FUNCTION LOAD \"#!lua name=a\\nserver.register_function{[{}]=1}\"
+         (error) ERR Error registering functions: ERR named argument key given to server.register_function is not a string
+         > FUNCTION LOAD \"#!lua name=a\\nserver.register_function{description=function() end}\"
+         (error) ERR Error registering functions: ERR description argument given to server.register_function must be a \
+         string
+         > FUNCTION LOAD \"#!lua name=a\\nserver.register_function{callback=1}\"
+         (error) ERR Error registering functions: ERR callback argument given to server.register_function must be a function
+         > FUNCTION LOAD \"#!lua name=a\\nserver.register_function{flags=1}\"
+         (error) ERR Error registering functions: ERR flags argument to server.register_function must be a table \
+         representing function flags
+         > FUNCTION LOAD \"#!lua name=a\\nserver.register_function{other=1}\"
+         (error) ERR Error registering functions: ERR unknown argument given to server.register_function
+         > FUNCTION LOAD \"#!lua name=a\\nserver.register_function{callback=function() end}\"
+         (error) ERR Error registering functions: ERR server.register_function must get a function name argument
+         > FUNCTION LOAD \"#!lua name=a\\nserver.register_function{function_name='f'}\"
+         (error) ERR Error registering functions: ERR server.register_function must get a callback argument
+         > FUNCTION LOAD \"#!lua name=a\\nserver.call('ping')\"
+         (error) ERR Error registering functions: ERR user_function:2: Script attempted to access nonexistent global \
+         variable 'call'
+         > FUNCTION LOAD \"#!lua name=a\\nserver.register_function('f',function() return server.call('nosuch') end)\"
+         a
+         > FCALL f 0
+         (error) ERR Unknown command called from script script: f, on @user_function:2.",
+    );
+}
+
+#[test]
+fn a_killed_function_reads_the_words_of_the_table_it_was_registered_with() {
+    let mut node = slow_node();
+    for (table, command) in [("redis", "SCRIPT KILL..."), ("server", "FUNCTION KILL.")] {
+        let code = format!("#!lua name=l\n{table}.register_function('f', function() while true do end end)");
+        node.send("b", &request(&["FUNCTION", "LOAD", "REPLACE", &code]));
+        run(&mut node, "< b l");
+        node.send("a", &request(&["FCALL", "f", "0"]));
+        run(
+            &mut node,
+            "b> SCRIPT KILL
+             (error) BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.
+             b> FUNCTION KILL
+             OK",
+        );
+        run(
+            &mut node,
+            &format!("b> PING\nPONG\n< a (error) ERR Script killed by user with {command} script: f, on ..."),
+        );
+    }
+}
+
 #[test]
 fn nothing_is_evicted_while_a_script_is_busy() {
     let mut node = slow_node();
