@@ -93,6 +93,12 @@ fn counted_memory(server: &Server) -> usize {
     server.used_memory().saturating_sub(server.eviction.told_bytes)
 }
 
+/// Was there no room when the request in hand came? Nothing is evicted while it is executed: what a transaction or a script has seen
+/// stays, and what it began is not refused in its middle.
+pub fn is_exhausted(server: &Server) -> bool {
+    server.config.maxmemory > 0 && server.eviction.is_exhausted
+}
+
 /// Notes how much memory was in use when eviction stopped above `maxmemory`, and since when it does.
 fn note_left_over(server: &mut Server, bytes: usize) {
     let now = server.now.mono;
