@@ -289,6 +289,8 @@ pub(super) struct Mode {
     pub(super) proto: Proto,
     pub(super) is_repeated: bool,
     pub(super) is_loading: bool,
+    /// Does a script run that may be killed?
+    is_running: bool,
     pub(super) registered: Vec<Registration>,
     /// Set once the script is to end with this error.
     killed: Option<&'static str>,
@@ -304,6 +306,7 @@ impl Default for Mode {
             proto: Proto::Resp2,
             is_repeated: true,
             is_loading: false,
+            is_running: false,
             registered: Vec::new(),
             killed: None,
             killed_at: None,
@@ -369,6 +372,7 @@ fn live(
         let tick = scope.create_function(move |lua, (): ()| {
             if let Order::Kill(why) = yielder.suspend(Pause::Tick)
                 && let Some(mut mode) = lua.app_data_mut::<Mode>()
+                && mode.is_running
             {
                 mode.killed = Some(why);
                 mode.killed_at = raise::place_of_script(lua, 0);
@@ -387,6 +391,7 @@ fn live(
             report: parts.raw_get("report")?,
             load: parts.raw_get("load")?,
             adopt: parts.raw_get("adopt")?,
+            let_go: parts.raw_get("let_go")?,
             tidy: parts.raw_get("tidy")?,
         };
         for name in ["register", "call", "index"] {
@@ -429,14 +434,14 @@ fn live(
                     Order::GoOn
                 }
                 Order::Run(run) => {
-                    watcher.before.set(lua.used_memory());
+                    begin(&lua, &watcher);
                     end = run_script(&lua, &engine, &run).unwrap_or_else(|error| failed(&lua, error));
                     end = killed_end(&lua, Some(&run.id)).unwrap_or(end);
                     finish(&lua, &engine, &watcher, memory_max);
                     Order::GoOn
                 }
                 Order::Load(code) => {
-                    watcher.before.set(lua.used_memory());
+                    begin(&lua, &watcher);
                     end = load_library(&lua, &engine, &code).unwrap_or_else(|error| failed(&lua, error));
                     end = killed_end(&lua, None).unwrap_or(end);
                     finish(&lua, &engine, &watcher, memory_max);
@@ -460,6 +465,7 @@ struct Parts {
     report: Function,
     load: Function,
     adopt: Function,
+    let_go: Function,
     tidy: Function,
 }
 
@@ -566,18 +572,17 @@ fn collect_all(lua: &Lua) -> mlua::Result<()> {
     Ok(())
 }
 
+/// A script begins.
+fn begin(lua: &Lua, watcher: &Watch) {
+    watcher.before.set(lua.used_memory());
+    if let Some(mut mode) = lua.app_data_mut::<Mode>() {
+        mode.is_running = true;
+    }
+}
+
 /// Makes ready for the next script.
 fn finish(lua: &Lua, engine: &Parts, watcher: &Rc<Watch>, memory_max: usize) {
-    // What a script leaves behind must not keep the next one from its memory: Lua itself collects only at its own pace.
-    let garbage_max = GARBAGE_MAX.min(memory_max / 4);
-    // What the last script still held when it ended counts as kept, but is garbage by now: half of the memory is never left to it.
-    let used = lua.used_memory();
-    if used.saturating_sub(watcher.collected.get()) > garbage_max || used > memory_max / 2 {
-        if collect_all(lua).is_err() {
-            crate::base::log::warning("The garbage of a script could not be collected");
-        }
-        watcher.collected.set(lua.used_memory());
-    }
+    // From here on nothing can be killed: a tick below that is answered so must not end the next script.
     let was_watched_closely = lua.app_data_mut::<Mode>().is_some_and(|mut mode| {
         let was_watched_closely = mode.is_watched_closely;
         *mode = Mode::default();
@@ -585,6 +590,16 @@ fn finish(lua: &Lua, engine: &Parts, watcher: &Rc<Watch>, memory_max: usize) {
     });
     if was_watched_closely && let Err(error) = watch(lua, watcher.clone(), Pace::CALM) {
         crate::base::log::warning(&format!("Scripts run without being watched: {error}"));
+    }
+    // What a script leaves behind must not keep the next one from its memory: Lua itself collects only at its own pace. Half of
+    // what is not kept is never left to garbage.
+    let kept = watcher.collected.get();
+    let garbage_max = GARBAGE_MAX.min(memory_max.saturating_sub(kept) / 2).min(memory_max / 4);
+    if lua.used_memory().saturating_sub(kept) > garbage_max {
+        if engine.let_go.call::<()>(()).and_then(|()| collect_all(lua)).is_err() {
+            crate::base::log::warning("The garbage of a script could not be collected");
+        }
+        watcher.collected.set(lua.used_memory());
     }
     if engine.tidy.call::<()>(()).is_err() {
         crate::base::log::warning("A script may have left something in a table that cannot be written to");
@@ -683,6 +698,9 @@ fn with_place(text: &[u8], place: Option<(&[u8], usize)>, id: Option<&Vec<u8>>) 
 fn text_of(lua: &Lua, error: mlua::Error) -> Vec<u8> {
     match value_of(lua, Value::Error(Box::new(error))) {
         Ok(Value::String(text)) => text.as_bytes().to_vec(),
+        Ok(Value::Table(table)) => {
+            table.raw_get::<mlua::LuaString>("err").map_or_else(|_| Vec::new(), |err| err.as_bytes().to_vec())
+        }
         _ => b"not enough memory".to_vec(),
     }
 }

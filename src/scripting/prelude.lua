@@ -544,6 +544,12 @@ function engine.watch_garbage(tick)
   watch()
 end
 
+-- What the last script was given is garbage once it has ended.
+function engine.let_go()
+  rawset(real, "KEYS", nil)
+  rawset(real, "ARGV", nil)
+end
+
 -- Integer keys may have been put into proxies by functions that write without asking.
 function engine.tidy()
   if not is_watching then

@@ -1,6 +1,7 @@
 //! Scripts that want more than there is, or go on without end inside of one function: each ends in an error, in bounded memory,
 //! and the next script finds all as before.
 
+use russet::resp::Proto;
 use russet::scripting::{End, Engine, Kind, Random, Run, Step, Versions};
 
 use crate::runner::check;
@@ -348,6 +349,41 @@ fn garbage_that_a_script_leaves_is_collected_in_pieces() {
     let ticks = ticks_of(&mut engine, "local t={} for i=1,1.2e6 do t[i]={} end");
     assert!(ticks > 1000, "{ticks} ticks");
     assert!(engine.used_memory() < 8 << 20);
+}
+
+#[test]
+fn what_a_script_was_given_keeps_the_next_one_from_nothing() {
+    let mut engine = engine();
+    let slot = engine.compile(b"return #ARGV[1]").expect("a script");
+    let given = Run { slot, id: b"s".to_vec(), keys: Vec::new(), args: vec![vec![b'x'; 3 << 20]], proto: Proto::Resp2 };
+    // Compiling takes a few times the length of the code.
+    let code = format!("return '{}'", "x".repeat(400_000));
+    for _ in 0..3 {
+        let mut step = engine.start(given.clone());
+        while let Step::Tick = step {
+            step = engine.go_on();
+        }
+        assert!(matches!(step, Step::End(End::Reply(_))), "{step:?}");
+        assert!(engine.used_memory() < MEMORY_MAX / 2, "{} bytes are kept", engine.used_memory());
+        let slot = engine.compile(code.as_bytes()).expect("room for a script");
+        engine.forget(slot);
+    }
+}
+
+#[test]
+fn a_kill_that_comes_late_does_not_end_the_next_script() {
+    let mut engine = engine();
+    let slot = engine.compile(b"return 1").expect("a script");
+    for round in 0..2000 {
+        let run_again = Run { slot, id: b"s".to_vec(), keys: Vec::new(), args: Vec::new(), proto: Default::default() };
+        // Whatever tick comes, also while the state is made ready for the next script, is answered by a kill.
+        let mut step = engine.start(run_again);
+        while let Step::Tick = step {
+            step = engine.kill("ERR killed");
+        }
+        let code = format!("return {round}");
+        assert_eq!(run(&mut engine, &code), Ok(format!(":{round}\r\n").into_bytes()));
+    }
 }
 
 #[test]
