@@ -55,7 +55,11 @@ fn bad_argument(lua: &Lua, args: MultiValue) -> Result<()> {
         let got = args.get(index as usize + 1).map_or("no value", raise::type_name);
         what = format!("{what} expected, got {got}");
     }
-    let name = lua.inspect_stack(1, |this| this.names().name.map(|name| name.into_owned())).flatten();
+    let names = lua.inspect_stack(1, |this| {
+        let names = this.names();
+        (names.name.map(|name| name.into_owned()), names.name_what == Some("method"))
+    });
+    let (name, is_method) = names.unwrap_or_default();
     let name = name.as_deref().unwrap_or("?");
     let at = lua
         .inspect_stack(2, |caller| match (caller.source().short_src, caller.current_line()) {
@@ -63,7 +67,11 @@ fn bad_argument(lua: &Lua, args: MultiValue) -> Result<()> {
             _ => String::new(),
         })
         .unwrap_or_default();
-    let text = format!("{at}bad argument #{index} to '{name}' ({what})");
+    let text = match index {
+        // What a method is called on is no argument.
+        1 if is_method => format!("{at}calling '{name}' on bad self ({what})"),
+        _ => format!("{at}bad argument #{} to '{name}' ({what})", index - i64::from(is_method)),
+    };
     Err(mlua::Error::external(Raised::Text(text.into_bytes())))
 }
 

@@ -12,7 +12,7 @@ use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, V
 
 use crate::base::number::format_g;
 use crate::resp::Proto;
-use crate::storage::machine::Machine;
+use crate::storage::machine::{self, Machine};
 
 use super::convert::up_to_nul;
 use super::raise::{self, Raised, value_of};
@@ -338,6 +338,7 @@ fn live(
         let native = api::natives(&lua, versions, random)?;
         let call = |lua: &Lua, args: MultiValue| -> mlua::Result<Vec<u8>> {
             let call = api::call_of(lua, &args)?;
+            bounds::killed(lua)?;
             match yielder.suspend(Pause::Call(call)) {
                 Order::Answer(reply) => Ok(reply),
                 _ => Ok(b"-ERR The script was ended\r\n".to_vec()),
@@ -370,13 +371,7 @@ fn live(
             })?,
         )?;
         let tick = scope.create_function(move |lua, (): ()| {
-            if let Order::Kill(why) = yielder.suspend(Pause::Tick)
-                && let Some(mut mode) = lua.app_data_mut::<Mode>()
-                && mode.is_running
-            {
-                mode.killed = Some(why);
-                mode.killed_at = raise::place_of_script(lua, 0);
-            }
+            stand_still(lua, yielder);
             look_at_memory(lua)
         })?;
         lua.set_named_registry_value("russet.tick", tick)?;
@@ -405,54 +400,57 @@ fn live(
         let watcher = Rc::new(Watch { looks: Cell::new(0), before: Cell::new(used), collected: Cell::new(used) });
         lua.set_app_data(watcher.clone());
         watch(&lua, watcher.clone(), Pace::CALM)?;
-        let mut end = End::Done;
-        let mut uncollected = 0;
-        loop {
-            uncollected += match order {
-                Order::Compile { .. } | Order::Run(_) => 1,
-                // A library leaves all of its code behind.
-                Order::Load(_) => 2,
-                _ => 0,
-            };
-            if uncollected >= COLLECT_EVERY {
-                uncollected = 0;
-                collect_some(&lua);
+        let rest = || stand_still(&lua, yielder);
+        machine::interruptible(&rest, || {
+            let mut end = End::Done;
+            let mut uncollected = 0;
+            loop {
+                uncollected += match order {
+                    Order::Compile { .. } | Order::Run(_) => 1,
+                    // A library leaves all of its code behind.
+                    Order::Load(_) => 2,
+                    _ => 0,
+                };
+                if uncollected >= COLLECT_EVERY {
+                    uncollected = 0;
+                    collect_some(&lua);
+                }
+                order = match order {
+                    Order::Stop => return Ok(()),
+                    Order::Compile { slot, code } => {
+                        end = End::Compiled(compile(&lua, &engine, slot, &code, kind));
+                        Order::GoOn
+                    }
+                    Order::Forget(slot) => {
+                        end = engine.forget.call(slot.0).map_or_else(|error| failed(&lua, error), |()| End::Done);
+                        Order::GoOn
+                    }
+                    Order::Adopt(slots) => {
+                        let slots: Vec<u32> = slots.into_iter().map(|slot| slot.0).collect();
+                        end = engine.adopt.call(slots).map_or_else(|error| failed(&lua, error), |()| End::Done);
+                        Order::GoOn
+                    }
+                    Order::Run(run) => {
+                        begin(&lua, &watcher);
+                        end = run_script(&lua, &engine, &run).unwrap_or_else(|error| failed(&lua, error));
+                        end = killed_end(&lua, Some(&run.id)).unwrap_or(end);
+                        finish(&lua, &engine, &watcher, memory_max);
+                        Order::GoOn
+                    }
+                    Order::Load(code) => {
+                        begin(&lua, &watcher);
+                        end = load_library(&lua, &engine, &code).unwrap_or_else(|error| failed(&lua, error));
+                        end = killed_end(&lua, None).unwrap_or(end);
+                        finish(&lua, &engine, &watcher, memory_max);
+                        Order::GoOn
+                    }
+                    Order::Answer(_) | Order::Permit(_) | Order::GoOn | Order::Kill(_) => {
+                        let end = std::mem::replace(&mut end, End::Done);
+                        yielder.suspend(Pause::Idle(end, lua.used_memory()))
+                    }
+                };
             }
-            order = match order {
-                Order::Stop => return Ok(()),
-                Order::Compile { slot, code } => {
-                    end = End::Compiled(compile(&lua, &engine, slot, &code, kind));
-                    Order::GoOn
-                }
-                Order::Forget(slot) => {
-                    end = engine.forget.call(slot.0).map_or_else(|error| failed(&lua, error), |()| End::Done);
-                    Order::GoOn
-                }
-                Order::Adopt(slots) => {
-                    let slots: Vec<u32> = slots.into_iter().map(|slot| slot.0).collect();
-                    end = engine.adopt.call(slots).map_or_else(|error| failed(&lua, error), |()| End::Done);
-                    Order::GoOn
-                }
-                Order::Run(run) => {
-                    begin(&lua, &watcher);
-                    end = run_script(&lua, &engine, &run).unwrap_or_else(|error| failed(&lua, error));
-                    end = killed_end(&lua, Some(&run.id)).unwrap_or(end);
-                    finish(&lua, &engine, &watcher, memory_max);
-                    Order::GoOn
-                }
-                Order::Load(code) => {
-                    begin(&lua, &watcher);
-                    end = load_library(&lua, &engine, &code).unwrap_or_else(|error| failed(&lua, error));
-                    end = killed_end(&lua, None).unwrap_or(end);
-                    finish(&lua, &engine, &watcher, memory_max);
-                    Order::GoOn
-                }
-                Order::Answer(_) | Order::Permit(_) | Order::GoOn | Order::Kill(_) => {
-                    let end = std::mem::replace(&mut end, End::Done);
-                    yielder.suspend(Pause::Idle(end, lua.used_memory()))
-                }
-            };
-        }
+        })
     })
 }
 
@@ -467,6 +465,30 @@ struct Parts {
     adopt: Function,
     let_go: Function,
     tidy: Function,
+}
+
+/// Stands still. Is the script to end? Touches nothing of Lua but its hook: an instruction may be in its middle.
+fn stand_still(lua: &Lua, yielder: &Yielder<Order, Pause>) -> bool {
+    let is_killed = |lua: &Lua| lua.app_data_ref::<Mode>().is_some_and(|mode| mode.killed.is_some());
+    if is_killed(lua) {
+        return true;
+    }
+    let Order::Kill(why) = yielder.suspend(Pause::Tick) else { return false };
+    if let Some(mut mode) = lua.app_data_mut::<Mode>()
+        && mode.is_running
+    {
+        mode.killed = Some(why);
+        mode.killed_at = raise::place_of_script(lua, 0);
+    }
+    // From here on each instruction fails, so that nothing that catches errors holds it up.
+    let watcher = lua.app_data_ref::<Rc<Watch>>().map(|watcher| Rc::clone(&watcher));
+    if is_killed(lua)
+        && let Some(watcher) = watcher
+        && let Err(error) = change_pace(lua, watcher, Pace::KILLED)
+    {
+        crate::base::log::warning(&format!("A script that was killed goes on for a while: {error}"));
+    }
+    is_killed(lua)
 }
 
 /// How closely a script is watched.

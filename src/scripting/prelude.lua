@@ -5,7 +5,7 @@ local native, kind = ...
 local error, type, next, pairs, ipairs, rawget, rawset, tostring = error, type, next, pairs, ipairs, rawget, rawset, tostring
 local setmetatable, getmetatable, setfenv, xpcall, pcall = setmetatable, getmetatable, setfenv, xpcall, pcall
 local loadstring, load, select, resume, insert = loadstring, load, select, coroutine.resume, table.insert
-local collectgarbage, gcinfo, newproxy, floor, tonumber = collectgarbage, gcinfo, newproxy, math.floor, tonumber
+local collectgarbage, gcinfo, newproxy, tonumber = collectgarbage, gcinfo, newproxy, tonumber
 local value_of, bad_argument, is_killed, pause = native.value_of, native.bad_argument, native.is_killed, native.pause
 
 local READONLY = "Attempt to modify a readonly table"
@@ -31,11 +31,20 @@ local function plain(e)
   return e
 end
 
+-- An error of a script's as it sees it. One for lack of memory may come after much work that has left nothing behind.
+local function seen(e)
+  e = plain(e)
+  if e == "not enough memory" then
+    pcall(pause)
+  end
+  return e
+end
+
 local function caught(ok, ...)
   if ok then
     return ok, ...
   end
-  local e = plain((...))
+  local e = seen((...))
   if type(e) == "table" then
     local err = e.err
     if type(err) == "string" or type(err) == "number" then
@@ -50,7 +59,7 @@ local function resumed(ok, ...)
   if ok then
     return ok, ...
   end
-  return false, plain((...))
+  return false, seen((...))
 end
 
 local real = {
@@ -73,13 +82,16 @@ end
 
 -- What ends a script is raised where instructions are not counted, and its handler would run there without end.
 function real.xpcall(f, handler)
-  return xpcall(f, function(e)
+  return resumed(xpcall(f, function(e)
     if is_killed() then
       return e
     end
     return handler(plain(e))
-  end)
+  end))
 end
+
+-- Code above so many bytes is compiled in pieces.
+local LONG_CODE = 65536
 
 -- Above so many kilobytes in use, functions that Lua cannot interrupt give way to some that it can.
 local CALM = 8 * 1024
@@ -209,7 +221,18 @@ function real.loadstring(...)
   if code:byte() == 27 then
     return nil, "[string \"" .. code:sub(2, 4) .. "\"]:1: unexpected symbol near 'char(27)'"
   end
-  return compiled(loadstring(code, name))
+  if #code <= LONG_CODE or (name ~= nil and type(name) ~= "string") then
+    return compiled(loadstring(code, name))
+  end
+  -- In pieces, between which the script stands still.
+  local at = 1
+  local f, why = load(function()
+    pause()
+    local piece = code:sub(at, at + LONG_CODE - 1)
+    at = at + LONG_CODE
+    return piece
+  end, name or code)
+  return compiled(f, plain(why))
 end
 
 function real.load(...)
@@ -265,48 +288,8 @@ function table_table.insert(t, ...)
   return insert(t, ...)
 end
 
--- Sorting. Lua's own takes as long as comparing does, and cannot be interrupted: it is for what is few, or quickly compared.
-local FEW, MANY, LONG = 500, 20000, 1000
-
-local function is_quickly_sorted(t, count)
-  for i = 1, count do
-    local v = rawget(t, i)
-    if type(v) == "string" and #v > LONG then
-      return false
-    end
-  end
-  return true
-end
-
-local function sink(t, is_less, from, to)
-  local v = t[from]
-  while true do
-    local child = 2 * from
-    if child > to then
-      break
-    end
-    if child < to and is_less(t[child], t[child + 1]) then
-      child = child + 1
-    end
-    if not is_less(v, t[child]) then
-      break
-    end
-    t[from] = t[child]
-    from = child
-  end
-  t[from] = v
-end
-
--- By a heap, whose work is bounded whatever the function says.
-local function sort_slowly(t, is_less, count)
-  for from = floor(count / 2), 1, -1 do
-    sink(t, is_less, from, count)
-  end
-  for to = count, 2, -1 do
-    t[1], t[to] = t[to], t[1]
-    sink(t, is_less, 1, to - 1)
-  end
-end
+-- Sorting. Lua's own counts no instructions but those of the function that compares: it has one where there is much to do.
+local MANY = 5000
 
 local function is_less_by_itself(a, b)
   return a < b
@@ -315,18 +298,18 @@ end
 local sort = table.sort
 function table_table.sort(...)
   local t, is_less = ...
-  if type(t) == "table" and #t <= FEW and (is_less == nil or type(is_less) == "function") then
-    return sort(t, is_less)
-  elseif type(t) ~= "table" then
+  if type(t) ~= "table" then
     bad_argument(1, "table", ...)
   elseif is_less ~= nil and type(is_less) ~= "function" then
     bad_argument(2, "function", ...)
-  end
-  local count = #t
-  if count <= MANY and gcinfo() <= CALM and (is_less or is_quickly_sorted(t, count)) then
+  elseif #t <= MANY then
     return sort(t, is_less)
+  elseif is_less then
+    return sort(t, function(a, b)
+      return is_less(a, b)
+    end)
   end
-  local ok, e = pcall(sort_slowly, t, is_less or is_less_by_itself, count)
+  local ok, e = pcall(sort, t, is_less_by_itself)
   if not ok then
     e = plain(e)
     if type(e) == "string" then

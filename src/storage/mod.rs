@@ -5,6 +5,7 @@
 
 pub mod alloc;
 pub mod block;
+mod c_strings;
 pub mod copies;
 pub mod decimal;
 pub mod dict;

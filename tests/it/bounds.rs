@@ -317,6 +317,15 @@ fn who_does_much_in_few_instructions_stands_still_the_more_often() {
         ("local s=('x'):rep(1e6) for i=1,1500 do local t=s:upper() end", 3),
         // Instructions that walk all of what is there: a string of 32 MB, and a table of a million.
         ("local s=('x'):rep(2^24) local t=s..'y' for i=1,300 do local less=s<t end", 4),
+        // Joined by an instruction, and walked by the next ones. Zero bytes are the slowest to compare.
+        ("local s=('x'):rep(2^20) for i=1,5 do s=s..s end local t=s..'y' for i=1,100 do local less=s<t end", 150),
+        ("local s=('\\0'):rep(2^22) local t=s..'y' local less=s<t", 15),
+        ("local s=(' '):rep(2^20) for i=1,5 do s=s..s end s=s..'7' for i=1,20 do local n=s+1 end", 20),
+        ("local s=('0'):rep(2^20) for i=1,5 do s=s..s end for i=1,20 do tonumber(s) end", 20),
+        ("local s=(' '):rep(2^20) for i=1,5 do s=s..s end for i=1,20 do pcall(math.floor,s) end", 20),
+        ("local s=('x'):rep(2^24) for i=1,10 do s:upper() s:lower() s:reverse() end", 30),
+        ("local f=assert(loadstring(('x=1 '):rep(5e5)))", 30),
+        ("local s=('x'):rep(2^24) s=s..s s=s..s for i=1,100 do pcall(function() return s..'y' end) end", 50),
         ("local t={} for i=1,1e6 do t[i]=i end for i=1,20 do table.insert(t,1,i) end", 1000),
         ("local t={} for i=1,1e6 do t[i]=i end for i=1,20 do table.remove(t,1) end", 1000),
         // What Lua alone would do without an instruction.
@@ -341,6 +350,55 @@ fn who_does_much_in_few_instructions_stands_still_the_more_often() {
         // The next one is watched as ever.
         assert!(ticks_of(&mut engine, "for i=1,1e4 do end") <= 2, "after {script}");
     }
+}
+
+#[test]
+fn who_is_killed_in_the_middle_of_an_instruction_calls_nothing_any_more() {
+    for instruction in ["s<t", "pcall(tonumber,n)"] {
+        let mut engine = large_engine();
+        let code = format!(
+            "local s=('\\0'):rep(2^24) local t=s..'y' local n=(' '):rep(2^24) local less={instruction} \
+             while true do pcall(redis.call,'SET','a','1') end"
+        );
+        let slot = engine.compile(code.as_bytes()).expect("a script");
+        let mut step =
+            engine.start(Run { slot, id: b"s".to_vec(), keys: Vec::new(), args: Vec::new(), proto: Proto::Resp2 });
+        let end = loop {
+            step = match step {
+                Step::Tick => engine.kill("ERR killed"),
+                Step::End(end) => break end,
+                other => panic!("{instruction}: {other:?}"),
+            };
+        };
+        let line = b"ERR killed script: s, on @user_script:1.".to_vec();
+        assert_eq!(end, End::Failed { line, is_counted: false });
+    }
+}
+
+#[test]
+fn long_strings_change_as_short_ones_do() {
+    let script = "local function all(f,s) return f(s)..'' end
+        for i,s in ipairs({('aZ\\0\\255'):rep(20000),('xY'):rep(1000)}) do
+          local u,l,r='','',''
+          assert(all(string.upper,s)==s:gsub('%l',function(c) return string.char(c:byte()-32) end))
+          assert(all(string.lower,s)==s:gsub('%u',function(c) return string.char(c:byte()+32) end))
+          assert(s:reverse():reverse()==s and s:reverse():byte()==s:byte(#s) and #s:reverse()==#s)
+        end
+        assert(loadstring('return '..(' '):rep(1e5)..'7')()==7)
+        local ok,why=loadstring((' '):rep(1e5)..'x','=name') assert(not ok) assert(why:find('^name:1: '),why)
+        ok,why=loadstring('x y'..(' '):rep(1e5)) assert(why:find('^%[string \"x y'),why)
+        return 'well'";
+    assert_eq!(run(&mut engine(), script), Ok(b"$4\r\nwell\r\n".to_vec()));
+    check(
+        "> EVAL \"return string.upper(1.5)..string.lower(2)..('abc'):reverse()\" 0
+         1.52cba
+         > EVAL \"return string.upper({})\" 0
+         (error) ERR user_script:1: bad argument #1 to 'upper' (string expected, got table) script: ...
+         > EVAL \"return string.lower()\" 0
+         (error) ERR user_script:1: bad argument #1 to 'lower' (string expected, got no value) script: ...
+         > EVAL \"local t={reverse=string.reverse} return t:reverse()\" 0
+         (error) ERR user_script:1: calling 'reverse' on bad self (string expected, got table) script: ...",
+    );
 }
 
 #[test]
