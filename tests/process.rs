@@ -393,6 +393,19 @@ fn a_server_whose_append_only_file_cannot_be_made_does_not_start() {
 }
 
 #[test]
+fn a_long_reply_takes_many_turns_however_fast_it_is_read() {
+    const LEN: u64 = 32 << 20;
+    const WRITTEN_PER_TURN: u64 = 256 << 10;
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    assert_eq!(ask(&mut conn, &format!("SETRANGE key {} x", LEN - 1)), format!(":{LEN}"));
+    let before = told(&ask(&mut conn, "INFO stats"), "total_writes_processed");
+    assert_eq!(ask(&mut conn, "GET key").len() as u64, LEN);
+    let writes = told(&ask(&mut conn, "INFO stats"), "total_writes_processed") - before;
+    assert!(writes >= LEN / WRITTEN_PER_TURN, "{writes} writes");
+}
+
+#[test]
 fn a_reply_without_end_neither_fills_memory_nor_keeps_others_waiting() {
     let server = ours();
     let mut conn = BufReader::new(server.connect());

@@ -36,6 +36,8 @@ const POOL_BUFFER_MAX: usize = 64 * 1024;
 const POOL_BUFFER_FIRST: usize = 1024;
 /// Slices of one vectored write.
 const SLICES: usize = 64;
+/// Bytes written to a client in one turn: a socket of the same machine would take megabytes at a time.
+const WRITTEN_PER_TURN: usize = 256 * 1024;
 /// Steps of TLS handshakes in one turn: one may take a millisecond, for a signature.
 const HANDSHAKES_PER_TURN: u32 = 4;
 /// Microseconds that a handshake may take.
@@ -435,16 +437,14 @@ impl MainLoop {
             failed = error.kind() != io::ErrorKind::WouldBlock;
         }
         // A bound per turn, so that one fast reader of much does not hold up the others.
-        for _ in 0..16 {
-            if is_blocked {
-                break;
-            }
-            let (slices, count) = client.out.slices::<SLICES>(client.sendable());
+        while !is_blocked && written < WRITTEN_PER_TURN {
+            let (slices, count) = client.out.slices::<SLICES>(client.sendable().min(WRITTEN_PER_TURN - written));
             if count == 0 {
                 break;
             }
             let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
             match connection.socket.write_vectored(&slices[..count]) {
+                Ok(0) => is_blocked = true,
                 Ok(sent) => {
                     written += sent;
                     client.out.advance(sent);

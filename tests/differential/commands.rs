@@ -21,7 +21,7 @@ pub enum Compare {
 
 use Compare::{Exact, Shape, Unordered, UnorderedPairs};
 
-type Line = (Compare, &'static str);
+pub type Line = (Compare, &'static str);
 
 const STRINGS: &[Line] = &[
     (Exact, "SET {str} {val} [|NX|XX] [|GET] [|KEEPTTL|EX {ttl}|PX {ttlms}|EXAT {at}|PXAT {atms}]"),
@@ -305,8 +305,18 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// Leaves out what the reference server does not know.
+    /// All commands on data. Leaves out what the reference server does not know.
     pub fn new(rng: Rng, reference: &mut Conn) -> Generator {
+        Generator::of(rng, reference, FAMILIES.iter().copied())
+    }
+
+    /// The same with further families.
+    pub fn with(rng: Rng, reference: &mut Conn, further: &[&'static [Line]]) -> Generator {
+        Generator::of(rng, reference, FAMILIES.iter().chain(further).copied())
+    }
+
+    /// These families only.
+    pub fn of(rng: Rng, reference: &mut Conn, families: impl Iterator<Item = &'static [Line]>) -> Generator {
         let mut knows = |line: &Line| {
             let first = line.1.split(' ').next().unwrap_or_default().trim_matches(['[', ']']);
             let names: Vec<&str> = first.split('|').collect();
@@ -316,8 +326,7 @@ impl Generator {
                         if items.iter().all(|item| matches!(item, Reply::Array(Some(_)))))
             })
         };
-        let families = FAMILIES
-            .iter()
+        let families = families
             .map(|lines| lines.iter().copied().filter(&mut knows).collect())
             .filter(|lines: &Vec<Line>| !lines.is_empty());
         Generator { rng, families: families.collect(), next_id: 1 }

@@ -8,6 +8,7 @@ mod lua;
 mod scripts;
 #[path = "../support/server.rs"]
 mod server;
+mod sessions;
 mod users;
 mod wire;
 

@@ -76,6 +76,9 @@ pub fn show_request(argv: &[Vec<u8>]) -> String {
     argv.iter().map(|arg| format!("\"{}\"", arg.escape_ascii())).collect::<Vec<_>>().join(" ")
 }
 
+/// How long a reply may take: what has none is to be told, not waited for.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
 pub struct Conn {
     writer: TcpStream,
     reader: BufReader<TcpStream>,
@@ -84,6 +87,7 @@ pub struct Conn {
 impl Conn {
     pub fn new(stream: TcpStream) -> Conn {
         stream.set_nodelay(true).expect("a socket option");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
         Conn { writer: stream.try_clone().expect("a second handle"), reader: BufReader::with_capacity(1 << 16, stream) }
     }
 
@@ -93,6 +97,11 @@ impl Conn {
     }
 
     pub fn pipeline(&mut self, requests: &[Vec<Vec<u8>>]) -> Vec<Reply> {
+        self.send(requests);
+        requests.iter().map(|argv| self.read(argv)).collect()
+    }
+
+    fn send(&mut self, requests: &[Vec<Vec<u8>>]) {
         let mut bytes = Vec::new();
         for argv in requests {
             bytes.extend(format!("*{}\r\n", argv.len()).into_bytes());
@@ -103,12 +112,30 @@ impl Conn {
             }
         }
         self.writer.write_all(&bytes).expect("the server reads");
-        requests.iter().map(|argv| self.read(argv)).collect()
+    }
+
+    /// Sends requests that may be answered by any number of frames, and returns all frames up to now, messages included.
+    pub fn frames(&mut self, requests: &[Vec<Vec<u8>>], token: &str) -> Vec<Reply> {
+        self.send(requests);
+        // What the requests themselves cause may be told at the end of their turn, and then comes before the second one's reply.
+        [format!("{token} 1"), format!("{token} 2")].iter().flat_map(|token| self.frames_until(token)).collect()
+    }
+
+    /// The frames before the reply to a PING.
+    fn frames_until(&mut self, token: &str) -> Vec<Reply> {
+        let ping = vec![b"PING".to_vec(), token.as_bytes().to_vec()];
+        self.send(std::slice::from_ref(&ping));
+        let token = Reply::Bulk(Some(ping[1].clone()));
+        let subscribed = Reply::Array(Some(vec![Reply::Bulk(Some(b"pong".to_vec())), token.clone()]));
+        std::iter::repeat_with(|| self.read(&ping))
+            .take_while(|frame| *frame != token && *frame != subscribed)
+            .collect()
     }
 
     fn read(&mut self, argv: &[Vec<u8>]) -> Reply {
         let mut line = Vec::new();
-        self.reader.read_until(b'\n', &mut line).expect("the server answers");
+        let read = self.reader.read_until(b'\n', &mut line);
+        assert!(read.is_ok(), "no answer to {}: {read:?}", show_request(argv));
         assert!(line.ends_with(b"\r\n"), "the server hung up after {}", show_request(argv));
         let text = String::from_utf8_lossy(&line[1..line.len() - 2]).into_owned();
         let number = text.parse::<i64>().unwrap_or(0);

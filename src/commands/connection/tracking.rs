@@ -25,8 +25,7 @@ pub(super) const CLIENT_CACHING: Command = Command {
 };
 fn client_caching(cx: &mut ServerContext<'_>) -> CommandResult {
     let argv = cx.argv;
-    let options = cx.client().tracking.as_mut().filter(|options| options.opt_in || options.opt_out);
-    let options = options.ok_or(CommandError::err(
+    let options = cx.client().tracking.as_mut().ok_or(CommandError::err(
         "CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
     ))?;
     let yes = match argv[2].to_ascii_lowercase().as_slice() {
@@ -103,20 +102,12 @@ fn client_tracking(cx: &mut ServerContext<'_>) -> CommandResult {
     if !options.broadcast && !prefixes.is_empty() {
         return Err(CommandError::err("PREFIX option requires BCAST mode to be enabled"));
     }
-    if let Some(old) = &cx.client().tracking {
-        if old.broadcast != options.broadcast {
-            return Err(CommandError::err(
-                "You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a \
-                 different mode.",
-            ));
-        }
-        if (old.opt_in && options.opt_out) || (old.opt_out && options.opt_in) {
-            return Err(CommandError::err(
-                "You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a \
-                 different mode.",
-            ));
-        }
-        options.prefixes = old.prefixes.clone();
+    let old = cx.client().tracking.as_ref();
+    if old.is_some_and(|old| old.broadcast != options.broadcast) {
+        return Err(CommandError::err(
+            "You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a \
+             different mode.",
+        ));
     }
     if options.broadcast && (options.opt_in || options.opt_out) {
         return Err(CommandError::err("OPTIN and OPTOUT are not compatible with BCAST"));
@@ -124,8 +115,16 @@ fn client_tracking(cx: &mut ServerContext<'_>) -> CommandResult {
     if options.opt_in && options.opt_out {
         return Err(CommandError::err("You can't specify both OPTIN mode and OPTOUT mode"));
     }
+    if old.is_some_and(|old| (old.opt_in && options.opt_out) || (old.opt_out && options.opt_in)) {
+        return Err(CommandError::err(
+            "You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a \
+             different mode.",
+        ));
+    }
+    options.prefixes = old.map(|old| old.prefixes.clone()).unwrap_or_default();
     check_prefixes(&options, &prefixes)?;
-    if options.broadcast && prefixes.is_empty() && options.prefixes.is_empty() {
+    // Who asks for none is told of all keys, whichever prefixes it has: of some twice then, as in Redis.
+    if options.broadcast && prefixes.is_empty() {
         prefixes.push(Vec::new());
     }
     options.prefixes.extend(prefixes);

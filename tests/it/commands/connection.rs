@@ -296,6 +296,16 @@ fn options_of_tracking_exclude_one_another() {
          > CLIENT TRACKING ON OPTOUT
          (error) ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a \
          different mode.
+         > CLIENT TRACKING ON OPTIN OPTOUT
+         (error) ERR You can't specify both OPTIN mode and OPTOUT mode
+         > CLIENT TRACKING OFF
+         OK
+         > CLIENT TRACKING ON
+         OK
+         > CLIENT CACHING YES
+         (error) ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.
+         > CLIENT CACHING NO
+         (error) ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.
          > CLIENT TRACKING OFF
          OK
          > CLIENT TRACKING ON BCAST PREFIX foo PREFIX bar NOLOOP
@@ -304,6 +314,12 @@ fn options_of_tracking_exclude_one_another() {
          (error) ERR Prefix 'f' overlaps with an existing prefix 'foo'. Prefixes for a single client must not overlap.
          > CLIENT TRACKINGINFO
          [flags [on bcast noloop] redirect (int) 0 prefixes [bar foo]]
+         > CLIENT TRACKING ON BCAST OPTIN OPTOUT
+         (error) ERR OPTIN and OPTOUT are not compatible with BCAST
+         > CLIENT TRACKING ON BCAST
+         OK
+         > CLIENT TRACKINGINFO
+         [flags [on bcast] redirect (int) 0 prefixes [\"\" bar foo]]
          > RESET
          RESET
          > CLIENT TRACKINGINFO

@@ -502,6 +502,12 @@ fn odd_expiries_and_patterns_are_survived() {
         (error) ERR value is not an integer or out of range
         > COMMAND GETKEYSANDFLAGS set a 1
         [[a [OW update]]]
+        > COMMAND GETKEYS eval s 1
+        []
+        > COMMAND GETKEYS fcall f x a
+        []
+        > COMMAND GETKEYS zunion 2 a
+        (error) ERR Invalid arguments specified for command
         > COMMAND GETKEYSANDFLAGS set a 1 EX 1 get
         [[a [RW access update]]]
         > COMMAND GETKEYSANDFLAGS bitfield a get u8 0
