@@ -6,6 +6,7 @@ use crate::base::log::{self, Level};
 use crate::base::sha::sha1_hex;
 use crate::base::shown::shown;
 use crate::resp::Proto;
+use crate::storage::lua_sort;
 
 use super::engine::{Call, Mode, Registration, Versions};
 use super::raise::{self, Raised, error_table, fail_table, integer_arg, number_arg, string_arg};
@@ -35,6 +36,8 @@ pub(super) fn natives(lua: &Lua, versions: Versions, random: Random) -> Result<T
     )?;
     native.raw_set("string", patterns::library(lua)?)?;
     native.raw_set("concat", lua.create_function(tables::concat)?)?;
+    let sort = |lua: &Lua, (quickly, slowly)| lua_sort::sort(lua, quickly, slowly);
+    native.raw_set("sort", lua.create_function(sort)?)?;
     native.raw_set("bit", bit::library(lua)?)?;
     native.raw_set("struct", structs::library(lua)?)?;
     native.raw_set("cmsgpack", cmsgpack::library(lua)?)?;
