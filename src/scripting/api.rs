@@ -6,7 +6,7 @@ use crate::base::log::{self, Level};
 use crate::base::sha::sha1_hex;
 use crate::base::shown::shown;
 use crate::resp::Proto;
-use crate::storage::lua_sort;
+use crate::storage::lua_tables;
 
 use super::engine::{Call, Mode, Registration, Versions};
 use super::raise::{self, Raised, error_table, fail_table, integer_arg, number_arg, string_arg};
@@ -36,8 +36,10 @@ pub(super) fn natives(lua: &Lua, versions: Versions, random: Random) -> Result<T
     )?;
     native.raw_set("string", patterns::library(lua)?)?;
     native.raw_set("concat", lua.create_function(tables::concat)?)?;
-    let sort = |lua: &Lua, (quickly, slowly)| lua_sort::sort(lua, quickly, slowly);
+    let sort = |lua: &Lua, (quickly, slowly)| lua_tables::sort(lua, quickly, slowly);
     native.raw_set("sort", lua.create_function(sort)?)?;
+    let moving = |lua: &Lua, (function, given)| lua_tables::moving(lua, function, given);
+    native.raw_set("moving", lua.create_function(moving)?)?;
     native.raw_set("bit", bit::library(lua)?)?;
     native.raw_set("struct", structs::library(lua)?)?;
     native.raw_set("cmsgpack", cmsgpack::library(lua)?)?;

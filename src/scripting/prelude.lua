@@ -279,13 +279,15 @@ string_table.gfind = string_table.gmatch
 local math_table = copy(math, [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max min mod
   modf pi pow rad sin sinh sqrt tan tanh]])
 math_table.random, math_table.randomseed = native.random, native.randomseed
-local table_table = copy(table, "foreach foreachi getn insert maxn remove setn")
+local table_table = copy(table, "foreach foreachi getn maxn setn")
 table_table.concat = native.concat
+table_table.remove = native.moving(table.remove, 2)
+local insert_moving = native.moving(insert, 3)
 function table_table.insert(t, ...)
   if behind[t] then
     error(READONLY, 0)
   end
-  return insert(t, ...)
+  return insert_moving(t, ...)
 end
 
 -- Sorting. Lua's own counts no instructions but those of the function that compares: it has one of ours where there is much to do.

@@ -10,7 +10,7 @@ use std::ffi::{c_char, c_double, c_int};
 use super::machine::note_work;
 
 /// Bytes that are compared at a stroke. Instructions that compare no more are counted, and that is enough.
-const PART_BYTES: usize = 64 << 10;
+const PART_BYTES: usize = 4 << 10;
 /// Texts below this length are read as numbers at a stroke.
 const NUMBER_BYTES: usize = 4 << 10;
 /// A call of a function, and a byte that is read as a number, are as much work as so many bytes.

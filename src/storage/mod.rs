@@ -18,7 +18,7 @@ pub mod incoming;
 pub mod intset;
 pub mod large;
 pub mod listpack;
-pub mod lua_sort;
+pub mod lua_tables;
 pub mod machine;
 pub mod malformed;
 pub mod object;

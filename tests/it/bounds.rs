@@ -317,6 +317,7 @@ fn who_does_much_in_few_instructions_stands_still_the_more_often() {
         ("local s=('x'):rep(1e6) for i=1,1500 do local t=s:upper() end", 3),
         // Instructions that walk all of what is there: a string of 32 MB, and a table of a million.
         ("local s=('x'):rep(2^24) local t=s..'y' for i=1,300 do local less=s<t end", 4),
+        ("local t={} for i=1,1e5 do t[i]=i end for i=1,50 do table.insert(t,1,i) table.remove(t,1) end", 30),
         // Joined by an instruction, and walked by the next ones. Zero bytes are the slowest to compare.
         ("local s=('x'):rep(2^20) for i=1,5 do s=s..s end local t=s..'y' for i=1,100 do local less=s<t end", 150),
         ("local s=('\\0'):rep(2^22) local t=s..'y' local less=s<t", 15),
@@ -334,7 +335,7 @@ fn who_does_much_in_few_instructions_stands_still_the_more_often() {
             "local t={} for i=1,1e5 do t[i]=i*7919%100003 end table.sort(t,function(a,b) return a>b end) for i=2,1e5 do assert(t[i-1]>=t[i]) end",
             1000,
         ),
-        ("local s=('x'):rep(5000) local t={} for i=1,600 do t[i]=s..i end table.sort(t)", 10),
+        ("local s=('x'):rep(50000) local t={} for i=1,600 do t[i]=s..i end table.sort(t)", 10),
         ("local t={} for i=1,1e6 do t[i]=i end table.foreachi(t,type) table.foreach(t,type)", 1000),
         ("for i=1,100 do collectgarbage() end", 100),
         ("local t={} for i=1,3e5 do t[i]={} end collectgarbage()", 100),
