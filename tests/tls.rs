@@ -645,3 +645,31 @@ fn a_server_without_what_tls_needs_says_so_and_does_not_start() {
         assert!(said.contains("Failed to configure TLS. Check logs for more info."), "{said}");
     }
 }
+
+#[test]
+fn files_too_long_for_certificates_are_not_read_to_their_end() {
+    let authority = Authority::new();
+    authority.sign("client", "client");
+    let folder = authority.path("authorities");
+    std::fs::create_dir(&folder).expect("a folder");
+    std::fs::copy(authority.path("ca.crt"), format!("{folder}/ca.pem")).expect("a copy");
+    let sparse = std::fs::File::create(format!("{folder}/image")).expect("a file");
+    sparse.set_len(1 << 40).expect("a long file");
+    let server = authority.start(&["--tls-ca-cert-dir", &folder]);
+    let mut client = authority.client().with("client").connect(&server);
+    assert_eq!(client.ask("CONFIG SET tls-ca-cert-file \"\""), "+OK");
+    let mut client = authority.client().with("client").connect(&server);
+    assert_eq!(client.ask("PING"), "+PONG");
+    let refused = "-ERR CONFIG SET failed (possibly related to argument";
+    for file in ["tls-cert-file", "tls-key-file", "tls-ca-cert-file"] {
+        let said = client.ask(&format!("CONFIG SET {file} /dev/zero"));
+        assert!(said.starts_with(&format!("{refused} '{file}')")), "{said}");
+    }
+    for part in 0..20 {
+        let file = std::fs::File::create(format!("{folder}/part-{part}")).expect("a file");
+        file.set_len(1 << 20).expect("a long file");
+    }
+    let said = client.ask(&format!("CONFIG SET tls-ca-cert-dir {folder}"));
+    assert!(said.starts_with(&format!("{refused} 'tls-ca-cert-dir')")), "{said}");
+    assert_eq!(client.ask("PING"), "+PONG");
+}

@@ -29,10 +29,10 @@ pub struct Request<'a> {
 /// What a user may not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Denied {
-    /// Run the command.
-    Command,
     /// Use the database that this argument names (0: the selected one, or all).
     Database(usize),
+    /// Run the command.
+    Command,
     /// Touch this key.
     Key(usize),
     /// Use this channel.
@@ -45,28 +45,28 @@ impl User {
     /// # Errors
     /// What is denied: by the selector that got furthest.
     pub fn check(&self, request: &Request<'_>) -> Result<(), Denied> {
-        let mut furthest = Denied::Command;
+        let mut furthest = None;
         for selector in self.all_selectors() {
             match selector.check(request) {
                 Ok(()) => return Ok(()),
-                Err(denied) => furthest = furthest.max(denied),
+                Err(denied) => furthest = furthest.max(Some(denied)),
             }
         }
-        Err(furthest)
+        Err(furthest.unwrap_or(Denied::Command))
     }
 }
 
 impl Selector {
     fn check(&self, request: &Request<'_>) -> Result<(), Denied> {
         let argv = request.argv;
-        if !request.is_free && !self.allows_command(request.command, argv.get(request.first_arg).copied()) {
-            return Err(Denied::Command);
-        }
         if let Some(&(at, _)) = request.dbs.iter().find(|&&(_, db)| !self.allows_db(db)) {
             return Err(Denied::Database(at));
         }
         if request.all_dbs && !self.allows_all_dbs() {
             return Err(Denied::Database(0));
+        }
+        if !request.is_free && !self.allows_command(request.command, argv.get(request.first_arg).copied()) {
+            return Err(Denied::Command);
         }
         if let Some(&(at, _)) = request.keys.iter().find(|&&(at, access)| !self.allows_key(argv[at], access)) {
             return Err(Denied::Key(at));

@@ -1,4 +1,4 @@
-//! ACL files: a line `user <name> <rule>...` for each user.
+//! ACL files: a line `user <name> <rule>...` for each user, and lines of comment that begin with `#`.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ pub fn parse(acl: &Acl, name: &str, content: &[u8], new: NewChannels) -> Result<
     let (mut users, mut seen, mut errors) = (Vec::new(), BTreeSet::new(), String::new());
     for (index, line) in content.split(|&byte| byte == b'\n').enumerate() {
         let line = line.trim_ascii();
-        if line.is_empty() {
+        if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
         let number = index + 1;

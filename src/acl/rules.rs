@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::number::parse_i64;
 use crate::base::sha;
 use crate::base::shown::shown;
 use crate::resp::parser::split_args;
@@ -22,6 +21,7 @@ pub enum Why {
     ChannelsAfterAll,
     NoSuchPassword,
     BadHash,
+    NoSuchDatabase,
     FirstArgOfSubcommand,
 }
 
@@ -43,6 +43,7 @@ impl Why {
             Why::BadHash => {
                 "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
             }
+            Why::NoSuchDatabase => "The provided database ID is out of range",
             Why::FirstArgOfSubcommand => "Allowing first-arg of a subcommand is not supported",
         }
     }
@@ -226,10 +227,9 @@ fn apply_to_selector(selector: &mut Selector, rule: &[u8], catalog: &Catalog) ->
             check_pattern(pattern)?;
             selector.add_channels(pattern);
         }
-        [b'd', b'b', b'=', list @ ..] => {
-            let number = |word: &[u8]| parse_i64(word).filter(|&db| (0..=i64::from(i32::MAX)).contains(&db));
-            let dbs: Option<BTreeSet<i64>> = list.split(|&byte| byte == b',').map(number).collect();
-            selector.set_dbs(Some(dbs.ok_or(Why::Syntax)?));
+        [b'd' | b'D', b'b' | b'B', b'=', list @ ..] => {
+            let dbs: Result<BTreeSet<i64>, Why> = list.split(|&byte| byte == b',').map(database).collect();
+            selector.set_dbs(Some(dbs?));
         }
         [b'+', b'@', name @ ..] => set_category(selector, catalog, name, Grant::Allow)?,
         [b'-', b'@', name @ ..] => set_category(selector, catalog, name, Grant::Deny)?,
@@ -245,6 +245,16 @@ fn apply_to_selector(selector: &mut Selector, rule: &[u8], catalog: &Catalog) ->
 /// Patterns are words: they could not be written to a file otherwise.
 fn check_pattern(pattern: &[u8]) -> Result<(), Why> {
     if super::is_name(pattern) { Ok(()) } else { Err(Why::Syntax) }
+}
+
+/// The number of a database in a rule.
+fn database(word: &[u8]) -> Result<i64, Why> {
+    let digits = word.strip_prefix(b"-").unwrap_or(word);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Why::Syntax);
+    }
+    let number = std::str::from_utf8(word).ok().and_then(|word| word.parse::<i32>().ok());
+    number.filter(|&db| db >= 0).map(i64::from).ok_or(Why::NoSuchDatabase)
 }
 
 fn add_keys(selector: &mut Selector, pattern: &[u8], access: KeyAccess) -> Result<(), Why> {

@@ -143,7 +143,7 @@ fn acl_dryrun(cx: &mut ServerContext<'_>) -> CommandResult {
     if !entry.info().arity.allows(request.len()) {
         return Err(CommandError::err(format!("wrong number of arguments for '{}' command", entry.full_name)));
     }
-    match user.check(&permission::request_of(table, id, request, db)) {
+    match user.check(&permission::request_of(table, id, request, db, server.config.databases)) {
         Ok(()) => cx.reply.ok(),
         Err(denied) => {
             let text = permission::verbose_refusal(server, name, id, request, denied);
@@ -219,22 +219,24 @@ fn acl_getuser(cx: &mut ServerContext<'_>) -> CommandResult {
     reply.array(user.passwords.len());
     user.passwords.iter().for_each(|hash| reply.bulk(hash.as_bytes()));
     write_selector(reply, &user.root);
-    if let Some(dbs) = dbs {
-        reply.bulk(b"databases");
-        reply.bulk(dbs.as_bytes());
-    }
+    write_databases(reply, dbs);
     reply.bulk(b"selectors");
     reply.array(user.selectors.len());
     for selector in &user.selectors {
         let dbs = selector.dbs_text();
         reply.map(3 + usize::from(dbs.is_some()));
         write_selector(reply, selector);
-        if let Some(dbs) = dbs {
-            reply.bulk(b"databases");
-            reply.bulk(dbs.as_bytes());
-        }
+        write_databases(reply, dbs);
     }
     Ok(Outcome::Done)
+}
+
+/// The databases of a selector, where they are limited. That there are none is told by an empty text, not by the rule.
+fn write_databases(reply: &mut Reply<'_>, dbs: Option<String>) {
+    if let Some(dbs) = dbs {
+        reply.bulk(b"databases");
+        reply.bulk(if dbs == "resetdbs" { b"" } else { dbs.as_bytes() });
+    }
 }
 
 fn write_selector(reply: &mut Reply<'_>, selector: &Selector) {

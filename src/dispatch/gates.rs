@@ -66,9 +66,10 @@ fn check_each(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) ->
             return Verdict::Refuse(error);
         }
     }
-    if server.config.maxmemory > 0 {
-        let refused = memory::make_room(server) == memory::Room::None;
-        if refused && denies_oom(server, info, in_multi, place) {
+    // A script that is at work, or the transaction around it, is not to miss what it has seen.
+    if server.config.maxmemory > 0 && server.scripting.parked.is_none() {
+        server.eviction.is_exhausted = memory::make_room(server) == memory::Room::None;
+        if server.eviction.is_exhausted && is_of_kind(server, place, id, argv, Flags::DENYOOM) {
             return Verdict::Refuse(CommandError::coded("OOM command not allowed when used memory > 'maxmemory'."));
         }
     }
@@ -90,7 +91,7 @@ fn check_each(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) ->
         return Verdict::Refuse(is_busy(running.request.kind));
     }
     if server.persistence.is_failing()
-        && let Some(error) = cannot_persist(server, place, id)
+        && let Some(error) = cannot_persist(server, place, id, argv)
     {
         return Verdict::Refuse(error);
     }
@@ -161,33 +162,22 @@ fn not_in_transaction(info: &CommandInfo, in_multi: bool) -> Option<CommandError
     (in_multi && info.flags.has(Flags::NO_MULTI)).then(|| CommandError::err("Command not allowed inside a transaction"))
 }
 
-/// Would this command (or, for EXEC, any queued one) add data?
-fn denies_oom(server: &mut Server, info: &CommandInfo, in_multi: bool, place: u32) -> bool {
-    if info.flags.has(Flags::DENYOOM) {
-        return true;
-    }
-    // Queueing takes memory too: only commands that end the transaction are let through.
-    if in_multi && !NEVER_QUEUED.contains(&info.name) {
-        return true;
-    }
+/// Is this a request of such a kind, or an EXEC with one that is?
+fn is_of_kind(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]], kind: Flags) -> bool {
+    let info = server.commands.entry(id).info();
     if info.name != "exec" {
-        return false;
+        return script::admission_flags(server, info, argv).has(kind);
     }
-    any_queued(server, place, |queued| queued.flags.has(Flags::DENYOOM))
+    any_queued(server, place, |server, info, argv| script::admission_flags(server, info, argv).has(kind))
 }
 
 /// After a failed save, or while the append-only file cannot be written, no more is written that could not be kept either;
 /// PING tells of it too.
 #[cold]
-fn cannot_persist(server: &mut Server, place: u32, id: CommandId) -> Option<CommandError> {
+fn cannot_persist(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> Option<CommandError> {
     let refusal = disk_refusal(server)?;
-    let info = server.commands.entry(id).info();
-    let writes = match info.name {
-        "ping" => true,
-        "exec" => any_queued(server, place, |queued| queued.flags.has(Flags::WRITE)),
-        _ => info.flags.has(Flags::WRITE),
-    };
-    writes.then_some(refusal)
+    let is_ping = server.commands.entry(id).info().name == "ping";
+    (is_ping || is_of_kind(server, place, id, argv, Flags::WRITE)).then_some(refusal)
 }
 
 /// Why nothing may be written that could not be kept, if that is so.
@@ -265,15 +255,7 @@ fn is_paused(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> 
     if info.name != "exec" {
         return leaves_something(server, info, argv);
     }
-    let Some(multi) = client.multi.take() else { return false };
-    let any = multi.queue.iter().any(|queued| {
-        let argv: Vec<&[u8]> = queued.argv.iter().map(Vec::as_slice).collect();
-        leaves_something(server, server.commands.entry(queued.id).info(), &argv)
-    });
-    if let Some(client) = server.clients.at(place) {
-        client.multi = Some(multi);
-    }
-    any
+    any_queued(server, place, leaves_something)
 }
 
 /// May a command leave something behind? Publishing, and caching a cardinality, are no writes and yet do.
@@ -285,7 +267,14 @@ pub(super) fn leaves_something(server: &Server, info: &CommandInfo, argv: &[&[u8
 }
 
 /// Is any of the commands that the client queued such a one?
-fn any_queued(server: &mut Server, place: u32, is_such: impl Fn(&CommandInfo) -> bool) -> bool {
-    let Some(multi) = server.clients.at(place).and_then(|client| client.multi.as_ref()) else { return false };
-    multi.queue.iter().any(|queued| is_such(server.commands.entry(queued.id).info()))
+fn any_queued(server: &mut Server, place: u32, is_such: impl Fn(&Server, &CommandInfo, &[&[u8]]) -> bool) -> bool {
+    let Some(multi) = server.clients.at(place).and_then(|client| client.multi.take()) else { return false };
+    let any = multi.queue.iter().any(|queued| {
+        let argv: Vec<&[u8]> = queued.argv.iter().map(Vec::as_slice).collect();
+        is_such(server, server.commands.entry(queued.id).info(), &argv)
+    });
+    if let Some(client) = server.clients.at(place) {
+        client.multi = Some(multi);
+    }
+    any
 }

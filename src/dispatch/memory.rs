@@ -85,6 +85,12 @@ pub fn make_room(server: &mut Server) -> Room {
     room
 }
 
+/// Was there no room when the request in hand came? Nothing is evicted while it is executed: what a transaction or a script has seen
+/// stays, and what it began is not refused in its middle.
+pub fn is_exhausted(server: &Server) -> bool {
+    server.config.maxmemory > 0 && server.eviction.is_exhausted
+}
+
 /// Notes how much memory was in use when eviction stopped above `maxmemory`, and since when it does.
 fn note_left_over(server: &mut Server, bytes: usize) {
     let now = server.now.mono;

@@ -10,7 +10,7 @@ use crate::resp::{CommandError, Output, Reply};
 use crate::scripting::{Call, End, Kind, ScriptFlags, Sha, Shebang, Step};
 use crate::server::scripting::{CallBefore, ClientBefore, Remaining, Running, ScriptRequest};
 use crate::server::{ClientFlags, CommandId, Server, permission};
-use crate::spec::Flags;
+use crate::spec::{CommandInfo, Flags};
 
 use super::call::{self, Mode};
 use super::{deliver, gates, lookup_command, memory, transaction, write_error};
@@ -36,7 +36,7 @@ pub(super) fn run(
     request: ScriptRequest,
     call: Option<(CallBefore, &[&[u8]])>,
 ) -> Result<Ran, CommandError> {
-    let is_out_of_memory = server.config.maxmemory > 0 && memory::make_room(server) == memory::Room::None;
+    let is_out_of_memory = memory::is_exhausted(server);
     may_begin(server, &request, is_out_of_memory)?;
     let kind = request.kind;
     // One that may not begin is not used.
@@ -214,16 +214,32 @@ fn finish(server: &mut Server, place: u32, running: Running, end: End) -> (bool,
 
 /// Does the script that a request names say that it only reads?
 pub(super) fn only_reads(server: &Server, command: &str, argv: &[&[u8]]) -> bool {
-    let Some(named) = argv.get(1) else { return false };
-    let flags = match command {
-        "eval" => Shebang::of_script(named).ok().and_then(|shebang| shebang.flags),
-        "evalsha" => {
-            let script = Sha::parse(named).and_then(|sha| server.scripting.scripts.get(&sha));
-            script.and_then(|script| script.shebang.flags)
-        }
-        _ => server.scripting.libraries.function(named).map(|function| function.flags),
-    };
-    flags.is_some_and(|flags| flags.has(ScriptFlags::NO_WRITES))
+    declared_flags(server, command, argv).is_some_and(|flags| flags.has(ScriptFlags::NO_WRITES))
+}
+
+/// What the script that a request names says of itself.
+fn declared_flags(server: &Server, command: &str, argv: &[&[u8]]) -> Option<ScriptFlags> {
+    let named = argv.get(1)?;
+    match command {
+        "eval" | "eval_ro" => Shebang::of_script(named).ok()?.flags,
+        "evalsha" | "evalsha_ro" => server.scripting.scripts.get(&Sha::parse(named)?)?.shebang.flags,
+        _ => Some(server.scripting.libraries.function(named)?.flags),
+    }
+}
+
+/// The flags by which a request is admitted: those of its command, or what the script that it runs says of itself.
+pub(super) fn admission_flags(server: &Server, info: &CommandInfo, argv: &[&[u8]]) -> Flags {
+    if !info.flags.has(Flags::SCRIPT_RUNNER) {
+        return info.flags;
+    }
+    let Some(declared) = declared_flags(server, info.name, argv) else { return info.flags };
+    if declared.has(ScriptFlags::NO_WRITES) {
+        info.flags
+    } else if declared.has(ScriptFlags::ALLOW_OOM) {
+        info.flags.or(Flags::WRITE)
+    } else {
+        info.flags.or(Flags::WRITE).or(Flags::DENYOOM)
+    }
 }
 
 /// Gives the parked script its slice of the turn. Returns the client whose script ended, and whether it is gone.

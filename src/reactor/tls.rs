@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -31,6 +32,10 @@ use super::{certificate, private_key};
 
 /// Sessions remembered where the directive sets no bound.
 const SESSIONS_MAX: usize = 1 << 20;
+/// A file of certificates or of a key is no longer than this: nobody is served while it is read.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+/// All files of a folder of authorities together.
+const FOLDER_BYTES_MAX: u64 = 8 << 20;
 
 /// Cipher suites of TLS 1.2 by the names that OpenSSL gives them, the strongest first.
 const TLS12_SUITES: [(&str, SupportedCipherSuite); 6] = [
@@ -391,9 +396,20 @@ fn tls13_suites(list: &str) -> Result<Vec<SupportedCipherSuite>, String> {
     Ok(chosen)
 }
 
+/// What a PEM file holds.
+fn content_of(path: &str) -> Result<Vec<u8>, String> {
+    let mut content = Vec::new();
+    let file = fs::File::open(path).map_err(|error| reason(&error))?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut content).map_err(|error| reason(&error))?;
+    if content.len() as u64 > FILE_BYTES_MAX {
+        return Err("it is longer than a MiB".to_owned());
+    }
+    Ok(content)
+}
+
 /// Certificates of a PEM file.
 fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let content = fs::read(path).map_err(|error| reason(&error))?;
+    let content = content_of(path)?;
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content).collect();
     match read {
         Ok(found) if found.is_empty() => Err("no certificate in it".to_owned()),
@@ -412,7 +428,7 @@ fn read_identity(
     let chain = certificates(&path).map_err(|why| format!("Failed to load certificate: {path}: {why}"))?;
     let path = key_file.display();
     let failed = |why: &str| format!("Failed to load private key: {path}: {why}");
-    let content = fs::read(path.as_ref()).map_err(|error| failed(&reason(&error)))?;
+    let content = content_of(&path).map_err(|why| failed(&why))?;
     let key = private_key::parse(&content, pass).map_err(|why| failed(&why))?;
     let key = provider.key_provider.load_private_key(key).map_err(|error| failed(&error.to_string()))?;
     let of_certificate = chain.first().and_then(|first| certificate::public_key(first));
@@ -423,7 +439,7 @@ fn read_identity(
     Ok(CertifiedKey::new(chain, key))
 }
 
-/// Whom certificates are to be signed by: those in the file, and in every file of the folder.
+/// Whom certificates are to be signed by: those in the file, and in every file of the folder that could be one.
 fn read_roots(config: &Config) -> Result<(Vec<CertificateDer<'static>>, RootCertStore), String> {
     let failed = |why: String| format!("Failed to configure CA certificate(s) file/directory: {why}");
     let (mut trusted, mut roots) = (Vec::new(), RootCertStore::empty());
@@ -440,7 +456,16 @@ fn read_roots(config: &Config) -> Result<(Vec<CertificateDer<'static>>, RootCert
         let entries = fs::read_dir(path.as_ref()).map_err(|error| failed(format!("{path}: {}", reason(&error))))?;
         let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         files.sort();
-        for file in files.iter().filter(|file| file.is_file()) {
+        let mut bytes = 0;
+        for file in &files {
+            let Ok(facts) = fs::metadata(file) else { continue };
+            if !facts.is_file() || facts.len() > FILE_BYTES_MAX {
+                continue;
+            }
+            bytes += facts.len();
+            if bytes > FOLDER_BYTES_MAX {
+                return Err(failed(format!("{path}: there is too much in it for a folder of certificates")));
+            }
             // Keys and lists of revoked certificates stand in such folders too.
             let found = certificates(&file.display().to_string()).unwrap_or_default();
             roots.add_parsable_certificates(found.iter().cloned());

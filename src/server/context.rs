@@ -194,6 +194,19 @@ pub fn timeout_ms(arg: &[u8], now: UnixMillis) -> Result<u64, CommandError> {
     Ok(ms as u64)
 }
 
+/// The same, given in whole milliseconds.
+///
+/// # Errors
+/// If it is no integer, negative, or reaches beyond the end of time.
+pub fn timeout_whole_ms(arg: &[u8], now: UnixMillis) -> Result<u64, CommandError> {
+    let refusal = || CommandError::err("timeout is not an integer or out of range");
+    let ms = crate::base::number::parse_i64(arg).ok_or_else(refusal)?;
+    if ms.checked_add(now.0.max(0)).is_none() {
+        return Err(CommandError::TimeoutRange);
+    }
+    u64::try_from(ms).map_err(|_| CommandError::TimeoutNegative)
+}
+
 /// An argument that must be a number.
 ///
 /// # Errors

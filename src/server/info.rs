@@ -472,6 +472,7 @@ fn write_stats(server: &mut Server, out: &mut String) {
         "acl_access_denied_key": stats.acl_access_denied.key;
         "acl_access_denied_channel": stats.acl_access_denied.channel;
         "acl_access_denied_tls_cert": stats.acl_access_denied.tls_cert;
+        "acl_access_denied_db": stats.acl_access_denied.database;
     }
 }
 

@@ -106,6 +106,8 @@ pub struct Eviction {
     pub left_over: usize,
     /// Since when that is so.
     pub over_since: Option<MonoTime>,
+    /// Was there nothing left to evict when the last request came? What it executes, however many commands that are, goes by it.
+    pub is_exhausted: bool,
 }
 
 /// Switches that DEBUG sets, for tests.

@@ -30,8 +30,14 @@ pub fn new_channels(server: &Server) -> NewChannels {
     }
 }
 
-/// A request in the terms of rules. `db` is the selected database.
-pub fn request_of<'a>(table: &CommandTable, id: CommandId, argv: &'a [&'a [u8]], db: i64) -> Request<'a> {
+/// A request in the terms of rules. `db` is the selected database of so many.
+pub fn request_of<'a>(
+    table: &CommandTable,
+    id: CommandId,
+    argv: &'a [&'a [u8]],
+    db: i64,
+    databases: i32,
+) -> Request<'a> {
     let entry = table.entry(id);
     let info = entry.info();
     let mut request = Request {
@@ -63,6 +69,8 @@ pub fn request_of<'a>(table: &CommandTable, id: CommandId, argv: &'a [&'a [u8]],
         }
         _ => {}
     }
+    // One that is not there is refused by the command itself.
+    request.dbs.retain(|(_, db)| (0..i64::from(databases)).contains(db));
     let on_keys = Categories::KEYSPACE.or(Categories::READ).or(Categories::WRITE);
     let takes_keys = info.keys.iter().any(|spec| !spec.flags.has(KeyFlags::NOT_KEY));
     if takes_keys || (info.all_categories().has(on_keys) && request.dbs.is_empty() && !request.all_dbs) {
@@ -75,7 +83,7 @@ pub fn request_of<'a>(table: &CommandTable, id: CommandId, argv: &'a [&'a [u8]],
 #[cold]
 pub fn check(server: &mut Server, place: u32, id: CommandId, argv: &[&[u8]]) -> Result<(), Denied> {
     let Some(client) = server.clients.at(place) else { return Ok(()) };
-    let request = request_of(&server.commands, id, argv, i64::from(client.db.0));
+    let request = request_of(&server.commands, id, argv, i64::from(client.db.0), server.config.databases);
     // A user that is gone takes its clients along; until they are closed they may do nothing.
     server.acl.user(&client.user).map_or(Err(Denied::Command), |user| user.check(&request))
 }

@@ -197,7 +197,8 @@ fn tell(server: &mut Server, id: ClientId, keys: Option<&[&[u8]]>) {
                 reply.array(keys.len());
                 keys.iter().for_each(|key| reply.bulk(key));
             }
-            None => reply.null_array(),
+            // Redis writes the null of strings here, in RESP2 as well.
+            None => reply.null(),
         }
     });
 }

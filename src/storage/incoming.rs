@@ -14,7 +14,9 @@ const SPACE_MAX: usize = 256 * 1024;
 /// Bytes on their way into one allocation.
 #[derive(Debug)]
 pub struct Incoming {
+    /// What has come, and behind it room that is cleared once, however little each read brings.
     bytes: Vec<u8>,
+    filled: usize,
     total: usize,
     /// Room without bytes that is not counted as used.
     aside: usize,
@@ -25,13 +27,13 @@ impl Incoming {
     pub fn new(beginning: &[u8], total: usize) -> Incoming {
         let mut bytes = Vec::with_capacity(total.min(FIRST).max(beginning.len()));
         bytes.extend_from_slice(beginning);
-        Incoming { bytes, total, aside: 0 }
+        Incoming { bytes, filled: beginning.len(), total, aside: 0 }
     }
 
     /// Bytes that are there.
     #[allow(clippy::len_without_is_empty, reason = "whether it is complete is what matters")]
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.filled
     }
 
     /// Bytes of room.
@@ -41,21 +43,22 @@ impl Incoming {
 
     /// Bytes still to come.
     pub fn missing(&self) -> usize {
-        self.total.saturating_sub(self.bytes.len())
+        self.total.saturating_sub(self.filled)
     }
 
     /// Lets `read` write into the next part of the room, which is not empty unless all is there. Returns what `read` returned, which is how many
     /// bytes it wrote, from the beginning.
     pub fn read<E>(&mut self, read: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Result<usize, E> {
-        let filled = self.bytes.len();
+        let filled = self.filled;
         if filled == self.bytes.capacity() {
             self.grow();
         }
         let space = self.missing().min(SPACE_MAX).min(self.bytes.capacity() - filled);
-        self.bytes.resize(filled + space, 0);
-        let result = read(&mut self.bytes[filled..]);
-        let count = result.as_ref().map_or(0, |count| (*count).min(space));
-        self.bytes.truncate(filled + count);
+        if self.bytes.len() < filled + space {
+            self.bytes.resize(filled + space, 0);
+        }
+        let result = read(&mut self.bytes[filled..filled + space]);
+        self.filled += result.as_ref().map_or(0, |count| (*count).min(space));
         self.count_aside();
         result
     }
@@ -78,6 +81,7 @@ impl Incoming {
     /// The bytes, and those that came behind them.
     pub fn into_bytes(mut self) -> (Vec<u8>, Vec<u8>) {
         let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.truncate(self.filled);
         let rest = bytes.split_off(self.total.min(bytes.len()));
         (bytes, rest)
     }
@@ -123,6 +127,23 @@ mod tests {
     }
 
     #[test]
+    fn room_is_cleared_once_however_little_comes_at_a_time() {
+        let mut incoming = Incoming::new(b"ab", 100_000);
+        for _ in 0..3 {
+            let _ = incoming.read(|space| {
+                space.fill(b'x');
+                Ok::<_, ()>(1)
+            });
+        }
+        let _ = incoming.read(|space| {
+            assert!(space.iter().all(|&byte| byte == b'x'));
+            Ok::<_, ()>(0)
+        });
+        assert_eq!((incoming.len(), incoming.missing()), (5, 99_995));
+        assert_eq!(incoming.into_bytes(), (b"abxxx".to_vec(), Vec::new()));
+    }
+
+    #[test]
     fn what_came_behind_is_given_back() {
         let incoming = Incoming::new(b"hello\r\nPING", 7);
         assert_eq!(incoming.missing(), 0);
@@ -133,7 +154,7 @@ mod tests {
     fn memory_set_aside_comes_back_when_nothing_more_is_read() {
         let mut incoming = Incoming::new(&[b'x'; EARNEST], 100 << 20);
         let _ = incoming.read(|_| Err::<usize, ()>(()));
-        assert!(incoming.aside >= 99 << 20 && incoming.len() == EARNEST);
+        assert!(incoming.aside >= (99 << 20) - SPACE_MAX && incoming.len() == EARNEST);
         drop(incoming);
     }
 }

@@ -371,13 +371,8 @@ fn client_pause(cx: &mut ServerContext<'_>) -> CommandResult {
         Some(word) if word.eq_ignore_ascii_case(b"write") => true,
         Some(_) => return Err(CommandError::err("CLIENT PAUSE mode must be WRITE or ALL")),
     };
-    let not_integer = || CommandError::err("timeout is not an integer or out of range");
-    let ms = crate::base::number::parse_i64(cx.argv[2]).ok_or_else(not_integer)?;
-    if ms < 0 {
-        return Err(CommandError::err("timeout is negative"));
-    }
-    cx.now.unix().0.checked_add(ms).ok_or(CommandError::TimeoutRange)?;
-    let until = cx.now.mono.plus_us(ms.unsigned_abs().saturating_mul(1000));
+    let ms = context::timeout_whole_ms(cx.argv[2], cx.now.unix())?;
+    let until = cx.now.mono.plus_us(ms.saturating_mul(1000));
     // A pause in force is only ever made stronger.
     let before = cx.server.pause;
     let in_force = before.until.filter(|&before| before > cx.now.mono);

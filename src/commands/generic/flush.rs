@@ -1,7 +1,5 @@
 //! Whole databases, and waiting for replicas.
 
-use crate::base::number;
-use crate::base::time::UnixMillis;
 use crate::dispatch::{appending, saving};
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::persistence::aof::AofState;
@@ -196,16 +194,6 @@ fn swapdb(cx: &mut DataContext<'_>) -> CommandResult {
     Ok(Outcome::Done)
 }
 
-/// A timeout in whole milliseconds; 0 for none.
-fn wait_timeout(now: UnixMillis, arg: &[u8]) -> Result<u64, CommandError> {
-    let refusal = || CommandError::err("timeout is not an integer or out of range");
-    let ms = number::parse_i64(arg).ok_or_else(refusal)?;
-    if ms.checked_add(now.0.max(0)).is_none() {
-        return Err(CommandError::TimeoutRange);
-    }
-    u64::try_from(ms).map_err(|_| CommandError::TimeoutNegative)
-}
-
 /// What waits for time alone, or for what is not a key.
 fn block(timeout_ms: u64, timeout_reply: TimeoutReply) -> Outcome {
     let keys = Vec::new();
@@ -223,7 +211,7 @@ fn block(timeout_ms: u64, timeout_reply: TimeoutReply) -> Outcome {
 /// Waits for what will not come: this server has no replicas.
 fn wait(cx: &mut DataContext<'_>) -> CommandResult {
     let replicas = context::integer(cx.argv[1])?;
-    let timeout_ms = wait_timeout(cx.now, cx.argv[2])?;
+    let timeout_ms = context::timeout_whole_ms(cx.argv[2], cx.now)?;
     if replicas <= 0 || cx.deny_blocking {
         cx.reply.int(0);
         return Ok(Outcome::Done);
@@ -240,7 +228,7 @@ fn waitaof(cx: &mut ServerContext<'_>) -> CommandResult {
     if replicas < 0 {
         return Err(CommandError::NotPositive);
     }
-    let timeout_ms = wait_timeout(cx.now.unix(), cx.argv[3])?;
+    let timeout_ms = context::timeout_whole_ms(cx.argv[3], cx.now.unix())?;
     let (id, offset) = (cx.client, cx.client().write_offset);
     let aof = &cx.server.persistence.aof;
     if local > 0 && !cx.server.config.appendonly {

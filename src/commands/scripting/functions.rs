@@ -287,15 +287,11 @@ const FUNCTION_LOAD: Command = Command {
     handler: Handler::Server(load),
 };
 fn load(cx: &mut ServerContext<'_>) -> CommandResult {
-    let (replace, code) = match *cx.argv {
-        [_, _, code] => (false, code),
-        [_, _, option, code] if option.eq_ignore_ascii_case(b"replace") => (true, code),
-        [_, _, option, _, ..] => {
-            return Err(CommandError::err(format!("Unknown option given: {}", shown(option))));
-        }
-        _ => return Err(CommandError::Syntax),
-    };
-    let name = libraries::add_library(cx.server, code, replace).map_err(CommandError::err)?;
+    let [_, _, options @ .., code] = cx.argv else { return Err(CommandError::Syntax) };
+    if let Some(option) = options.iter().find(|option| !option.eq_ignore_ascii_case(b"replace")) {
+        return Err(CommandError::err(format!("Unknown option given: {}", shown(option))));
+    }
+    let name = libraries::add_library(cx.server, code, !options.is_empty()).map_err(CommandError::err)?;
     cx.server.keyspace.dirty += 1;
     cx.reply.bulk(&name);
     Ok(Outcome::Done)

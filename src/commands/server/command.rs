@@ -153,11 +153,11 @@ fn keys_of(cx: &ServerContext<'_>) -> Result<Vec<(usize, KeyFlags)>, CommandErro
     if !info.arity.allows(request.len()) {
         return Err(CommandError::err("Invalid number of arguments specified for command"));
     }
-    match info.find_keys(request) {
-        Some(keys) => Ok(keys),
-        None if info.flags.has(Flags::NO_MANDATORY_KEYS) => Ok(Vec::new()),
-        None => Err(CommandError::err("Invalid arguments specified for command")),
+    let keys = info.find_keys(request).unwrap_or_default();
+    if keys.is_empty() && !info.flags.has(Flags::NO_MANDATORY_KEYS) {
+        return Err(CommandError::err("Invalid arguments specified for command"));
     }
+    Ok(keys)
 }
 
 const COMMAND_HELP: Command = Command {

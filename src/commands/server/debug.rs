@@ -243,7 +243,7 @@ fn object(cx: &mut ServerContext<'_>, key: &[u8]) -> Result<(), CommandError> {
         "Value at:{:#x} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
         entry.address(),
         encoding_name(entry),
-        content_bytes(entry),
+        serialized_bytes(entry),
         entry.lru(),
         crate::keyspace::lru::idle_ms(entry.lru(), now) / 1000,
     );
@@ -271,6 +271,12 @@ fn encoding_name(entry: EntryRef<'_>) -> &'static str {
         Encoding::Tree => "skiplist",
         Encoding::Stream => "stream",
     }
+}
+
+/// Bytes that a value takes in a file: what DUMP answers without the type, the version and the checksum around it.
+fn serialized_bytes(entry: EntryRef<'_>) -> usize {
+    const AROUND: usize = 1 + 2 + 8;
+    crate::persistence::rdb::encode::dump(entry).len() - AROUND
 }
 
 /// Bytes of a value as it lies in memory.

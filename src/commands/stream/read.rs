@@ -4,8 +4,9 @@ use std::ops::Bound;
 
 use crate::base::number::parse_i64;
 use crate::base::shown::shown;
+use crate::base::time::UnixMillis;
 use crate::resp::{CommandError, Reply};
-use crate::server::context::Args;
+use crate::server::context::{self, Args};
 use crate::server::{Block, Command, CommandResult, DataContext, Handler, Outcome, TimeoutReply};
 use crate::spec::*;
 use crate::storage::Type;
@@ -94,7 +95,7 @@ fn positive(args: &mut Args<'_>, name: &str) -> Result<usize, CommandError> {
 }
 
 impl<'a> ReadOptions<'a> {
-    fn parse(argv: &'a [&'a [u8]], command: &str) -> Result<ReadOptions<'a>, CommandError> {
+    fn parse(argv: &'a [&'a [u8]], command: &str, now: UnixMillis) -> Result<ReadOptions<'a>, CommandError> {
         let is_group = command == "xreadgroup";
         let mut options = ReadOptions {
             count: usize::MAX,
@@ -116,9 +117,7 @@ impl<'a> ReadOptions<'a> {
         while args.left() > 0 {
             let has_operand = args.left() > 1;
             if has_operand && args.take_word("BLOCK") {
-                let ms = parse_i64(args.required()?);
-                let ms = ms.ok_or(CommandError::err("timeout is not an integer or out of range"))?;
-                options.block_ms = Some(u64::try_from(ms).map_err(|_| CommandError::TimeoutNegative)?);
+                options.block_ms = Some(context::timeout_whole_ms(args.required()?, now)?);
             } else if has_operand && args.take_word("COUNT") {
                 let count = usize::try_from(args.integer()?.max(0)).unwrap_or(usize::MAX);
                 options.count = if count == 0 { usize::MAX } else { count };
@@ -239,7 +238,7 @@ fn xreadgroup(cx: &mut DataContext<'_>) -> CommandResult {
 }
 
 fn read(cx: &mut DataContext<'_>, command: &str) -> CommandResult {
-    let options = ReadOptions::parse(cx.argv, command)?;
+    let options = ReadOptions::parse(cx.argv, command, cx.now)?;
     let froms = check_streams(cx, &options)?;
     let mark = cx.reply.mark();
     let mut budget = Budget { count: options.max_count, size: options.max_size, start: cx.reply.len(), given: 0 };

@@ -256,6 +256,27 @@ fn databases_may_be_limited() {
          (error) NOPERM No permissions to access database
          b> SELECT 2
          OK
+         b> SELECT 99
+         (error) ERR DB index is out of range
+         > ACL SETUSER v DB=02
+         OK
+         > ACL SETUSER v db=0,99999999999
+         (error) ERR Error in ACL SETUSER modifier 'db=0,99999999999': The provided database ID is out of range
+         > ACL SETUSER v on nopass +get ~b
+         OK
+         > ACL DRYRUN v get a
+         \"User v has no permissions to access database get\"
+         > ACL DRYRUN v set a b
+         \"User v has no permissions to access database set\"
+         > ACL SETUSER v \"(-@all db=0)\"
+         OK
+         > ACL DRYRUN v get a
+         \"User v has no permissions to run the 'get' command\"
+         > ACL SETUSER v resetdbs
+         OK
+         > ACL GETUSER v
+         [flags [on nopass sanitize-payload] passwords [] commands \"-@all +get\" keys ~b channels \"\" databases \"\" selectors \
+         [[commands -@all keys \"\" channels \"\" databases db=0]]]
          > ACL SETUSER u resetdbs
          OK
          b> GET k
@@ -305,8 +326,26 @@ fn keys_are_found_as_the_commands_find_them() {
          > COMMAND GETKEYS XREADGROUP CLAIM 0 NOACK GROUP g streams STREAMS s streams > >
          [s streams]
          > COMMAND GETKEYS XREAD COUNT 1 BLOCK 0 STREAMS s t 0 0
-         [s t]",
+         [s t]
+         > COMMAND GETKEYS XREAD COUNT 1 STREAMS
+         (error) ERR Invalid arguments specified for command
+         > COMMAND GETKEYS EVAL x 3 a
+         []
+         > COMMAND GETKEYSANDFLAGS FCALL_RO x -3 a
+         []",
     );
+}
+
+#[test]
+fn refusals_of_databases_are_counted() {
+    let mut node = TestNode::new(&[]);
+    run(
+        &mut node,
+        "> ACL SETUSER u on nopass +@all ~* &* db=0\nOK\nb> AUTH u any\nOK\nb> SELECT 1\n(error) NOPERM ...",
+    );
+    node.send("a", b"INFO stats\r\n");
+    let stats = String::from_utf8(node.take_bulk("a")).expect("text");
+    assert!(stats.contains("acl_access_denied_db:1\r\n"), "{stats}");
 }
 
 #[test]
@@ -431,7 +470,10 @@ fn rules_may_name_commands_that_are_not_there() {
 #[test]
 fn users_are_kept_in_a_file() {
     let disk = MemoryDisk::default();
-    disk.put(Path::new("/data/users.acl"), b"user a on nopass ~* +@all\n\nuser default on >pw ~* &* +@all\n");
+    disk.put(
+        Path::new("/data/users.acl"),
+        b"# who\nuser a on nopass ~* +@all\n\n  #user b on\nuser default on >pw ~* &* +@all\n",
+    );
     let mut node = TestNode::start_on(disk.clone(), &[("aclfile", "/data/users.acl")]);
     run(
         &mut node,

@@ -339,7 +339,15 @@ fn caching_means_nothing_to_who_does_not_track() {
          > CLIENT CACHING no
          (error) ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.
          > CLIENT TRACKING OFF
-         OK",
+         OK
+         > CLIENT TRACKING ON
+         OK
+         > CLIENT CACHING YES
+         (error) ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.
+         > CLIENT CACHING NO
+         (error) ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.
+         > CLIENT CACHING maybe
+         (error) ERR syntax error",
     );
 }
 
@@ -625,6 +633,16 @@ fn another_client_may_be_told() {
          > CLIENT TRACKINGINFO
          [flags [on broken_redirect] redirect ... prefixes []]",
     );
+}
+
+#[test]
+fn that_all_keys_are_gone_is_told_by_the_null_of_strings() {
+    let mut node = TestNode::new(&[]);
+    let id = node.ask("CLIENT ID");
+    run(&mut node, "b> PING\nPONG\n> SUBSCRIBE __redis__:invalidate\n[subscribe __redis__:invalidate (int) 1]");
+    node.send("b", format!("CLIENT TRACKING ON REDIRECT {}\r\n", id.trim_start_matches("(int) ")).as_bytes());
+    run(&mut node, "< b OK\nb> FLUSHALL\nOK");
+    assert_eq!(node.read_raw("a"), b"*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n$-1\r\n");
 }
 
 #[test]

@@ -380,7 +380,9 @@ fn what_a_script_says_of_itself_binds_it() {
          > EVAL \"return redis.call('SET','k','w')\" 0
          (error) OOM command not allowed when used memory > 'maxmemory'. script: ...
          > EVAL \"#!lua\\nreturn 1\" 0
-         (error) OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'
+         (error) OOM command not allowed when used memory > 'maxmemory'.
+         > EVAL_RO \"#!lua\\nreturn 1\" 0
+         (error) OOM command not allowed when used memory > 'maxmemory'.
          > EVAL \"#!lua flags=allow-oom\\nreturn redis.call('SET','k','w')\" 0
          OK
          > EVAL \"#!lua flags=no-writes\\nreturn redis.call('GET','k')\" 0
@@ -406,6 +408,12 @@ fn functions_are_loaded_listed_called_and_deleted() {
          > FUNCTION LOAD REPLACE \"#!lua name=l\\nredis.register_function{function_name='g',callback=function() return \
          redis.call('INCR','n') end,flags={'allow-oom'},description='d'}\"
          l
+         > FUNCTION LOAD REPLACE replace \"#!lua name=m\\nredis.register_function('m1',function() return 2 end)\"
+         m
+         > FUNCTION DELETE m
+         OK
+         > FUNCTION LOAD REPLACE REPEAT \"#!lua name=m\\nredis.register_function('m1',function() return 2 end)\"
+         (error) ERR Unknown option given: REPEAT
          > FCALL f 0
          (error) ERR Function not found
          > FCALL g 0
@@ -537,6 +545,25 @@ fn a_script_without_end_can_be_killed() {
             "b> PING\nPONG\n< a (error) ERR Script killed by user with SCRIPT KILL... script: ...\n> PING\nPONG",
         );
     }
+}
+
+#[test]
+fn nothing_is_evicted_while_a_script_is_busy() {
+    let mut node = slow_node();
+    run(&mut node, "> CONFIG SET maxmemory-policy allkeys-random\nOK\n> SET a 1\nOK\n> SET b 2\nOK");
+    let limit = node.node.server.used_memory() + (1 << 20);
+    node.ask(&format!("CONFIG SET maxmemory {limit}"));
+    let script = "redis.call('SETRANGE','c',2000000,'x') for i=1,1e6 do end return redis.call('DBSIZE')";
+    node.send("a", &request(&["EVAL", script, "0"]));
+    assert!(node.node.is_script_parked());
+    run(&mut node, "b> PING\n(error) BUSY ...");
+    for _ in 0..10_000 {
+        if !node.node.is_script_parked() {
+            break;
+        }
+        node.turn();
+    }
+    run(&mut node, "< a (int) 3");
 }
 
 #[test]

@@ -129,6 +129,14 @@ fn debug_looks_inside() {
          \"value:1\\x00\\x00\\x00\"
          > DEBUG POPULATE x
          (error) ERR value is out of range, must be positive
+         > XADD stream 1-1 a b
+         1-1
+         > DEBUG OBJECT stream
+         ...serializedlength:57 ...
+         > SET number 5
+         OK
+         > DEBUG OBJECT number
+         ...serializedlength:2 ...
          > DEBUG OBJECT none
          (error) ERR no such key
          > DEBUG ERROR \"ABC text\"

@@ -49,6 +49,68 @@ fn a_refused_command_spoils_the_transaction() {
 }
 
 #[test]
+fn without_memory_only_what_adds_data_is_refused_in_a_transaction() {
+    check(
+        "!reference ends: when it looks at its memory is its own affair
+         > SET k v
+         OK
+         > CONFIG SET maxmemory 1
+         OK
+         > MULTI
+         OK
+         > GET k
+         QUEUED
+         > EVAL \"return redis.call('GET','k')\" 0
+         QUEUED
+         > DEL k
+         QUEUED
+         > EXEC
+         [v v (int) 1]
+         > MULTI
+         OK
+         > EVAL \"#!lua\\nreturn redis.call('SET','k','v')\" 0
+         (error) OOM command not allowed when used memory > 'maxmemory'.
+         > EXEC
+         (error) EXECABORT Transaction discarded because of previous errors.
+         > CONFIG SET maxmemory 0
+         OK
+         > MULTI
+         OK
+         > EVAL \"#!lua\\nreturn redis.call('SET','k','v')\" 0
+         QUEUED
+         b> CONFIG SET maxmemory 1
+         OK
+         > EXEC
+         (error) EXECABORT Transaction discarded because of: OOM command not allowed when used memory > 'maxmemory'.",
+    );
+}
+
+#[test]
+fn scripts_in_a_transaction_neither_evict_nor_run_out_of_memory_in_its_middle() {
+    for policy in ["noeviction", "allkeys-random"] {
+        let mut node = TestNode::new(&[("maxmemory-policy", policy)]);
+        run(&mut node, "> SET a 1\nOK\n> SET b 2\nOK");
+        let limit = node.node.server.used_memory() + (1 << 20);
+        node.ask(&format!("CONFIG SET maxmemory {limit}"));
+        run(
+            &mut node,
+            "> MULTI
+             OK
+             > SETRANGE big 2000000 x
+             QUEUED
+             > EVAL \"return redis.call('SET','c','3')\" 0
+             QUEUED
+             > EVAL \"#!lua\\nreturn redis.call('SET','c','3')\" 0
+             QUEUED
+             > DBSIZE
+             QUEUED
+             > EXEC
+             [(int) 2000001 OK OK (int) 4]",
+        );
+    }
+}
+
+#[test]
 fn a_refused_exec_ends_the_transaction() {
     check(
         "> MULTI

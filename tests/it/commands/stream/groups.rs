@@ -158,6 +158,12 @@ fn entries_are_given_to_consumers() {
         (error) NOGROUP No such key 's' or consumer group 'nog' in XREADGROUP with GROUP option
         > XREADGROUP GROUP g c STREAMS nokey >
         (error) NOGROUP No such key 'nokey' or consumer group 'g' in XREADGROUP with GROUP option
+        > XREADGROUP GROUP g c BLOCK 9223372036854775807 STREAMS s >
+        (error) ERR timeout is out of range
+        > XREAD BLOCK 9223372036854775807 STREAMS s 9
+        (error) ERR timeout is out of range
+        > XREAD BLOCK -1 STREAMS s 9
+        (error) ERR timeout is negative
         > XREADGROUP COUNT 1 BLOCK 1 NOACK STREAMS s >
         (error) ERR Missing GROUP option for XREADGROUP
         > XREADGROUP GROUP g c STREAMS s
