@@ -8,16 +8,9 @@ use crate::scripting::{End, Engine, Kind, Libraries, Step};
 use crate::server::Server;
 use crate::server::scripting::Freeing;
 
-/// Microseconds that the code of a library may run when it is loaded.
+/// Microseconds that the code of a library may run when it is loaded. Redis lets one that comes from a file or by FUNCTION RESTORE take
+/// as long as it likes, and never answers again if that is without end.
 const LOAD_US: u64 = 500_000;
-
-/// May loading a library take as long as it likes?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Time {
-    Bounded,
-    /// It did not take long once: it comes from a file.
-    Unbounded,
-}
 
 /// What FUNCTION RESTORE does with libraries that are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +30,7 @@ const NO_MEMORY: &str = "There is no memory for a Lua state";
 /// # Errors
 /// What FUNCTION LOAD answers.
 pub fn add_library(server: &mut Server, code: &[u8], replace: bool) -> Result<Vec<u8>, String> {
-    add(server, code, replace, Time::Bounded)
+    add(server, code, replace)
 }
 
 /// Takes a library in that a file holds.
@@ -45,10 +38,10 @@ pub fn add_library(server: &mut Server, code: &[u8], replace: bool) -> Result<Ve
 /// # Errors
 /// Why it cannot be taken in.
 pub fn add_library_of_file(server: &mut Server, code: &[u8], on_existing: OnExisting) -> Result<(), String> {
-    add(server, code, on_existing == OnExisting::Replace, Time::Unbounded).map(drop)
+    add(server, code, on_existing == OnExisting::Replace).map(drop)
 }
 
-fn add(server: &mut Server, code: &[u8], replace: bool, time: Time) -> Result<Vec<u8>, String> {
+fn add(server: &mut Server, code: &[u8], replace: bool) -> Result<Vec<u8>, String> {
     let (name, lua) = parse_metadata(code)?;
     server.keyspace.unsynced.change_libraries();
     if !replace && server.scripting.libraries.get(&name).is_some() {
@@ -59,7 +52,7 @@ fn add(server: &mut Server, code: &[u8], replace: bool, time: Time) -> Result<Ve
     }
     let Some(mut engine) = server.scripting.functions.take() else { return Err(NO_MEMORY.to_owned()) };
     let mut libraries = std::mem::take(&mut server.scripting.libraries);
-    let result = add_to(server, &mut engine, &mut libraries, (&name, code, lua), time);
+    let result = add_to(server, &mut engine, &mut libraries, (&name, code, lua));
     server.scripting.libraries = libraries;
     server.scripting.functions = Some(engine);
     result.map(|()| name)
@@ -71,9 +64,8 @@ fn add_to(
     engine: &mut Engine,
     libraries: &mut Libraries,
     (name, code, lua): (&[u8], &[u8], &[u8]),
-    time: Time,
 ) -> Result<(), String> {
-    let registered = load(server, engine, lua, time)?;
+    let registered = load(server, engine, lua)?;
     let taken = registered.iter().find(|function| libraries.has_function_elsewhere(&function.name, name));
     if let Some(function) = taken {
         return Err(format!("Function {} already exists", shown(&function.name)));
@@ -124,10 +116,10 @@ pub fn restore_libraries(server: &mut Server, codes: &[Vec<u8>], on_library: OnL
     let mut libraries = Libraries::default();
     for code in &stays {
         let (name, lua) = parse_metadata(code)?;
-        add_to(server, &mut engine, &mut libraries, (&name, code, lua), Time::Unbounded)?;
+        add_to(server, &mut engine, &mut libraries, (&name, code, lua))?;
     }
     for (name, code, lua) in &parsed {
-        add_to(server, &mut engine, &mut libraries, (name, code, lua), Time::Bounded)?;
+        add_to(server, &mut engine, &mut libraries, (name, code, lua))?;
     }
     replace_all(server, libraries, Some(engine), Freeing::Sync);
     Ok(())
@@ -137,12 +129,12 @@ pub fn restore_libraries(server: &mut Server, codes: &[Vec<u8>], on_library: OnL
 ///
 /// # Errors
 /// What FUNCTION LOAD answers.
-fn load(server: &Server, engine: &mut Engine, code: &[u8], time: Time) -> Result<Vec<Registration>, String> {
+fn load(server: &Server, engine: &mut Engine, code: &[u8]) -> Result<Vec<Registration>, String> {
     let start = server.host.mono_us();
     let mut step = engine.load(code);
     loop {
         step = match step {
-            Step::Tick if time == Time::Bounded && server.host.mono_us().saturating_sub(start) > LOAD_US => {
+            Step::Tick if server.host.mono_us().saturating_sub(start) > LOAD_US => {
                 engine.kill("ERR FUNCTION LOAD timeout")
             }
             Step::Tick => engine.go_on(),

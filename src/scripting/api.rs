@@ -6,6 +6,7 @@ use crate::base::log::{self, Level};
 use crate::base::sha::sha1_hex;
 use crate::base::shown::shown;
 use crate::resp::Proto;
+use crate::storage::lua_tables;
 
 use super::engine::{Call, Mode, Registration, Versions};
 use super::raise::{self, Raised, error_table, fail_table, integer_arg, number_arg, string_arg};
@@ -36,6 +37,10 @@ pub(super) fn natives(lua: &Lua, versions: Versions, random: Random) -> Result<T
     )?;
     native.raw_set("string", patterns::library(lua)?)?;
     native.raw_set("concat", lua.create_function(tables::concat)?)?;
+    let sort = |lua: &Lua, (quickly, slowly)| lua_tables::sort(lua, quickly, slowly);
+    native.raw_set("sort", lua.create_function(sort)?)?;
+    let moving = |lua: &Lua, (function, given)| lua_tables::moving(lua, function, given);
+    native.raw_set("moving", lua.create_function(moving)?)?;
     native.raw_set("bit", bit::library(lua)?)?;
     native.raw_set("struct", structs::library(lua)?)?;
     native.raw_set("cmsgpack", cmsgpack::library(lua)?)?;
@@ -55,7 +60,11 @@ fn bad_argument(lua: &Lua, args: MultiValue) -> Result<()> {
         let got = args.get(index as usize + 1).map_or("no value", raise::type_name);
         what = format!("{what} expected, got {got}");
     }
-    let name = lua.inspect_stack(1, |this| this.names().name.map(|name| name.into_owned())).flatten();
+    let names = lua.inspect_stack(1, |this| {
+        let names = this.names();
+        (names.name.map(|name| name.into_owned()), names.name_what == Some("method"))
+    });
+    let (name, is_method) = names.unwrap_or_default();
     let name = name.as_deref().unwrap_or("?");
     let at = lua
         .inspect_stack(2, |caller| match (caller.source().short_src, caller.current_line()) {
@@ -63,7 +72,11 @@ fn bad_argument(lua: &Lua, args: MultiValue) -> Result<()> {
             _ => String::new(),
         })
         .unwrap_or_default();
-    let text = format!("{at}bad argument #{index} to '{name}' ({what})");
+    let text = match index {
+        // What a method is called on is no argument.
+        1 if is_method => format!("{at}calling '{name}' on bad self ({what})"),
+        _ => format!("{at}bad argument #{} to '{name}' ({what})", index - i64::from(is_method)),
+    };
     Err(mlua::Error::external(Raised::Text(text.into_bytes())))
 }
 

@@ -4,6 +4,8 @@
 
 use mlua::{Error, Function, Lua, Result};
 
+use crate::storage::machine;
+
 use super::engine::{self, Mode};
 use super::raise::{Raised, fail};
 
@@ -13,6 +15,8 @@ const LOOKED_AT: usize = 1 << 20;
 /// Steps between two ticks, and how many of them a value takes that is built.
 const TICK_STEPS: u32 = 100_000;
 const VALUE_STEPS: u32 = 16;
+/// A step is as much work as so many bytes.
+const STEP_WORK: usize = machine::WORK_MAX / TICK_STEPS as usize;
 
 /// How much memory a Lua state may use.
 struct MemoryMax(usize);
@@ -27,9 +31,12 @@ pub(super) fn built_max(lua: &Lua) -> usize {
     lua.app_data_ref::<MemoryMax>().map_or(BUILT_MAX, |max| max.0.min(BUILT_MAX))
 }
 
-/// Notes that a function has made a string of so many bytes, which a single instruction may walk.
+/// Notes that a function has made a string of so many bytes, as it may do in each instruction.
 pub(super) fn made(lua: &Lua, bytes: usize) -> Result<()> {
-    if bytes > engine::CALM_BYTES / 2 { engine::look_at_memory(lua) } else { Ok(()) }
+    if bytes > engine::CALM_BYTES / 2 {
+        engine::look_at_memory(lua)?;
+    }
+    if machine::note_work(bytes) { killed(lua) } else { Ok(()) }
 }
 
 /// The steps of one function.
@@ -73,6 +80,13 @@ impl<'a> Bounds<'a> {
     }
 }
 
+/// What has come to no tick counts for what comes next, as one function may be called many times without an instruction.
+impl Drop for Bounds<'_> {
+    fn drop(&mut self) {
+        machine::note_work(self.steps as usize * STEP_WORK);
+    }
+}
+
 /// Lets the script stand still.
 ///
 /// # Errors
@@ -80,6 +94,14 @@ impl<'a> Bounds<'a> {
 pub(super) fn pause(lua: &Lua) -> Result<()> {
     let tick: Function = lua.named_registry_value("russet.tick")?;
     tick.call::<()>(())?;
+    killed(lua)
+}
+
+/// Fails in a script that is to end.
+///
+/// # Errors
+/// What it is to end with.
+pub(super) fn killed(lua: &Lua) -> Result<()> {
     match lua.app_data_ref::<Mode>().and_then(|mode| mode.killed()) {
         Some(why) => Err(Error::external(Raised::Table { err: why.into(), is_counted: false })),
         None => Ok(()),

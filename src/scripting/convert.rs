@@ -168,7 +168,9 @@ pub(super) fn to_reply(lua: &Lua, value: &Value, proto: Proto, is_resp3: bool) -
     }
     let mut out = Output::default();
     let mut writer = Writer { reply: Reply::new(&mut out, proto), is_resp3, bounds: Bounds::new(lua) };
-    match writer.write(value, 0) {
+    let written = writer.write(value, 0);
+    drop(writer);
+    match written {
         Ok(()) => End::Reply(out.to_vec()),
         Err(_) => End::Failed { line: b"ERR The reply of the script is too long".to_vec(), is_counted: false },
     }

@@ -12,7 +12,7 @@ use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, V
 
 use crate::base::number::format_g;
 use crate::resp::Proto;
-use crate::storage::machine::Machine;
+use crate::storage::machine::{self, Machine};
 
 use super::convert::up_to_nul;
 use super::raise::{self, Raised, value_of};
@@ -293,6 +293,8 @@ pub(super) struct Mode {
     pub(super) proto: Proto,
     pub(super) is_repeated: bool,
     pub(super) is_loading: bool,
+    /// Does a script run that may be killed?
+    is_running: bool,
     pub(super) registered: Vec<Registration>,
     /// Set once the script is to end with this error.
     killed: Option<&'static str>,
@@ -308,6 +310,7 @@ impl Default for Mode {
             proto: Proto::Resp2,
             is_repeated: true,
             is_loading: false,
+            is_running: false,
             registered: Vec::new(),
             killed: None,
             killed_at: None,
@@ -339,6 +342,7 @@ fn live(
         let native = api::natives(&lua, versions, random)?;
         let call = |lua: &Lua, args: MultiValue, words: Words| -> mlua::Result<Vec<u8>> {
             let call = api::call_of(lua, &args, words)?;
+            bounds::killed(lua)?;
             match yielder.suspend(Pause::Call(call)) {
                 Order::Answer(reply) => Ok(reply),
                 _ => Ok(b"-ERR The script was ended\r\n".to_vec()),
@@ -375,12 +379,7 @@ fn live(
             )?;
         }
         let tick = scope.create_function(move |lua, (): ()| {
-            if let Order::Kill(why) = yielder.suspend(Pause::Tick)
-                && let Some(mut mode) = lua.app_data_mut::<Mode>()
-            {
-                mode.killed = Some(why);
-                mode.killed_at = raise::place_of_script(lua, 0);
-            }
+            stand_still(lua, yielder);
             look_at_memory(lua)
         })?;
         lua.set_named_registry_value("russet.tick", tick)?;
@@ -395,6 +394,7 @@ fn live(
             report: parts.raw_get("report")?,
             load: parts.raw_get("load")?,
             adopt: parts.raw_get("adopt")?,
+            let_go: parts.raw_get("let_go")?,
             tidy: parts.raw_get("tidy")?,
         };
         for name in ["register", "call", "index"] {
@@ -408,54 +408,57 @@ fn live(
         let watcher = Rc::new(Watch { looks: Cell::new(0), before: Cell::new(used), collected: Cell::new(used) });
         lua.set_app_data(watcher.clone());
         watch(&lua, watcher.clone(), Pace::CALM)?;
-        let mut end = End::Done;
-        let mut uncollected = 0;
-        loop {
-            uncollected += match order {
-                Order::Compile { .. } | Order::Run(_) => 1,
-                // A library leaves all of its code behind.
-                Order::Load(_) => 2,
-                _ => 0,
-            };
-            if uncollected >= COLLECT_EVERY {
-                uncollected = 0;
-                collect_some(&lua);
+        let rest = || stand_still(&lua, yielder);
+        machine::interruptible(&rest, || {
+            let mut end = End::Done;
+            let mut uncollected = 0;
+            loop {
+                uncollected += match order {
+                    Order::Compile { .. } | Order::Run(_) => 1,
+                    // A library leaves all of its code behind.
+                    Order::Load(_) => 2,
+                    _ => 0,
+                };
+                if uncollected >= COLLECT_EVERY {
+                    uncollected = 0;
+                    collect_some(&lua);
+                }
+                order = match order {
+                    Order::Stop => return Ok(()),
+                    Order::Compile { slot, code } => {
+                        end = End::Compiled(compile(&lua, &engine, slot, &code, kind));
+                        Order::GoOn
+                    }
+                    Order::Forget(slot) => {
+                        end = engine.forget.call(slot.0).map_or_else(|error| failed(&lua, error), |()| End::Done);
+                        Order::GoOn
+                    }
+                    Order::Adopt(slots) => {
+                        let slots: Vec<u32> = slots.into_iter().map(|slot| slot.0).collect();
+                        end = engine.adopt.call(slots).map_or_else(|error| failed(&lua, error), |()| End::Done);
+                        Order::GoOn
+                    }
+                    Order::Run(run) => {
+                        begin(&lua, &watcher);
+                        end = run_script(&lua, &engine, &run).unwrap_or_else(|error| failed(&lua, error));
+                        end = killed_end(&lua, Some(&run.id)).unwrap_or(end);
+                        finish(&lua, &engine, &watcher, memory_max);
+                        Order::GoOn
+                    }
+                    Order::Load(code) => {
+                        begin(&lua, &watcher);
+                        end = load_library(&lua, &engine, &code).unwrap_or_else(|error| failed(&lua, error));
+                        end = killed_end(&lua, None).unwrap_or(end);
+                        finish(&lua, &engine, &watcher, memory_max);
+                        Order::GoOn
+                    }
+                    Order::Answer(_) | Order::Permit(_) | Order::GoOn | Order::Kill(_) => {
+                        let end = std::mem::replace(&mut end, End::Done);
+                        yielder.suspend(Pause::Idle(end, lua.used_memory()))
+                    }
+                };
             }
-            order = match order {
-                Order::Stop => return Ok(()),
-                Order::Compile { slot, code } => {
-                    end = End::Compiled(compile(&lua, &engine, slot, &code, kind));
-                    Order::GoOn
-                }
-                Order::Forget(slot) => {
-                    end = engine.forget.call(slot.0).map_or_else(|error| failed(&lua, error), |()| End::Done);
-                    Order::GoOn
-                }
-                Order::Adopt(slots) => {
-                    let slots: Vec<u32> = slots.into_iter().map(|slot| slot.0).collect();
-                    end = engine.adopt.call(slots).map_or_else(|error| failed(&lua, error), |()| End::Done);
-                    Order::GoOn
-                }
-                Order::Run(run) => {
-                    watcher.before.set(lua.used_memory());
-                    end = run_script(&lua, &engine, &run).unwrap_or_else(|error| failed(&lua, error));
-                    end = killed_end(&lua, Some(&run.id)).unwrap_or(end);
-                    finish(&lua, &engine, &watcher, memory_max);
-                    Order::GoOn
-                }
-                Order::Load(code) => {
-                    watcher.before.set(lua.used_memory());
-                    end = load_library(&lua, &engine, &code).unwrap_or_else(|error| failed(&lua, error));
-                    end = killed_end(&lua, None).unwrap_or(end);
-                    finish(&lua, &engine, &watcher, memory_max);
-                    Order::GoOn
-                }
-                Order::Answer(_) | Order::Permit(_) | Order::GoOn | Order::Kill(_) => {
-                    let end = std::mem::replace(&mut end, End::Done);
-                    yielder.suspend(Pause::Idle(end, lua.used_memory()))
-                }
-            };
-        }
+        })
     })
 }
 
@@ -468,7 +471,32 @@ struct Parts {
     report: Function,
     load: Function,
     adopt: Function,
+    let_go: Function,
     tidy: Function,
+}
+
+/// Stands still. Is the script to end? Touches nothing of Lua but its hook: an instruction may be in its middle.
+fn stand_still(lua: &Lua, yielder: &Yielder<Order, Pause>) -> bool {
+    let is_killed = |lua: &Lua| lua.app_data_ref::<Mode>().is_some_and(|mode| mode.killed.is_some());
+    if is_killed(lua) {
+        return true;
+    }
+    let Order::Kill(why) = yielder.suspend(Pause::Tick) else { return false };
+    if let Some(mut mode) = lua.app_data_mut::<Mode>()
+        && mode.is_running
+    {
+        mode.killed = Some(why);
+        mode.killed_at = raise::place_of_script(lua, 0);
+    }
+    // From here on each instruction fails, so that nothing that catches errors holds it up.
+    let watcher = lua.app_data_ref::<Rc<Watch>>().map(|watcher| Rc::clone(&watcher));
+    if is_killed(lua)
+        && let Some(watcher) = watcher
+        && let Err(error) = change_pace(lua, watcher, Pace::KILLED)
+    {
+        crate::base::log::warning(&format!("A script that was killed goes on for a while: {error}"));
+    }
+    is_killed(lua)
 }
 
 /// How closely a script is watched.
@@ -574,18 +602,17 @@ fn collect_all(lua: &Lua) -> mlua::Result<()> {
     Ok(())
 }
 
+/// A script begins.
+fn begin(lua: &Lua, watcher: &Watch) {
+    watcher.before.set(lua.used_memory());
+    if let Some(mut mode) = lua.app_data_mut::<Mode>() {
+        mode.is_running = true;
+    }
+}
+
 /// Makes ready for the next script.
 fn finish(lua: &Lua, engine: &Parts, watcher: &Rc<Watch>, memory_max: usize) {
-    // What a script leaves behind must not keep the next one from its memory: Lua itself collects only at its own pace.
-    let garbage_max = GARBAGE_MAX.min(memory_max / 4);
-    // What the last script still held when it ended counts as kept, but is garbage by now: half of the memory is never left to it.
-    let used = lua.used_memory();
-    if used.saturating_sub(watcher.collected.get()) > garbage_max || used > memory_max / 2 {
-        if collect_all(lua).is_err() {
-            crate::base::log::warning("The garbage of a script could not be collected");
-        }
-        watcher.collected.set(lua.used_memory());
-    }
+    // From here on nothing can be killed: a tick below that is answered so must not end the next script.
     let was_watched_closely = lua.app_data_mut::<Mode>().is_some_and(|mut mode| {
         let was_watched_closely = mode.is_watched_closely;
         *mode = Mode::default();
@@ -593,6 +620,16 @@ fn finish(lua: &Lua, engine: &Parts, watcher: &Rc<Watch>, memory_max: usize) {
     });
     if was_watched_closely && let Err(error) = watch(lua, watcher.clone(), Pace::CALM) {
         crate::base::log::warning(&format!("Scripts run without being watched: {error}"));
+    }
+    // What a script leaves behind must not keep the next one from its memory: Lua itself collects only at its own pace. Half of
+    // what is not kept is never left to garbage.
+    let kept = watcher.collected.get();
+    let garbage_max = GARBAGE_MAX.min(memory_max.saturating_sub(kept) / 2).min(memory_max / 4);
+    if lua.used_memory().saturating_sub(kept) > garbage_max {
+        if engine.let_go.call::<()>(()).and_then(|()| collect_all(lua)).is_err() {
+            crate::base::log::warning("The garbage of a script could not be collected");
+        }
+        watcher.collected.set(lua.used_memory());
     }
     if engine.tidy.call::<()>(()).is_err() {
         crate::base::log::warning("A script may have left something in a table that cannot be written to");
@@ -691,6 +728,9 @@ fn with_place(text: &[u8], place: Option<(&[u8], usize)>, id: Option<&Vec<u8>>) 
 fn text_of(lua: &Lua, error: mlua::Error) -> Vec<u8> {
     match value_of(lua, Value::Error(Box::new(error))) {
         Ok(Value::String(text)) => text.as_bytes().to_vec(),
+        Ok(Value::Table(table)) => {
+            table.raw_get::<mlua::LuaString>("err").map_or_else(|_| Vec::new(), |err| err.as_bytes().to_vec())
+        }
         _ => b"not enough memory".to_vec(),
     }
 }

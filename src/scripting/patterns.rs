@@ -1,4 +1,4 @@
-//! The functions of `string` that search by patterns, and `rep`. Lua's own know no bound: a pattern of a few bytes may keep them at
+//! The functions of `string` that search by patterns, `rep`, and those that change each byte. Lua's own know no bound: a pattern of a few bytes may keep them at
 //! work for years, a long one may overflow their stack. These let the script stand still now and then, so that it can be
 //! killed, and refuse what is nested too deeply.
 
@@ -19,8 +19,22 @@ pub(super) fn library(lua: &Lua) -> Result<Table> {
     table.raw_set("match", lua.create_function(|lua, args: MultiValue| search(lua, &args, false))?)?;
     table.raw_set("gmatch", lua.create_function(gmatch)?)?;
     table.raw_set("gsub", lua.create_function(gsub)?)?;
+    let upper = |lua: &Lua, args: MultiValue| changed(lua, &args, <[u8]>::make_ascii_uppercase);
+    table.raw_set("upper", lua.create_function(upper)?)?;
+    let lower = |lua: &Lua, args: MultiValue| changed(lua, &args, <[u8]>::make_ascii_lowercase);
+    table.raw_set("lower", lua.create_function(lower)?)?;
+    let reverse = |lua: &Lua, args: MultiValue| changed(lua, &args, <[u8]>::reverse);
+    table.raw_set("reverse", lua.create_function(reverse)?)?;
     table.raw_set("rep", lua.create_function(rep)?)?;
     Ok(table)
+}
+
+fn changed(lua: &Lua, args: &MultiValue, change: fn(&mut [u8])) -> Result<LuaString> {
+    let mut bytes = string_arg(lua, args, 0)?.as_bytes().to_vec();
+    change(&mut bytes);
+    let made = lua.create_string(&bytes)?;
+    bounds::made(lua, bytes.len())?;
+    Ok(made)
 }
 
 fn rep(lua: &Lua, args: MultiValue) -> Result<LuaString> {

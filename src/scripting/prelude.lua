@@ -5,7 +5,7 @@ local native, kind = ...
 local error, type, next, pairs, ipairs, rawget, rawset, tostring = error, type, next, pairs, ipairs, rawget, rawset, tostring
 local setmetatable, getmetatable, setfenv, xpcall, pcall = setmetatable, getmetatable, setfenv, xpcall, pcall
 local loadstring, load, select, resume, insert = loadstring, load, select, coroutine.resume, table.insert
-local collectgarbage, gcinfo, newproxy, floor, tonumber = collectgarbage, gcinfo, newproxy, math.floor, tonumber
+local collectgarbage, gcinfo, newproxy, tonumber = collectgarbage, gcinfo, newproxy, tonumber
 local value_of, bad_argument, is_killed, pause = native.value_of, native.bad_argument, native.is_killed, native.pause
 
 local READONLY = "Attempt to modify a readonly table"
@@ -31,11 +31,20 @@ local function plain(e)
   return e
 end
 
+-- An error of a script's as it sees it. One for lack of memory may come after much work that has left nothing behind.
+local function seen(e)
+  e = plain(e)
+  if e == "not enough memory" then
+    pcall(pause)
+  end
+  return e
+end
+
 local function caught(ok, ...)
   if ok then
     return ok, ...
   end
-  local e = plain((...))
+  local e = seen((...))
   if type(e) == "table" then
     local err = e.err
     if type(err) == "string" or type(err) == "number" then
@@ -50,7 +59,7 @@ local function resumed(ok, ...)
   if ok then
     return ok, ...
   end
-  return false, plain((...))
+  return false, seen((...))
 end
 
 local real = {
@@ -73,13 +82,16 @@ end
 
 -- What ends a script is raised where instructions are not counted, and its handler would run there without end.
 function real.xpcall(f, handler)
-  return xpcall(f, function(e)
+  return resumed(xpcall(f, function(e)
     if is_killed() then
       return e
     end
     return handler(plain(e))
-  end)
+  end))
 end
+
+-- Code above so many bytes is compiled in pieces.
+local LONG_CODE = 65536
 
 -- Above so many kilobytes in use, functions that Lua cannot interrupt give way to some that it can.
 local CALM = 8 * 1024
@@ -209,7 +221,18 @@ function real.loadstring(...)
   if code:byte() == 27 then
     return nil, "[string \"" .. code:sub(2, 4) .. "\"]:1: unexpected symbol near 'char(27)'"
   end
-  return compiled(loadstring(code, name))
+  if #code <= LONG_CODE or (name ~= nil and type(name) ~= "string") then
+    return compiled(loadstring(code, name))
+  end
+  -- In pieces, between which the script stands still.
+  local at = 1
+  local f, why = load(function()
+    pause()
+    local piece = code:sub(at, at + LONG_CODE - 1)
+    at = at + LONG_CODE
+    return piece
+  end, name or code)
+  return compiled(f, plain(why))
 end
 
 function real.load(...)
@@ -256,77 +279,30 @@ string_table.gfind = string_table.gmatch
 local math_table = copy(math, [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max min mod
   modf pi pow rad sin sinh sqrt tan tanh]])
 math_table.random, math_table.randomseed = native.random, native.randomseed
-local table_table = copy(table, "foreach foreachi getn insert maxn remove setn sort")
+local table_table = copy(table, "foreach foreachi getn maxn setn")
 table_table.concat = native.concat
+table_table.remove = native.moving(table.remove, 2)
+local insert_moving = native.moving(insert, 3)
 function table_table.insert(t, ...)
   if behind[t] then
     error(READONLY, 0)
   end
-  return insert(t, ...)
+  return insert_moving(t, ...)
 end
 
--- Sorting. Lua's own takes as long as comparing does, and cannot be interrupted: it is for what is few, or quickly compared.
-local FEW, MANY, LONG = 500, 20000, 1000
-
-local function is_quickly_sorted(t, count)
-  for i = 1, count do
-    local v = rawget(t, i)
-    if type(v) == "string" and #v > LONG then
-      return false
-    end
-  end
-  return true
-end
-
-local function sink(t, is_less, from, to)
-  local v = t[from]
-  while true do
-    local child = 2 * from
-    if child > to then
-      break
-    end
-    if child < to and is_less(t[child], t[child + 1]) then
-      child = child + 1
-    end
-    if not is_less(v, t[child]) then
-      break
-    end
-    t[from] = t[child]
-    from = child
-  end
-  t[from] = v
-end
-
--- By a heap, whose work is bounded whatever the function says.
-local function sort_slowly(t, is_less, count)
-  for from = floor(count / 2), 1, -1 do
-    sink(t, is_less, from, count)
-  end
-  for to = count, 2, -1 do
-    t[1], t[to] = t[to], t[1]
-    sink(t, is_less, 1, to - 1)
-  end
-end
-
+-- Sorting. Lua's own counts no instructions but those of the function that compares: it has one of ours where there is much to do.
+local sort = table.sort
 local function is_less_by_itself(a, b)
   return a < b
 end
 
-local sort = table.sort
-function table_table.sort(...)
-  local t, is_less = ...
-  if type(t) == "table" and #t <= FEW and (is_less == nil or type(is_less) == "function") then
-    return sort(t, is_less)
-  elseif type(t) ~= "table" then
-    bad_argument(1, "table", ...)
-  elseif is_less ~= nil and type(is_less) ~= "function" then
-    bad_argument(2, "function", ...)
+table_table.sort = native.sort(sort, function(t, is_less)
+  if is_less then
+    return sort(t, function(a, b)
+      return is_less(a, b)
+    end)
   end
-  local count = #t
-  if count <= MANY and gcinfo() <= CALM and (is_less or is_quickly_sorted(t, count)) then
-    return sort(t, is_less)
-  end
-  local ok, e = pcall(sort_slowly, t, is_less or is_less_by_itself, count)
+  local ok, e = pcall(sort, t, is_less_by_itself)
   if not ok then
     e = plain(e)
     if type(e) == "string" then
@@ -334,7 +310,7 @@ function table_table.sort(...)
     end
     error(e, 0)
   end
-end
+end)
 
 local foreach, foreachi = table.foreach, table.foreachi
 function table_table.foreach(...)
@@ -540,6 +516,12 @@ function engine.watch_garbage(tick)
     end
   end
   watch()
+end
+
+-- What the last script was given is garbage once it has ended.
+function engine.let_go()
+  rawset(real, "KEYS", nil)
+  rawset(real, "ARGV", nil)
 end
 
 -- Integer keys may have been put into proxies by functions that write without asking.

@@ -5,6 +5,7 @@
 
 pub mod alloc;
 pub mod block;
+mod c_strings;
 pub mod copies;
 pub mod decimal;
 pub mod dict;
@@ -17,6 +18,7 @@ pub mod incoming;
 pub mod intset;
 pub mod large;
 pub mod listpack;
+pub mod lua_tables;
 pub mod machine;
 pub mod malformed;
 pub mod object;

@@ -1,6 +1,7 @@
 //! Scripts that want more than there is, or go on without end inside of one function: each ends in an error, in bounded memory,
 //! and the next script finds all as before.
 
+use russet::resp::Proto;
 use russet::scripting::{End, Engine, Kind, Random, Run, Step, Versions};
 
 use crate::runner::check;
@@ -316,18 +317,25 @@ fn who_does_much_in_few_instructions_stands_still_the_more_often() {
         ("local s=('x'):rep(1e6) for i=1,1500 do local t=s:upper() end", 3),
         // Instructions that walk all of what is there: a string of 32 MB, and a table of a million.
         ("local s=('x'):rep(2^24) local t=s..'y' for i=1,300 do local less=s<t end", 4),
+        ("local t={} for i=1,1e5 do t[i]=i end for i=1,50 do table.insert(t,1,i) table.remove(t,1) end", 30),
+        // Joined by an instruction, and walked by the next ones. Zero bytes are the slowest to compare.
+        ("local s=('x'):rep(2^20) for i=1,5 do s=s..s end local t=s..'y' for i=1,100 do local less=s<t end", 150),
+        ("local s=('\\0'):rep(2^22) local t=s..'y' local less=s<t", 15),
+        ("local s=(' '):rep(2^20) for i=1,5 do s=s..s end s=s..'7' for i=1,20 do local n=s+1 end", 20),
+        ("local s=('0'):rep(2^20) for i=1,5 do s=s..s end for i=1,20 do tonumber(s) end", 20),
+        ("local s=(' '):rep(2^20) for i=1,5 do s=s..s end for i=1,20 do pcall(math.floor,s) end", 20),
+        ("local s=('x'):rep(2^24) for i=1,10 do s:upper() s:lower() s:reverse() end", 30),
+        ("local f=assert(loadstring(('x=1 '):rep(5e5)))", 30),
+        ("local s=('x'):rep(2^24) s=s..s s=s..s for i=1,100 do pcall(function() return s..'y' end) end", 30),
         ("local t={} for i=1,1e6 do t[i]=i end for i=1,20 do table.insert(t,1,i) end", 1000),
         ("local t={} for i=1,1e6 do t[i]=i end for i=1,20 do table.remove(t,1) end", 1000),
         // What Lua alone would do without an instruction.
-        (
-            "local t={} for i=1,1e5 do t[i]=i*7919%100003 end table.sort(t) for i=2,1e5 do assert(t[i-1]<=t[i]) end",
-            1000,
-        ),
+        ("local t={} for i=1,1e5 do t[i]=i*7919%100003 end table.sort(t) for i=2,1e5 do assert(t[i-1]<=t[i]) end", 500),
         (
             "local t={} for i=1,1e5 do t[i]=i*7919%100003 end table.sort(t,function(a,b) return a>b end) for i=2,1e5 do assert(t[i-1]>=t[i]) end",
             1000,
         ),
-        ("local s=('x'):rep(5000) local t={} for i=1,600 do t[i]=s..i end table.sort(t)", 10),
+        ("local s=('x'):rep(50000) local t={} for i=1,600 do t[i]=s..i end table.sort(t)", 10),
         ("local t={} for i=1,1e6 do t[i]=i end table.foreachi(t,type) table.foreach(t,type)", 1000),
         ("for i=1,100 do collectgarbage() end", 100),
         ("local t={} for i=1,3e5 do t[i]={} end collectgarbage()", 100),
@@ -343,11 +351,95 @@ fn who_does_much_in_few_instructions_stands_still_the_more_often() {
 }
 
 #[test]
+fn who_is_killed_in_the_middle_of_an_instruction_calls_nothing_any_more() {
+    for instruction in ["s<t", "pcall(tonumber,n)"] {
+        let mut engine = large_engine();
+        let code = format!(
+            "local s=('\\0'):rep(2^24) local t=s..'y' local n=(' '):rep(2^24) local less={instruction} \
+             while true do pcall(redis.call,'SET','a','1') end"
+        );
+        let slot = engine.compile(code.as_bytes()).expect("a script");
+        let mut step =
+            engine.start(Run { slot, id: b"s".to_vec(), keys: Vec::new(), args: Vec::new(), proto: Proto::Resp2 });
+        let end = loop {
+            step = match step {
+                Step::Tick => engine.kill("ERR killed"),
+                Step::End(end) => break end,
+                other => panic!("{instruction}: {other:?}"),
+            };
+        };
+        let line = b"ERR killed script: s, on @user_script:1.".to_vec();
+        assert_eq!(end, End::Failed { line, is_counted: false });
+    }
+}
+
+#[test]
+fn long_strings_change_as_short_ones_do() {
+    let script = "local function all(f,s) return f(s)..'' end
+        for i,s in ipairs({('aZ\\0\\255'):rep(20000),('xY'):rep(1000)}) do
+          local u,l,r='','',''
+          assert(all(string.upper,s)==s:gsub('%l',function(c) return string.char(c:byte()-32) end))
+          assert(all(string.lower,s)==s:gsub('%u',function(c) return string.char(c:byte()+32) end))
+          assert(s:reverse():reverse()==s and s:reverse():byte()==s:byte(#s) and #s:reverse()==#s)
+        end
+        assert(loadstring('return '..(' '):rep(1e5)..'7')()==7)
+        local ok,why=loadstring((' '):rep(1e5)..'x','=name') assert(not ok) assert(why:find('^name:1: '),why)
+        ok,why=loadstring('x y'..(' '):rep(1e5)) assert(why:find('^%[string \"x y'),why)
+        return 'well'";
+    assert_eq!(run(&mut engine(), script), Ok(b"$4\r\nwell\r\n".to_vec()));
+    check(
+        "> EVAL \"return string.upper(1.5)..string.lower(2)..('abc'):reverse()\" 0
+         1.52cba
+         > EVAL \"return string.upper({})\" 0
+         (error) ERR user_script:1: bad argument #1 to 'upper' (string expected, got table) script: ...
+         > EVAL \"return string.lower()\" 0
+         (error) ERR user_script:1: bad argument #1 to 'lower' (string expected, got no value) script: ...
+         > EVAL \"local t={reverse=string.reverse} return t:reverse()\" 0
+         (error) ERR user_script:1: calling 'reverse' on bad self (string expected, got table) script: ...",
+    );
+}
+
+#[test]
 fn garbage_that_a_script_leaves_is_collected_in_pieces() {
     let mut engine = large_engine();
     let ticks = ticks_of(&mut engine, "local t={} for i=1,1.2e6 do t[i]={} end");
     assert!(ticks > 1000, "{ticks} ticks");
     assert!(engine.used_memory() < 8 << 20);
+}
+
+#[test]
+fn what_a_script_was_given_keeps_the_next_one_from_nothing() {
+    let mut engine = engine();
+    let slot = engine.compile(b"return #ARGV[1]").expect("a script");
+    let given = Run { slot, id: b"s".to_vec(), keys: Vec::new(), args: vec![vec![b'x'; 3 << 20]], proto: Proto::Resp2 };
+    // Compiling takes a few times the length of the code.
+    let code = format!("return '{}'", "x".repeat(400_000));
+    for _ in 0..3 {
+        let mut step = engine.start(given.clone());
+        while let Step::Tick = step {
+            step = engine.go_on();
+        }
+        assert!(matches!(step, Step::End(End::Reply(_))), "{step:?}");
+        assert!(engine.used_memory() < MEMORY_MAX / 2, "{} bytes are kept", engine.used_memory());
+        let slot = engine.compile(code.as_bytes()).expect("room for a script");
+        engine.forget(slot);
+    }
+}
+
+#[test]
+fn a_kill_that_comes_late_does_not_end_the_next_script() {
+    let mut engine = engine();
+    let slot = engine.compile(b"return 1").expect("a script");
+    for round in 0..2000 {
+        let run_again = Run { slot, id: b"s".to_vec(), keys: Vec::new(), args: Vec::new(), proto: Default::default() };
+        // Whatever tick comes, also while the state is made ready for the next script, is answered by a kill.
+        let mut step = engine.start(run_again);
+        while let Step::Tick = step {
+            step = engine.kill("ERR killed");
+        }
+        let code = format!("return {round}");
+        assert_eq!(run(&mut engine, &code), Ok(format!(":{round}\r\n").into_bytes()));
+    }
 }
 
 #[test]
@@ -369,6 +461,14 @@ fn sorting_and_collecting_complain_as_ever() {
          (error) ERR user_script:1: bad argument #1 to 'sort' (table expected, got string) script: ...
          > EVAL \"table.sort({},1)\" 0
          (error) ERR user_script:1: bad argument #2 to 'sort' (function expected, got number) script: ...
+         > EVAL \"return table.sort(nil,1)\" 0
+         (error) ERR user_script:1: bad argument #1 to 'sort' (table expected, got nil) script: ...
+         > EVAL \"local t={sort=table.sort} t.t=t.sort() t:sort(1)\" 0
+         (error) ERR user_script:1: bad argument #1 to 'sort' (table expected, got no value) script: ...
+         > EVAL \"local t={sort=table.sort} t:sort(1)\" 0
+         (error) ERR user_script:1: bad argument #1 to 'sort' (function expected, got number) script: ...
+         > EVAL \"table.sort({1,2,3,4,5},function() return true end)\" 0
+         (error) ERR user_script:1: invalid order function for sorting script: ...
          > EVAL \"table.sort({1,{},3})\" 0
          (error) ERR attempt to compare ... script: ...
          > EVAL \"local t={} for i=1,30000 do t[i]=i end t[7]={} table.sort(t)\" 0

@@ -1,4 +1,8 @@
-use russet::base::disk::MemoryDisk;
+use std::path::Path;
+
+use russet::base::crc::crc64;
+use russet::base::disk::{MemoryDisk, read_all};
+use russet::persistence::rdb::functions::dump;
 use russet::scripting::{End, Engine, Kind, Random, Run, Step, Versions};
 
 use crate::runner::{TestNode, check, check_with, check3, encode, run};
@@ -803,6 +807,41 @@ fn a_library_must_not_take_long_to_load() {
         "> FUNCTION LOAD \"#!lua name=l\\nwhile true do end\"
          (error) ERR Error registering functions: ERR FUNCTION LOAD timeout",
     );
+}
+
+/// A library without end in the place of this one, in bytes that end with a checksum.
+fn made_endless(bytes: &[u8], library: &str) -> Vec<u8> {
+    let endless = library.replace("local long = true", "while true do end");
+    assert_eq!(endless.len(), library.len());
+    let at = bytes.windows(library.len()).position(|part| part == library.as_bytes()).expect("the library");
+    let mut bytes = bytes[..bytes.len() - 8].to_vec();
+    bytes[at..at + library.len()].copy_from_slice(endless.as_bytes());
+    let checksum = crc64(0, &bytes);
+    bytes.extend_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn a_library_of_a_file_must_not_take_long_to_load_either() {
+    let library = "#!lua name=l\nredis.register_function('f',function() return 7 end)\nlocal long = true\n";
+    let lines = [("enable-debug-command", "yes"), ("rdbcompression", "no"), ("appendonly", "yes")];
+    let mut node = TestNode::new(&lines);
+    node.send("a", &request(&["FUNCTION", "LOAD", library]));
+    run(&mut node, "< a l\n> SAVE\nOK");
+    node.host.tick_us.set(1000);
+    let dump = made_endless(&dump([library.as_bytes()].into_iter()), library);
+    node.send("a", &encode(&[b"FUNCTION".to_vec(), b"RESTORE".to_vec(), dump, b"REPLACE".to_vec()]));
+    run(&mut node, "< a (error) ERR Error registering functions: ERR FUNCTION LOAD timeout\n> FCALL f 0\n(int) 7");
+    // An RDB file is refused.
+    let disk = node.host.disk.clone();
+    let file = read_all(&disk, Path::new("dump.rdb")).expect("the file");
+    disk.put(Path::new("dump.rdb"), &made_endless(&file, library));
+    run(&mut node, "> DEBUG RELOAD NOSAVE\n(error) ERR Error trying to load the RDB dump, check server logs.");
+    // Of a file of commands the next one is repeated, as after any error.
+    let path = Path::new("appendonlydir/appendonly.aof.1.incr.aof");
+    let endless = library.replace("local long = true", "while true do end");
+    disk.put(path, &[request(&["FUNCTION", "LOAD", &endless]), request(&["SET", "a", "1"])].concat());
+    run(&mut node, "> DEBUG LOADAOF\nOK\n> FUNCTION LIST\n[]\n> GET a\n1");
 }
 
 #[test]

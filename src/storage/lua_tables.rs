@@ -1,0 +1,70 @@
+//! Functions of `table`, as scripts find them: Lua's own cannot be interrupted. Sorting is for Lua's own where there is little, and for
+//! another one else; inserting and removing stand still by what they have moved. A function of C that calls on in its own frame
+//! costs little, and complains as Lua's own does; one of Lua's that asks for types costs a third of what sorting five elements takes.
+
+use std::ffi::c_int;
+
+use mlua::{Function, Lua, Result, ffi};
+
+use super::machine;
+
+/// Elements up to which Lua's own sorts. At worst it compares some millions of times.
+const FEW: usize = 5000;
+/// Moving an element is as much work as so many bytes.
+const MOVE_WORK: usize = 64;
+
+/// `quickly` is Lua's own function, `slowly` one that can be interrupted.
+///
+/// # Errors
+/// There is no memory.
+pub fn sort(lua: &Lua, quickly: Function, slowly: Function) -> Result<Function> {
+    // SAFETY: two values are on the stack, and become what the closure holds, which takes their place.
+    unsafe { lua.exec_raw((quickly, slowly), |state| ffi::lua_pushcclosure(state, sort_either, 2)) }
+}
+
+/// `function` is Lua's `table.insert` or `table.remove`, which moves what stands behind a position if it is given one more argument than
+/// it needs: `given` with it.
+///
+/// # Errors
+/// There is no memory.
+pub fn moving(lua: &Lua, function: Function, given: i64) -> Result<Function> {
+    // SAFETY: two values are on the stack, and become what the closure holds, which takes their place.
+    unsafe { lua.exec_raw((function, given), |state| ffi::lua_pushcclosure(state, count_moves, 2)) }
+}
+
+/// Nothing here is to be dropped, so that errors may pass as Lua raises them.
+unsafe extern "C-unwind" fn count_moves(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: Lua calls this with its arguments. The first upvalue is Lua's function, which has no upvalues of its own and may run in this
+    // frame; standing still touches nothing of Lua.
+    unsafe {
+        let given = ffi::lua_tointeger(state, ffi::lua_upvalueindex(2));
+        if ffi::lua_type(state, 1) == ffi::LUA_TTABLE && i64::from(ffi::lua_gettop(state)) >= given as i64 {
+            machine::note_work(ffi::lua_objlen(state, 1).saturating_mul(MOVE_WORK));
+        }
+        match ffi::lua_tocfunction(state, ffi::lua_upvalueindex(1)) {
+            Some(function) => function(state),
+            None => 0,
+        }
+    }
+}
+
+/// Nothing here is to be dropped, so that errors may pass as Lua raises them.
+unsafe extern "C-unwind" fn sort_either(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: Lua calls this with its arguments and room for twenty values on the stack. The first upvalue is Lua's function for
+    // sorting, which has no upvalues of its own and may run in this frame.
+    unsafe {
+        let is_proper = ffi::lua_type(state, 1) == ffi::LUA_TTABLE
+            && matches!(ffi::lua_type(state, 2), ffi::LUA_TNONE | ffi::LUA_TNIL | ffi::LUA_TFUNCTION);
+        if is_proper && ffi::lua_objlen(state, 1) > FEW {
+            ffi::lua_settop(state, 2);
+            ffi::lua_pushvalue(state, ffi::lua_upvalueindex(2));
+            ffi::lua_insert(state, 1);
+            ffi::lua_call(state, 2, 0);
+            return 0;
+        }
+        match ffi::lua_tocfunction(state, ffi::lua_upvalueindex(1)) {
+            Some(quickly) => quickly(state),
+            None => 0,
+        }
+    }
+}
