@@ -422,6 +422,7 @@ fn live(
                 if uncollected >= COLLECT_EVERY {
                     uncollected = 0;
                     collect_some(&lua);
+                    tidy(&engine);
                 }
                 order = match order {
                     Order::Stop => return Ok(()),
@@ -630,7 +631,12 @@ fn finish(lua: &Lua, engine: &Parts, watcher: &Rc<Watch>, memory_max: usize) {
             crate::base::log::warning("The garbage of a script could not be collected");
         }
         watcher.collected.set(lua.used_memory());
+        tidy(engine);
     }
+}
+
+/// Looks after what no script can have changed but by a function that writes without asking, or where memory ran out.
+fn tidy(engine: &Parts) {
     if engine.tidy.call::<()>(()).is_err() {
         crate::base::log::warning("A script may have left something in a table that cannot be written to");
     }

@@ -4,6 +4,8 @@
 
 use mlua::{Function, Lua, LuaString, MultiValue, Result, Table, Value};
 
+use crate::storage::lua_tables;
+
 use super::bounds::{self, Bounds};
 use super::raise::{bad_argument, fail, integer_arg, optional_integer, raise_again, string_arg};
 
@@ -12,6 +14,9 @@ const CAPTURES_MAX: usize = 32;
 /// Parts of a pattern that depend on one another at a time.
 const DEPTH_MAX: usize = 10_000;
 
+/// What is done to each byte of a text.
+type Change = fn(&mut [u8]);
+
 /// What stands in place of Lua's own in `string`.
 pub(super) fn library(lua: &Lua) -> Result<Table> {
     let table = lua.create_table()?;
@@ -19,17 +24,21 @@ pub(super) fn library(lua: &Lua) -> Result<Table> {
     table.raw_set("match", lua.create_function(|lua, args: MultiValue| search(lua, &args, false))?)?;
     table.raw_set("gmatch", lua.create_function(gmatch)?)?;
     table.raw_set("gsub", lua.create_function(gsub)?)?;
-    let upper = |lua: &Lua, args: MultiValue| changed(lua, &args, <[u8]>::make_ascii_uppercase);
-    table.raw_set("upper", lua.create_function(upper)?)?;
-    let lower = |lua: &Lua, args: MultiValue| changed(lua, &args, <[u8]>::make_ascii_lowercase);
-    table.raw_set("lower", lua.create_function(lower)?)?;
-    let reverse = |lua: &Lua, args: MultiValue| changed(lua, &args, <[u8]>::reverse);
-    table.raw_set("reverse", lua.create_function(reverse)?)?;
+    let changes: [(&str, Change); 3] = [
+        ("upper", <[u8]>::make_ascii_uppercase),
+        ("lower", <[u8]>::make_ascii_lowercase),
+        ("reverse", <[u8]>::reverse),
+    ];
+    let own: Table = lua.globals().raw_get("string")?;
+    for (name, change) in changes {
+        let slowly = lua.create_function(move |lua, args: MultiValue| changed(lua, &args, change))?;
+        table.raw_set(name, lua_tables::of_text(lua, own.raw_get(name)?, slowly)?)?;
+    }
     table.raw_set("rep", lua.create_function(rep)?)?;
     Ok(table)
 }
 
-fn changed(lua: &Lua, args: &MultiValue, change: fn(&mut [u8])) -> Result<LuaString> {
+fn changed(lua: &Lua, args: &MultiValue, change: Change) -> Result<LuaString> {
     let mut bytes = string_arg(lua, args, 0)?.as_bytes().to_vec();
     change(&mut bytes);
     let made = lua.create_string(&bytes)?;

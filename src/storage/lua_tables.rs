@@ -1,5 +1,5 @@
-//! Functions of `table`, as scripts find them: Lua's own cannot be interrupted. Sorting is for Lua's own where there is little, and for
-//! another one else; inserting and removing stand still by what they have moved. A function of C that calls on in its own frame
+//! Functions of `table` and `string`, as scripts find them: Lua's own cannot be interrupted. Sorting, and changing each byte of a text, is
+//! for Lua's own where there is little, and for another one else; inserting and removing stand still by what they have moved. A function of C that calls on in its own frame
 //! costs little, and complains as Lua's own does; one of Lua's that asks for types costs a third of what sorting five elements takes.
 
 use std::ffi::c_int;
@@ -10,6 +10,8 @@ use super::machine;
 
 /// Elements up to which Lua's own sorts. At worst it compares some millions of times.
 const FEW: usize = 5000;
+/// Bytes of a text up to which Lua's own changes each.
+const SHORT_BYTES: usize = 64 << 10;
 /// Moving an element is as much work as so many bytes.
 const MOVE_WORK: usize = 64;
 
@@ -20,6 +22,15 @@ const MOVE_WORK: usize = 64;
 pub fn sort(lua: &Lua, quickly: Function, slowly: Function) -> Result<Function> {
     // SAFETY: two values are on the stack, and become what the closure holds, which takes their place.
     unsafe { lua.exec_raw((quickly, slowly), |state| ffi::lua_pushcclosure(state, sort_either, 2)) }
+}
+
+/// `quickly` is Lua's own function of a text, `slowly` one that counts what it makes.
+///
+/// # Errors
+/// There is no memory.
+pub fn of_text(lua: &Lua, quickly: Function, slowly: Function) -> Result<Function> {
+    // SAFETY: two values are on the stack, and become what the closure holds, which takes their place.
+    unsafe { lua.exec_raw((quickly, slowly), |state| ffi::lua_pushcclosure(state, by_length, 2)) }
 }
 
 /// `function` is Lua's `table.insert` or `table.remove`, which moves what stands behind a position if it is given one more argument than
@@ -61,6 +72,25 @@ unsafe extern "C-unwind" fn sort_either(state: *mut ffi::lua_State) -> c_int {
             ffi::lua_insert(state, 1);
             ffi::lua_call(state, 2, 0);
             return 0;
+        }
+        match ffi::lua_tocfunction(state, ffi::lua_upvalueindex(1)) {
+            Some(quickly) => quickly(state),
+            None => 0,
+        }
+    }
+}
+
+/// Nothing here is to be dropped, so that errors may pass as Lua raises them.
+unsafe extern "C-unwind" fn by_length(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: Lua calls this with its arguments and room for twenty values on the stack. The first upvalue is Lua's own function, which has
+    // no upvalues of its own and may run in this frame.
+    unsafe {
+        if ffi::lua_type(state, 1) == ffi::LUA_TSTRING && ffi::lua_objlen(state, 1) > SHORT_BYTES {
+            ffi::lua_settop(state, 1);
+            ffi::lua_pushvalue(state, ffi::lua_upvalueindex(2));
+            ffi::lua_insert(state, 1);
+            ffi::lua_call(state, 1, 1);
+            return 1;
         }
         match ffi::lua_tocfunction(state, ffi::lua_upvalueindex(1)) {
             Some(quickly) => quickly(state),
