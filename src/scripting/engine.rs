@@ -12,6 +12,7 @@ use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, V
 
 use crate::base::number::format_g;
 use crate::resp::Proto;
+use crate::storage::lua_tables;
 use crate::storage::machine::{self, Machine};
 
 use super::convert::up_to_nul;
@@ -653,16 +654,8 @@ fn compile(lua: &Lua, engine: &Parts, slot: Slot, code: &[u8], kind: Kind) -> Op
     }
 }
 
-fn strings(lua: &Lua, from: &[Vec<u8>]) -> mlua::Result<Table> {
-    let table = lua.create_table_with_capacity(from.len(), 0)?;
-    for item in from {
-        table.raw_push(lua.create_string(item)?)?;
-    }
-    Ok(table)
-}
-
 fn run_script(lua: &Lua, engine: &Parts, run: &Run) -> mlua::Result<End> {
-    let (keys, args) = (strings(lua, &run.keys)?, strings(lua, &run.args)?);
+    let (keys, args) = lua_tables::lists(lua, [&run.keys, &run.args])?;
     // No function of the prelude is to stand between: scripts can count the levels of calls.
     let script: Function = engine.begin.call((run.slot.0, keys, args))?;
     let (ok, value): (bool, Value) = engine.xpcall.call((script, &engine.report))?;

@@ -4,7 +4,7 @@
 
 use std::ffi::c_int;
 
-use mlua::{Function, Lua, Result, ffi};
+use mlua::{Function, Lua, Result, Table, ffi};
 
 use super::machine;
 
@@ -14,6 +14,28 @@ const FEW: usize = 5000;
 const SHORT_BYTES: usize = 64 << 10;
 /// Moving an element is as much work as so many bytes.
 const MOVE_WORK: usize = 64;
+
+/// Two lists of strings. Both are made in one call that catches what Lua raises: such a call costs as much as a table.
+///
+/// # Errors
+/// There is no memory.
+pub fn lists(lua: &Lua, lists: [&[Vec<u8>]; 2]) -> Result<(Table, Table)> {
+    let make = |state: *mut ffi::lua_State| {
+        for list in lists {
+            // SAFETY: there is room for twenty values on the stack, and no more than four are on it. Nothing here is to be dropped when
+            // Lua raises an error.
+            unsafe {
+                ffi::lua_createtable(state, c_int::try_from(list.len()).unwrap_or(0), 0);
+                for (index, item) in (1..).zip(list) {
+                    ffi::lua_pushlstring(state, item.as_ptr().cast(), item.len());
+                    ffi::lua_rawseti(state, -2, index);
+                }
+            }
+        }
+    };
+    // SAFETY: it leaves two tables on the stack, which are what is returned.
+    unsafe { lua.exec_raw((), make) }
+}
 
 /// `quickly` is Lua's own function, `slowly` one that can be interrupted.
 ///
