@@ -406,6 +406,18 @@ fn a_long_reply_takes_many_turns_however_fast_it_is_read() {
 }
 
 #[test]
+fn what_was_answered_before_the_end_reaches_its_client_though_it_is_more_than_a_turn_writes() {
+    const LEN: usize = 640 << 10;
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    assert_eq!(ask(&mut conn, &format!("SETRANGE key {} x", LEN - 1)), format!(":{LEN}"));
+    conn.get_mut().write_all(b"GET key\r\nSHUTDOWN NOSAVE\r\n").expect("the server reads");
+    let mut told = Vec::new();
+    conn.read_to_end(&mut told).expect("the server ends");
+    assert_eq!(told.len(), format!("${LEN}\r\n").len() + LEN + 2);
+}
+
+#[test]
 fn a_reply_without_end_neither_fills_memory_nor_keeps_others_waiting() {
     let server = ours();
     let mut conn = BufReader::new(server.connect());
