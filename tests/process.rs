@@ -393,6 +393,25 @@ fn a_server_whose_append_only_file_cannot_be_made_does_not_start() {
 }
 
 #[test]
+fn room_for_arguments_that_never_come_is_no_used_memory_before_nor_after_their_clients_leave() {
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    let used = |conn: &mut BufReader<TcpStream>| told(&ask(conn, "INFO memory"), "used_memory");
+    let before = used(&mut conn);
+    let mut announcing: Vec<TcpStream> = (0..4).map(|_| server.connect()).collect();
+    for client in &mut announcing {
+        client.write_all(b"*2\r\n$500000000\r\n").expect("the server reads");
+        client.write_all(&vec![b'x'; 3 << 20]).expect("the server reads");
+    }
+    wait_for("all has come", || used(&mut conn) > before + (12 << 20));
+    assert!(used(&mut conn) < before + (20 << 20));
+    drop(announcing);
+    wait_for("they are forgotten", || told(&ask(&mut conn, "INFO clients"), "connected_clients") == 1);
+    let after = used(&mut conn);
+    assert!(after.abs_diff(before) < 1 << 20, "{before} bytes before, {after} after");
+}
+
+#[test]
 fn a_long_reply_takes_many_turns_however_fast_it_is_read() {
     const LEN: u64 = 32 << 20;
     const WRITTEN_PER_TURN: u64 = 256 << 10;
