@@ -393,6 +393,25 @@ fn a_server_whose_append_only_file_cannot_be_made_does_not_start() {
 }
 
 #[test]
+fn room_for_arguments_that_never_come_is_no_used_memory_before_nor_after_their_clients_leave() {
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    let used = |conn: &mut BufReader<TcpStream>| told(&ask(conn, "INFO memory"), "used_memory");
+    let before = used(&mut conn);
+    let mut announcing: Vec<TcpStream> = (0..4).map(|_| server.connect()).collect();
+    for client in &mut announcing {
+        client.write_all(b"*2\r\n$500000000\r\n").expect("the server reads");
+        client.write_all(&vec![b'x'; 3 << 20]).expect("the server reads");
+    }
+    wait_for("all has come", || used(&mut conn) > before + (12 << 20));
+    assert!(used(&mut conn) < before + (20 << 20));
+    drop(announcing);
+    wait_for("they are forgotten", || told(&ask(&mut conn, "INFO clients"), "connected_clients") == 1);
+    let after = used(&mut conn);
+    assert!(after.abs_diff(before) < 1 << 20, "{before} bytes before, {after} after");
+}
+
+#[test]
 fn a_long_reply_takes_many_turns_however_fast_it_is_read() {
     const LEN: u64 = 32 << 20;
     const WRITTEN_PER_TURN: u64 = 256 << 10;
@@ -403,6 +422,18 @@ fn a_long_reply_takes_many_turns_however_fast_it_is_read() {
     assert_eq!(ask(&mut conn, "GET key").len() as u64, LEN);
     let writes = told(&ask(&mut conn, "INFO stats"), "total_writes_processed") - before;
     assert!(writes >= LEN / WRITTEN_PER_TURN, "{writes} writes");
+}
+
+#[test]
+fn what_was_answered_before_the_end_reaches_its_client_though_it_is_more_than_a_turn_writes() {
+    const LEN: usize = 640 << 10;
+    let server = ours();
+    let mut conn = BufReader::new(server.connect());
+    assert_eq!(ask(&mut conn, &format!("SETRANGE key {} x", LEN - 1)), format!(":{LEN}"));
+    conn.get_mut().write_all(b"GET key\r\nSHUTDOWN NOSAVE\r\n").expect("the server reads");
+    let mut told = Vec::new();
+    conn.read_to_end(&mut told).expect("the server ends");
+    assert_eq!(told.len(), format!("${LEN}\r\n").len() + LEN + 2);
 }
 
 #[test]

@@ -43,10 +43,10 @@ pub fn eviction_policy(server: &Server) -> Option<EvictionPolicy> {
 
 /// Evicts until memory is below `maxmemory`, or for a slice of time. The commands of a turn share one slice for what was
 /// left over before; beside it, each evicts as much as was added since the last of them, so that what is left over does not
-/// grow.
+/// grow. While a file is loaded nothing is evicted: a later command of the file would make a key anew that was there.
 pub fn make_room(server: &mut Server) -> Room {
     let limit = server.config.maxmemory as usize;
-    if limit == 0 || counted_memory(server) <= limit {
+    if limit == 0 || server.persistence.loading.is_some() || counted_memory(server) <= limit {
         note_left_over(server, 0);
         return Room::Enough;
     }

@@ -8,9 +8,12 @@ use crate::scripting::{End, Engine, Kind, Libraries, Step};
 use crate::server::Server;
 use crate::server::scripting::Freeing;
 
-/// Microseconds that the code of a library may run when it is loaded. Redis lets one that comes from a file or by FUNCTION RESTORE take
+/// Microseconds that the code of a library may run when it is loaded. Redis lets one that comes by FUNCTION RESTORE take
 /// as long as it likes, and never answers again if that is without end.
 const LOAD_US: u64 = 500_000;
+/// The same while a file is loaded. What was taken in once must not be lost, nor keep the server from starting, because the
+/// machine is slower or has more to do than it had then.
+const LOAD_FROM_FILE_US: u64 = 10_000_000;
 
 /// What FUNCTION RESTORE does with libraries that are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,11 +133,13 @@ pub fn restore_libraries(server: &mut Server, codes: &[Vec<u8>], on_library: OnL
 /// # Errors
 /// What FUNCTION LOAD answers.
 fn load(server: &Server, engine: &mut Engine, code: &[u8]) -> Result<Vec<Registration>, String> {
+    let is_from_file = server.persistence.loading.is_some();
+    let load_us = if is_from_file { LOAD_FROM_FILE_US } else { LOAD_US };
     let start = server.host.mono_us();
     let mut step = engine.load(code);
     loop {
         step = match step {
-            Step::Tick if server.host.mono_us().saturating_sub(start) > LOAD_US => {
+            Step::Tick if server.host.mono_us().saturating_sub(start) > load_us => {
                 engine.kill("ERR FUNCTION LOAD timeout")
             }
             Step::Tick => engine.go_on(),

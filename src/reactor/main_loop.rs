@@ -38,6 +38,8 @@ const POOL_BUFFER_FIRST: usize = 1024;
 const SLICES: usize = 64;
 /// Bytes written to a client in one turn: a socket of the same machine would take megabytes at a time.
 const WRITTEN_PER_TURN: usize = 256 * 1024;
+/// Times so much, at most, that are written to a client when the server ends: sockets take less.
+const WRITES_AT_END: u32 = 64;
 /// Steps of TLS handshakes in one turn: one may take a millisecond, for a signature.
 const HANDSHAKES_PER_TURN: u32 = 4;
 /// Microseconds that a handshake may take.
@@ -424,10 +426,10 @@ impl MainLoop {
         }
     }
 
-    /// Writes as much of a client's output as its socket takes.
-    fn write(&mut self, place: usize) {
-        let Some(Some(connection)) = self.connections.get_mut(place) else { return };
-        let Some(client) = self.node.server.clients.at(place as u32) else { return };
+    /// Writes as much of a client's output as its socket takes, up to a bound. Would the socket take more?
+    fn write(&mut self, place: usize) -> bool {
+        let Some(Some(connection)) = self.connections.get_mut(place) else { return false };
+        let Some(client) = self.node.server.clients.at(place as u32) else { return false };
         let id = connection.client;
         let (mut failed, mut is_blocked) = (false, false);
         let mut written = 0;
@@ -471,16 +473,18 @@ impl MainLoop {
         self.node.server.stats.total_net_output_bytes += written as u64;
         self.node.server.stats.total_writes_processed += 1;
         let (closing, owes) = (connection.closing, connection.socket.wants_write());
-        if failed || (closing && is_empty && !owes) {
-            return self.close(place, id);
-        }
         let asks = owes || (waits && !goes_on);
-        if connection.watch_write(self.poll.registry(), Token(place), asks).is_err() {
-            return self.close(place, id);
+        if failed
+            || (closing && is_empty && !owes)
+            || connection.watch_write(self.poll.registry(), Token(place), asks).is_err()
+        {
+            self.close(place, id);
+            return false;
         }
         if is_empty {
             self.reclaim(place);
         }
+        goes_on
     }
 
     fn carry_out_actions(&mut self) {
@@ -708,9 +712,12 @@ impl MainLoop {
                 let _ = std::fs::remove_file(path);
             }
         }
-        // What clients have been answered reaches them.
+        // What clients have been answered reaches them, as far as their sockets take it.
         for place in 0..self.connections.len() {
-            self.write(place);
+            let mut left = WRITES_AT_END;
+            while left > 0 && self.write(place) {
+                left -= 1;
+            }
             if let Some(Some(connection)) = self.connections.get_mut(place) {
                 connection.socket.say_goodbye();
             }

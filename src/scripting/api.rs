@@ -37,9 +37,10 @@ pub(super) fn natives(lua: &Lua, versions: Versions, random: Random) -> Result<T
     )?;
     native.raw_set("string", patterns::library(lua)?)?;
     native.raw_set("concat", lua.create_function(tables::concat)?)?;
-    let sort = |lua: &Lua, (quickly, slowly)| lua_tables::sort(lua, quickly, slowly);
+    let sort = |lua: &Lua, (quickly, slowly, counted)| lua_tables::sort(lua, quickly, slowly, counted);
     native.raw_set("sort", lua.create_function(sort)?)?;
-    let moving = |lua: &Lua, (function, given)| lua_tables::moving(lua, function, given);
+    let moving =
+        |lua: &Lua, (function, given, readonly, refusal)| lua_tables::moving(lua, function, given, readonly, refusal);
     native.raw_set("moving", lua.create_function(moving)?)?;
     native.raw_set("bit", bit::library(lua)?)?;
     native.raw_set("struct", structs::library(lua)?)?;

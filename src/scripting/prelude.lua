@@ -282,13 +282,7 @@ math_table.random, math_table.randomseed = native.random, native.randomseed
 local table_table = copy(table, "foreach foreachi getn maxn setn")
 table_table.concat = native.concat
 table_table.remove = native.moving(table.remove, 2)
-local insert_moving = native.moving(insert, 3)
-function table_table.insert(t, ...)
-  if behind[t] then
-    error(READONLY, 0)
-  end
-  return insert_moving(t, ...)
-end
+table_table.insert = native.moving(insert, 3, behind, READONLY)
 
 -- Sorting. Lua's own counts no instructions but those of the function that compares: it has one of ours where there is much to do.
 local sort = table.sort
@@ -296,12 +290,7 @@ local function is_less_by_itself(a, b)
   return a < b
 end
 
-table_table.sort = native.sort(sort, function(t, is_less)
-  if is_less then
-    return sort(t, function(a, b)
-      return is_less(a, b)
-    end)
-  end
+table_table.sort = native.sort(sort, function(t)
   local ok, e = pcall(sort, t, is_less_by_itself)
   if not ok then
     e = plain(e)
@@ -309,6 +298,10 @@ table_table.sort = native.sort(sort, function(t, is_less)
       e = e:gsub("^russet:%d+: ", "")
     end
     error(e, 0)
+  end
+end, function(is_less)
+  return function(a, b)
+    return is_less(a, b)
   end
 end)
 

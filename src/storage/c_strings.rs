@@ -68,6 +68,7 @@ unsafe extern "C" fn strtod(text: *const c_char, end: *mut *mut c_char) -> c_dou
 }
 
 #[cfg(any(target_env = "gnu", target_vendor = "apple"))]
+#[inline(never)]
 fn c_locale() -> libc::locale_t {
     thread_local! {
         static LOCALE: libc::locale_t = {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use russet::base::disk::{MemoryDisk, read_all};
 use russet::base::rng::Rng;
+use russet::dispatch::memory;
 use russet::resp::parser::split_args;
 
 use crate::runner::{TestNode, check_with, encode, run};
@@ -816,6 +817,24 @@ fn commands_of_a_file_are_repeated_a_slice_of_time_each() {
         turns += 1;
     }
     assert!((20..200).contains(&turns), "{turns} turns");
+}
+
+#[test]
+fn nothing_is_evicted_while_a_file_is_loaded() {
+    let sets: String = (0..1000).map(|n| format!("*3 $3 SET $4 {} $1 5 ", 1000 + n)).collect();
+    let adds: String = (0..1000).map(|n| format!("*2 $4 INCR $4 {} ", 1000 + n)).collect();
+    let lines = [YES, ("maxmemory", "1"), ("maxmemory-policy", "allkeys-random")];
+    let (mut node, host) = crate::node::new_on(put_incremental(&format!("{sets}{adds}")), &lines);
+    host.tick_us.set(100);
+    node.load_at_start();
+    while node.server.persistence.loading.is_some() {
+        assert_eq!(memory::make_room(&mut node.server), memory::Room::Enough);
+        host.run_jobs();
+        node.work_on_files();
+        assert_eq!(node.server.keyspace.stats.evicted_keys, 0);
+    }
+    assert_eq!(memory::make_room(&mut node.server), memory::Room::Coming);
+    assert!(node.server.keyspace.stats.evicted_keys > 0);
 }
 
 #[test]

@@ -809,6 +809,20 @@ fn a_library_must_not_take_long_to_load() {
     );
 }
 
+#[test]
+fn a_library_that_was_taken_in_comes_back_from_its_file_on_a_machine_that_is_slower() {
+    let library =
+        "#!lua name=l\nlocal n=0 for i=1,1e6 do n=n+1 end redis.register_function('f',function() return 7 end)";
+    let mut node = TestNode::new(&[("enable-debug-command", "yes"), ("appendonly", "yes")]);
+    node.send("a", &request(&["FUNCTION", "LOAD", library]));
+    run(&mut node, "< a l");
+    // Each look at the clock takes so long.
+    node.host.tick_us.set(20_000);
+    run(&mut node, "> DEBUG RELOAD\nOK\n> FCALL f 0\n(int) 7\n> DEBUG LOADAOF\nOK\n> FCALL f 0\n(int) 7");
+    node.send("a", &request(&["FUNCTION", "LOAD", "REPLACE", library]));
+    run(&mut node, "< a (error) ERR Error registering functions: ERR FUNCTION LOAD timeout");
+}
+
 /// A library without end in the place of this one, in bytes that end with a checksum.
 fn made_endless(bytes: &[u8], library: &str) -> Vec<u8> {
     let endless = library.replace("local long = true", "while true do end");
