@@ -72,6 +72,7 @@ pub(super) fn run(
         has_written: false,
         is_slow: false,
         killed: None,
+        is_told: false,
         step,
         call: None,
         remaining: None,
@@ -140,7 +141,8 @@ fn drive(server: &mut Server, place: u32, mut running: Box<Running>, may_park: b
             }
             Step::MayCall(call) => running.engine.permit(may_call(server, place, &call)),
             Step::Tick => {
-                if let Some(why) = running.killed {
+                if let Some(why) = running.killed.filter(|_| !running.is_told) {
+                    running.is_told = true;
                     running.engine.kill(why)
                 } else if std::mem::take(&mut is_resumed) {
                     running.engine.go_on()

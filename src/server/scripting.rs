@@ -85,6 +85,8 @@ pub struct Running {
     pub is_slow: bool,
     /// Why it is to end, if somebody wants that.
     pub killed: Option<&'static str>,
+    /// Does it know? Its garbage may take a while to collect, and stands still like the script did.
+    pub is_told: bool,
     /// Where it stands.
     pub step: Step,
     /// The command that runs it, to be ended with it.

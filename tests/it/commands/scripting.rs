@@ -646,6 +646,21 @@ fn a_killed_function_reads_the_words_of_the_table_it_was_registered_with() {
 }
 
 #[test]
+fn the_garbage_of_a_killed_script_is_collected_in_turns() {
+    let mut node = slow_node();
+    node.send("a", &request(&["EVAL", "local t={} for i=1,1e6 do t[i]={} end while true do end", "0"]));
+    (0..5_000).for_each(|_| node.turn());
+    run(&mut node, "b> SCRIPT KILL\nOK");
+    let mut turns = 0;
+    while node.node.is_script_parked() {
+        node.turn();
+        turns += 1;
+    }
+    assert!((5..10_000).contains(&turns), "{turns} turns");
+    run(&mut node, "< a (error) ERR Script killed by user with SCRIPT KILL... script: ...");
+}
+
+#[test]
 fn nothing_is_evicted_while_a_script_is_busy() {
     let mut node = slow_node();
     run(&mut node, "> CONFIG SET maxmemory-policy allkeys-random\nOK\n> SET a 1\nOK\n> SET b 2\nOK");
