@@ -36,11 +36,6 @@ impl Incoming {
         self.filled
     }
 
-    /// Bytes of room.
-    pub fn capacity(&self) -> usize {
-        self.bytes.capacity()
-    }
-
     /// Bytes still to come.
     pub fn missing(&self) -> usize {
         self.total.saturating_sub(self.filled)
