@@ -305,40 +305,38 @@ end, function(is_less)
   end
 end)
 
-local foreach, foreachi = table.foreach, table.foreachi
-function table_table.foreach(...)
-  local t, f = ...
-  if type(t) ~= "table" then
-    bad_argument(1, "table", ...)
-  elseif type(f) ~= "function" then
-    bad_argument(2, "function", ...)
-  elseif gcinfo() <= CALM then
-    return foreach(t, f)
+-- Walking a table: Lua's own function while little is in use, then one that can be interrupted.
+local function walking(own, walk)
+  return function(...)
+    local t, f = ...
+    if type(t) ~= "table" then
+      bad_argument(1, "table", ...)
+    elseif type(f) ~= "function" then
+      bad_argument(2, "function", ...)
+    elseif gcinfo() <= CALM then
+      return own(t, f)
+    end
+    return walk(t, f)
   end
+end
+
+table_table.foreach = walking(table.foreach, function(t, f)
   for k, v in next, t do
     local result = f(k, v)
     if result ~= nil then
       return result
     end
   end
-end
+end)
 
-function table_table.foreachi(...)
-  local t, f = ...
-  if type(t) ~= "table" then
-    bad_argument(1, "table", ...)
-  elseif type(f) ~= "function" then
-    bad_argument(2, "function", ...)
-  elseif gcinfo() <= CALM then
-    return foreachi(t, f)
-  end
+table_table.foreachi = walking(table.foreachi, function(t, f)
   for i = 1, #t do
     local result = f(i, rawget(t, i))
     if result ~= nil then
       return result
     end
   end
-end
+end)
 
 local coroutine_table = copy(coroutine, "create resume running status wrap yield")
 function coroutine_table.resume(...)
